@@ -1,0 +1,31 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+    name: "gwnode",
+    products: [
+        .executable(name: "gwnode", targets: ["gwnode"])
+    ],
+    dependencies: [],
+    targets: [
+        .target(name: "CLinux"),
+        .target(name: "Posix", dependencies: ["CLinux"], swiftSettings: strict),
+        .target(name: "Raft", dependencies: ["Posix"], swiftSettings: strict),
+        .target(name: "Gateway", dependencies: ["Raft", "Posix", "CLinux"], swiftSettings: strict),
+        .executableTarget(name: "gwnode", dependencies: ["Gateway", "Raft", "Posix"], swiftSettings: strict),
+
+        .target(name: "Simulation", dependencies: ["Raft", "Posix"], path: "Tests/Simulation", swiftSettings: strict),
+        .testTarget(name: "PosixTests", dependencies: ["Posix"], swiftSettings: strict),
+        .testTarget(name: "RaftTests", dependencies: ["Raft", "Posix"], swiftSettings: strict),
+        .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Raft"], swiftSettings: strict),
+        .testTarget(name: "GatewayTests", dependencies: ["Gateway", "Raft", "Posix"], swiftSettings: strict),
+        .testTarget(name: "ClusterTests", dependencies: ["gwnode", "Gateway", "Raft", "Posix"], swiftSettings: strict),
+    ]
+)

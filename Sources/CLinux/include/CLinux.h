@@ -1,0 +1,60 @@
+// Linux interfaces that Swift's Glibc module does not carry. No logic lives here:
+// each inline function only gives a macro or a GNU-only call a name that Swift can import.
+#ifndef CLINUX_H
+#define CLINUX_H
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/// accept4 with SOCK_NONBLOCK and SOCK_CLOEXEC; -1 and errno on failure.
+int clinux_accept(int listener, struct sockaddr *address, socklen_t *length);
+/// pipe2 with O_CLOEXEC.
+int clinux_pipe(int descriptors[2]);
+/// splice(2) without offsets, SPLICE_F_MOVE | SPLICE_F_NONBLOCK.
+ssize_t clinux_splice(int from, int to, size_t length);
+/// fallocate(2) with mode 0.
+int clinux_fallocate(int descriptor, off_t offset, off_t length);
+/// Names the calling thread (at most 15 bytes are kept).
+int clinux_name_thread(const char *name);
+/// Pins the calling thread to one processor.
+int clinux_pin_thread(int processor);
+/// Puts the calling thread under SCHED_FIFO at `priority`; 0, or an errno.
+int clinux_set_fifo(int priority);
+/// Sets the calling thread's nice value; 0, or an errno.
+int clinux_set_thread_nice(int nice);
+/// CRC32C (Castagnoli) of `length` bytes, continuing from `seed` (0 to start).
+uint32_t clinux_crc32c(uint32_t seed, const void *bytes, size_t length);
+/// WIFEXITED, WEXITSTATUS and WTERMSIG as functions.
+bool clinux_exited(int status);
+int clinux_exit_status(int status);
+int clinux_term_signal(int status);
+
+#endif

@@ -1,0 +1,78 @@
+#define _GNU_SOURCE
+#include "include/CLinux.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+int clinux_accept(int listener, struct sockaddr *address, socklen_t *length) {
+    return accept4(listener, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+int clinux_pipe(int descriptors[2]) { return pipe2(descriptors, O_CLOEXEC | O_NONBLOCK); }
+
+ssize_t clinux_splice(int from, int to, size_t length) {
+    return splice(from, NULL, to, NULL, length, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+}
+
+int clinux_fallocate(int descriptor, off_t offset, off_t length) {
+    return fallocate(descriptor, 0, offset, length);
+}
+
+int clinux_name_thread(const char *name) {
+    char kept[16];
+    strncpy(kept, name, 15);
+    kept[15] = 0;
+    return pthread_setname_np(pthread_self(), kept);
+}
+
+int clinux_pin_thread(int processor) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(processor, &set);
+    return pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+}
+
+int clinux_set_fifo(int priority) {
+    struct sched_param parameter = {.sched_priority = priority};
+    return pthread_setschedparam(pthread_self(), SCHED_FIFO | SCHED_RESET_ON_FORK, &parameter);
+}
+
+int clinux_set_thread_nice(int nice) {
+    return setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), nice) == 0 ? 0 : errno;
+}
+
+#if defined(__x86_64__)
+__attribute__((target("sse4.2")))
+static uint32_t crc32c_hardware(uint32_t crc, const uint8_t *p, size_t length) {
+    while (length >= 8) {
+        uint64_t word;
+        memcpy(&word, p, 8);
+        crc = (uint32_t)__builtin_ia32_crc32di(crc, word);
+        p += 8;
+        length -= 8;
+    }
+    while (length--) crc = __builtin_ia32_crc32qi(crc, *p++);
+    return crc;
+}
+#endif
+
+static uint32_t crc32c_software(uint32_t crc, const uint8_t *p, size_t length) {
+    while (length--) {
+        crc ^= *p++;
+        for (int bit = 0; bit < 8; bit++) crc = (crc >> 1) ^ (0x82f63b78u & (0u - (crc & 1)));
+    }
+    return crc;
+}
+
+uint32_t clinux_crc32c(uint32_t seed, const void *bytes, size_t length) {
+    uint32_t crc = ~seed;
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("sse4.2")) return ~crc32c_hardware(crc, bytes, length);
+#endif
+    return ~crc32c_software(crc, bytes, length);
+}
+
+bool clinux_exited(int status) { return WIFEXITED(status); }
+int clinux_exit_status(int status) { return WEXITSTATUS(status); }
+int clinux_term_signal(int status) { return WTERMSIG(status); }

@@ -1,0 +1,95 @@
+import CLinux
+import Glibc
+
+/// TCP sockets, always non-blocking and close-on-exec.
+package enum Socket {
+    package struct ListenOptions: OptionSet, Sendable {
+        package let rawValue: Int
+        package init(rawValue: Int) { self.rawValue = rawValue }
+        /// Several sockets share the port; the kernel spreads the connections over them.
+        package static let sharedPort = ListenOptions(rawValue: 1)
+        /// The address need not be on this machine yet (IP_FREEBIND).
+        package static let addressMayComeLater = ListenOptions(rawValue: 2)
+    }
+
+    package static func listen(
+        on address: SocketAddress, options: ListenOptions = [], backlog: Int32 = 4096
+    ) throws(SystemError) -> FileDescriptor {
+        let socket = try open(family: address.family)
+        try set(socket.raw, SOL_SOCKET, SO_REUSEADDR, 1)
+        if options.contains(.sharedPort) { try set(socket.raw, SOL_SOCKET, SO_REUSEPORT, 1) }
+        if options.contains(.addressMayComeLater) { try set(socket.raw, Int32(IPPROTO_IP), IP_FREEBIND, 1) }
+        if !address.ip.isIPv4 && !address.ip.isUnspecified {
+            try set(socket.raw, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1)
+        }
+        guard address.withSockaddr({ bind(socket.raw, $0, $1) }) == 0 else {
+            throw SystemError("bind", address.description)
+        }
+        guard Glibc.listen(socket.raw, backlog) == 0 else { throw SystemError("listen on", address.description) }
+        return socket
+    }
+
+    /// Begins to connect. The socket becomes writable when the outcome is known; ask `pendingError` for it.
+    package static func startConnecting(to address: SocketAddress) throws(SystemError) -> FileDescriptor {
+        let socket = try open(family: address.family)
+        setNoDelay(socket.raw)
+        let result = address.withSockaddr { connect(socket.raw, $0, $1) }
+        guard result == 0 || errno == EINPROGRESS else { throw SystemError("connect to", address.description) }
+        return socket
+    }
+
+    package static func localAddress(of descriptor: Int32) -> SocketAddress? {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let result = withUnsafeMutablePointer(to: &storage) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+        }
+        return result == 0 ? SocketAddress(storage) : nil
+    }
+
+    /// Takes one waiting connection, nil when there is none; `peer` then says who it is from.
+    package static func accept(
+        from listener: Int32, peer: inout SocketAddress
+    ) throws(SystemError) -> FileDescriptor? {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let raw = withUnsafeMutablePointer(to: &storage) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                retryingOnInterrupt { clinux_accept(listener, address, &length) }
+            }
+        }
+        if raw < 0 {
+            if errno == EAGAIN || errno == ECONNABORTED { return nil }
+            throw SystemError("accept")
+        }
+        let socket = FileDescriptor(owning: raw)
+        guard let address = SocketAddress(storage) else { return nil }
+        peer = address
+        return socket
+    }
+
+    /// The outcome of a connect, or another error that waits on the socket; 0 for none.
+    package static func pendingError(_ descriptor: Int32) -> Int32 {
+        var code: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        return getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &length) == 0 ? code : errno
+    }
+
+    package static func setNoDelay(_ descriptor: Int32) {
+        try? set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+    }
+
+    package static func set(_ descriptor: Int32, _ level: Int32, _ option: Int32, _ value: Int32) throws(SystemError) {
+        var value = value
+        guard setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size)) == 0 else {
+            throw SystemError("setsockopt", "\(level)/\(option)")
+        }
+    }
+
+    private static func open(family: Int32) throws(SystemError) -> FileDescriptor {
+        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        let raw = socket(family, type, 0)
+        guard raw >= 0 else { throw SystemError("socket") }
+        return FileDescriptor(owning: raw)
+    }
+}

@@ -1,0 +1,61 @@
+/// One entry of the replicated log.
+package struct Entry: Hashable, Sendable {
+    package var term: Term
+    package var index: LogIndex
+    package var payload: Payload
+
+    package enum Payload: Hashable, Sendable {
+        /// The leader's first entry of its term; committing it commits all before it (Raft paper, section 8).
+        case noop
+        /// Bytes that Raft does not look into.
+        case command(ProposalID, [UInt8])
+        /// Takes effect when appended, not when committed (Raft dissertation, section 4.1).
+        case membership(Membership)
+    }
+
+    package init(term: Term, index: LogIndex, payload: Payload) {
+        self.term = term
+        self.index = index
+        self.payload = payload
+    }
+}
+
+/// Who votes and who only follows. Members are sorted and without duplicates.
+package struct Membership: Hashable, Sendable {
+    package var voters: [NodeID]
+    /// The voters of the old configuration while a joint change is under way, otherwise empty.
+    package var outgoingVoters: [NodeID]
+    package var learners: [NodeID]
+
+    package init(voters: [NodeID], outgoingVoters: [NodeID] = [], learners: [NodeID] = []) {
+        self.voters = voters.sorted()
+        self.outgoingVoters = outgoingVoters.sorted()
+        self.learners = learners.sorted()
+    }
+}
+
+/// What must be on disk before a node answers in a term.
+package struct HardState: Hashable, Sendable {
+    package var term: Term
+    package var vote: NodeID?
+
+    package init(term: Term = .zero, vote: NodeID? = nil) {
+        self.term = term
+        self.vote = vote
+    }
+}
+
+/// The applied state up to and with `index`, as opaque bytes.
+package struct Snapshot: Hashable, Sendable {
+    package var index: LogIndex
+    package var term: Term
+    package var membership: Membership
+    package var state: [UInt8]
+
+    package init(index: LogIndex, term: Term, membership: Membership, state: [UInt8]) {
+        self.index = index
+        self.term = term
+        self.membership = membership
+        self.state = state
+    }
+}

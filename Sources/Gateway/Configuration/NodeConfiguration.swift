@@ -1,0 +1,120 @@
+import Posix
+import Raft
+
+/// What is true for one node only: who it is, where it listens, where its data lies. Read once at start.
+package struct NodeConfiguration: Hashable, Sendable {
+    /// Nodes of different clusters refuse each other.
+    package var cluster: String
+    package var node: Identity
+    /// Resolved against the directory of the file, if it was relative there.
+    package var dataDirectory: String
+    /// This node's own address for a listener of the gateway file, by the listener's name. A listener that is not
+    /// here is served on all addresses of the machine.
+    package var listen: [String: SocketAddress]
+    /// Where the admin API listens.
+    package var admin: SocketAddress
+    /// Permits an `admin` address that other machines can reach.
+    package var allowRemoteAdmin: Bool
+    /// Every voter of the cluster, this node included, sorted by id.
+    package var peers: [Peer]
+    package var virtualAddress: VirtualAddressProvider
+    package var timing: TimingProfile
+    /// The gateway file that seeds revision 1 while the cluster has no configuration; resolved as `dataDirectory`.
+    package var gatewayFile: String?
+    /// Threads that serve clients, 1…256; nil: one for each processor.
+    package var workers: Int?
+    package var logLevel: Log.Level
+
+    package struct Identity: Hashable, Sendable {
+        package var id: NodeID
+        package var name: String
+
+        package init(id: NodeID, name: String) {
+            self.id = id
+            self.name = name
+        }
+    }
+
+    package struct Peer: Hashable, Sendable {
+        package var id: NodeID
+        package var name: String
+        /// Where the node's Raft transport listens and is reached.
+        package var raft: HostPort
+        /// Where the node's admin API is reached.
+        package var admin: HostPort
+
+        package init(id: NodeID, name: String, raft: HostPort, admin: HostPort) {
+            self.id = id
+            self.name = name
+            self.raft = raft
+            self.admin = admin
+        }
+    }
+
+    package init(
+        cluster: String, node: Identity, dataDirectory: String, listen: [String: SocketAddress] = [:],
+        admin: SocketAddress, allowRemoteAdmin: Bool = false, peers: [Peer],
+        virtualAddress: VirtualAddressProvider = .none, timing: TimingProfile = .lan, gatewayFile: String? = nil,
+        workers: Int? = nil, logLevel: Log.Level = .info
+    ) {
+        self.cluster = cluster
+        self.node = node
+        self.dataDirectory = dataDirectory
+        self.listen = listen
+        self.admin = admin
+        self.allowRemoteAdmin = allowRemoteAdmin
+        self.peers = peers
+        self.virtualAddress = virtualAddress
+        self.timing = timing
+        self.gatewayFile = gatewayFile
+        self.workers = workers
+        self.logLevel = logLevel
+    }
+
+    /// The most voters a cluster may have: more make every write slower and hardly more available.
+    package static let maximumPeers = 7
+
+    /// This node's own entry among `peers`.
+    package var ownPeer: Peer? { peers.first { $0.id == node.id } }
+}
+
+/// How the virtual addresses are taken and given back.
+package enum VirtualAddressProvider: Hashable, Sendable {
+    /// Addresses of 127.0.0.0/8, on which only the holder listens; needs no privilege. For one machine.
+    case loopback
+    /// Adds the address to a network interface and announces it; needs CAP_NET_ADMIN.
+    case netlink(interface: String)
+    /// This node never serves the virtual addresses.
+    case none
+}
+
+/// The timing of failure detection, by the kind of network. The raw value is the name in files.
+package enum TimingProfile: String, Hashable, Sendable, CaseIterable {
+    /// One switch or one rack.
+    case lan
+    /// Machines that are short of processor time, or virtual machines with noisy neighbours.
+    case cautious
+    /// Nodes in different places.
+    case wan
+}
+
+/// A host, by name or numeric address, and a port: `gw1.example.org:8101`, `10.0.0.1:8101`, `[fd00::1]:8101`.
+package struct HostPort: Hashable, Sendable, CustomStringConvertible {
+    /// Without brackets, names in lower case.
+    package var host: String
+    package var port: UInt16
+
+    package init(host: String, port: UInt16) {
+        self.host = host
+        self.port = port
+    }
+
+    package init(_ address: SocketAddress) {
+        self.init(host: address.ip.description, port: address.port)
+    }
+
+    /// nil when the host is a name and must be resolved.
+    package var numericAddress: SocketAddress? { IPAddress(host).map { SocketAddress(ip: $0, port: port) } }
+
+    package var description: String { host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}

@@ -1,0 +1,124 @@
+import Posix
+
+/// A named group of backends that answer the same requests.
+package struct Upstream: Hashable, Sendable {
+    package var name: String
+    package var algorithm: BalancingAlgorithm
+    /// At least one; addresses are unique within the upstream.
+    package var backends: [Backend]
+    /// nil: the backends are not checked actively and count as usable until requests to them fail.
+    package var health: HealthCheck?
+    package var timeouts: UpstreamTimeouts
+    /// How many other backends a request may be sent to after the first one failed it, 0…10. Only a request that
+    /// was not sent, or that is idempotent and got no byte of a response, is ever sent again.
+    package var retries: Int
+
+    package init(
+        name: String, algorithm: BalancingAlgorithm = .roundRobin, backends: [Backend],
+        health: HealthCheck? = .standard, timeouts: UpstreamTimeouts = .standard,
+        retries: Int = Upstream.standardRetries
+    ) {
+        self.name = name
+        self.algorithm = algorithm
+        self.backends = backends
+        self.health = health
+        self.timeouts = timeouts
+        self.retries = retries
+    }
+
+    package static let standardRetries = 2
+}
+
+/// How an upstream's next backend is chosen. The raw value is the name in files and in the API.
+package enum BalancingAlgorithm: String, Hashable, Sendable, CaseIterable {
+    /// In turn, smoothly by weight; without weights strictly one after the other.
+    case roundRobin = "round-robin"
+    /// At random, with a probability in proportion to the weight.
+    case random = "random"
+    /// As `roundRobin`, but every backend must state its weight, so that none is forgotten.
+    case weighted = "weighted"
+    /// The fewest running requests in proportion to the weight.
+    case leastConnections = "least-connections"
+    /// By the client's address, consistently: the same client keeps its backend on every node.
+    case ipHash = "ip-hash"
+}
+
+/// One server of an upstream.
+package struct Backend: Hashable, Sendable {
+    package var address: SocketAddress
+    /// Its share in relation to the others, 1…1000.
+    package var weight: Int
+
+    package init(address: SocketAddress, weight: Int = 1) {
+        self.address = address
+        self.weight = weight
+    }
+}
+
+/// How a backend is checked, and how many results it takes to change one's mind.
+package struct HealthCheck: Hashable, Sendable {
+    package enum Probe: Hashable, Sendable {
+        /// The backend accepts a TCP connection.
+        case tcp
+        /// The backend answers a GET with an expected status.
+        case http(HTTPProbe)
+    }
+
+    package struct HTTPProbe: Hashable, Sendable {
+        /// Path and query of the request, beginning with `/`.
+        package var path: String
+        /// The `Host` field; nil sends the backend's address.
+        package var host: String?
+        /// The statuses that count as success, within 100…599.
+        package var statuses: ClosedRange<Int>
+
+        package init(path: String = "/", host: String? = nil, statuses: ClosedRange<Int> = 200...399) {
+            self.path = path
+            self.host = host
+            self.statuses = statuses
+        }
+    }
+
+    package var probe: Probe
+    /// From the start of one probe to the start of the next.
+    package var interval: Nanoseconds
+    /// A probe without a result after this time has failed. Never longer than `interval`.
+    package var timeout: Nanoseconds
+    /// Successes in a row after which a backend that was down is up, 1…100.
+    package var rise: Int
+    /// Failures in a row after which a backend that was up is down, 1…100.
+    package var fall: Int
+
+    package init(
+        probe: Probe = .tcp, interval: Nanoseconds = .seconds(1), timeout: Nanoseconds = .milliseconds(500),
+        rise: Int = 2, fall: Int = 2
+    ) {
+        self.probe = probe
+        self.interval = interval
+        self.timeout = timeout
+        self.rise = rise
+        self.fall = fall
+    }
+
+    /// The check of an upstream that says nothing about health.
+    package static let standard = HealthCheck()
+}
+
+/// How long a request waits for its backend.
+package struct UpstreamTimeouts: Hashable, Sendable {
+    /// For the TCP connection.
+    package var connect: Nanoseconds
+    /// From the last byte of the request to the head of the response.
+    package var response: Nanoseconds
+    /// Without a byte in either direction while a body is on its way.
+    package var idle: Nanoseconds
+
+    package init(connect: Nanoseconds, response: Nanoseconds, idle: Nanoseconds) {
+        self.connect = connect
+        self.response = response
+        self.idle = idle
+    }
+
+    package static let standard = UpstreamTimeouts(
+        connect: .seconds(1), response: .seconds(60), idle: .seconds(60))
+}

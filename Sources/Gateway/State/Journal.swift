@@ -1,0 +1,49 @@
+import Posix
+import Raft
+
+/// The last things that happened to the cluster, oldest first.
+package struct Journal: Hashable, Sendable {
+    package internal(set) var entries: [JournalEntry] = []
+    /// The number of the next entry.
+    package internal(set) var nextSequence: UInt64 = 1
+
+    package init() {}
+
+    mutating func append(_ event: JournalEvent, at time: WallTime) {
+        if entries.count == ClusterState.Limit.journal { entries.removeFirst() }
+        entries.append(JournalEntry(sequence: nextSequence, at: time, event: event))
+        nextSequence += 1
+    }
+}
+
+package struct JournalEntry: Hashable, Sendable {
+    /// Rises by one with each entry of the cluster's life, so a reader can ask for what came after.
+    package var sequence: UInt64
+    /// The proposer's calendar time.
+    package var at: WallTime
+    package var event: JournalEvent
+}
+
+package enum JournalEvent: Hashable, Sendable, CustomStringConvertible {
+    case leaderElected(NodeID, term: Term)
+    case virtualAddressesTaken(by: NodeID, term: Term)
+    case virtualAddressesReleased(term: Term)
+    case configurationApplied(Revision, author: String)
+    case backendModeChanged(BackendKey, BackendMode, author: String)
+    /// The agreed verdict changed.
+    case backendHealthChanged(BackendKey, HealthVerdict)
+    case memberDescribed(NodeID, name: String, version: String)
+
+    package var description: String {
+        switch self {
+        case .leaderElected(let node, let term): "node \(node) elected leader of term \(term)"
+        case .virtualAddressesTaken(let node, let term): "node \(node) took the virtual addresses in term \(term)"
+        case .virtualAddressesReleased(let term): "the virtual addresses were released in term \(term)"
+        case .configurationApplied(let revision, let author): "configuration \(revision) applied by \(author)"
+        case .backendModeChanged(let backend, let mode, let author): "backend \(backend) \(mode.rawValue) by \(author)"
+        case .backendHealthChanged(let backend, let verdict):
+            "backend \(backend) \(verdict.status.rawValue): \(verdict.reason)"
+        case .memberDescribed(let node, let name, let version): "node \(node) is \(name), version \(version)"
+        }
+    }
+}

@@ -1,0 +1,39 @@
+import Raft
+
+/// What applying a command came to. The same on every node.
+package enum Outcome: Hashable, Sendable {
+    case applied
+    /// A configuration was applied and has this revision.
+    case configured(Revision)
+    /// The state already said so.
+    case unchanged
+    /// Nothing was changed.
+    case refused(Refusal)
+}
+
+/// Why a command changed nothing.
+package enum Refusal: Error, Hashable, Sendable, CustomStringConvertible {
+    case revisionConflict(expected: Revision, current: Revision)
+    case unknownBackend(BackendKey)
+    case unknownUpstream(String)
+    case staleTerm(Term, current: Term)
+    case tooMany(what: String, limit: Int)
+    case unreadable(DecodingFault)
+
+    package var description: String {
+        switch self {
+        case .revisionConflict(let expected, let current):
+            "the configuration is at revision \(current), not \(expected); read it again and repeat the change"
+        case .unknownBackend(let backend):
+            "upstream \(backend.upstream) has no backend \(backend.address)"
+        case .unknownUpstream(let name):
+            "there is no upstream \(name)"
+        case .staleTerm(let term, let current):
+            "term \(term) is over; the current one is \(current)"
+        case .tooMany(let what, let limit):
+            "more than \(limit) \(what)"
+        case .unreadable(let fault):
+            "unreadable command: \(fault)"
+        }
+    }
+}

@@ -42,3 +42,35 @@ package struct ProposalID: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String { "\(node).\(boot).\(sequence)" }
 }
+
+/// Names one read for ever: a late reply to a read of an earlier process must not answer one of this.
+package struct ReadID: Hashable, Sendable, CustomStringConvertible {
+    /// Drawn anew at each start of the node's process.
+    package var boot: UInt64
+    package var sequence: UInt64
+
+    package init(boot: UInt64, sequence: UInt64) {
+        self.boot = boot
+        self.sequence = sequence
+    }
+
+    package var description: String { "\(boot).\(sequence)" }
+}
+
+/// An entry's identity: two logs that hold the same position hold the same entries up to it (Log Matching,
+/// Raft paper, section 5.3). Ordered as the election restriction orders logs: by term, then by index.
+package struct LogPosition: Hashable, Comparable, Sendable, CustomStringConvertible {
+    package var term: Term
+    package var index: LogIndex
+
+    package init(term: Term, index: LogIndex) {
+        self.term = term
+        self.index = index
+    }
+
+    package static let zero = LogPosition(term: .zero, index: .zero)
+    package static func < (left: LogPosition, right: LogPosition) -> Bool {
+        (left.term, left.index) < (right.term, right.index)
+    }
+    package var description: String { "\(index)@\(term)" }
+}

@@ -1,0 +1,107 @@
+import Posix
+
+/// What a node's core is told once, at start.
+package struct Settings: Hashable, Sendable {
+    package var id: NodeID
+    package var timing: Timing
+    package var limits: Limits
+    /// Seeds the core's random generator. Must differ at each start: vote attempts are told apart by it.
+    package var seed: UInt64
+
+    package init(id: NodeID, timing: Timing = .lan, limits: Limits = Limits(), seed: UInt64) {
+        self.id = id
+        self.timing = timing
+        self.limits = limits
+        self.seed = seed
+    }
+}
+
+/// The periods of a cluster; equal on all its nodes.
+package struct Timing: Hashable, Sendable {
+    /// From one round of heartbeats to the next.
+    package var heartbeat: Nanoseconds
+    /// How long a leader may act on its own, from the sending of the newest heartbeat that a quorum acknowledged.
+    package var lease: Nanoseconds
+    /// A follower that hears nothing for a time drawn between these two asks for a pre-vote.
+    package var electionMinimum: Nanoseconds
+    package var electionMaximum: Nanoseconds
+    /// What a new leader waits on top of an old lease, for a host that is late to withdraw what is tied to it.
+    package var margin: Nanoseconds
+    /// On evidence that the leader's process is gone, the voters campaign one such step after the other.
+    package var evidenceStagger: Nanoseconds
+
+    /// For nodes on one network. Needs a host that runs its threads within some 20 ms.
+    package static let lan = Timing(
+        heartbeat: .milliseconds(10), lease: .milliseconds(40), electionMinimum: .milliseconds(50),
+        electionMaximum: .milliseconds(75), margin: .milliseconds(5), evidenceStagger: .milliseconds(4))
+
+    /// For busy or virtual hosts.
+    package static let cautious = Timing(
+        heartbeat: .milliseconds(50), lease: .milliseconds(250), electionMinimum: .milliseconds(300),
+        electionMaximum: .milliseconds(450), margin: .milliseconds(20), evidenceStagger: .milliseconds(10))
+
+    /// For nodes with up to some 150 ms between them.
+    package static let wan = Timing(
+        heartbeat: .milliseconds(200), lease: .milliseconds(1200), electionMinimum: .milliseconds(1500),
+        electionMaximum: .milliseconds(2500), margin: .milliseconds(50), evidenceStagger: .milliseconds(300))
+
+    /// How long a lease can last after any voter's last contact with its holder, on any node's clock, plus the
+    /// margin. Each clock's rate is within 1 % of true time: the holder's may be slow and the waiting node's fast,
+    /// so the factor has to exceed 1.01 / 0.99.
+    package var leaseGuard: Nanoseconds { lease * 103 / 100 + margin }
+
+    package enum Fault: Error, Hashable, Sendable {
+        /// heartbeat · 2 > lease: one lost heartbeat would end the lease.
+        case heartbeatTooLongForLease
+        /// leaseGuard ≥ electionMinimum: voters would campaign while they have to refuse votes.
+        case leaseTooLongForElection
+        case electionRangeEmpty
+        case zeroPeriod
+    }
+
+    package init(
+        heartbeat: Nanoseconds, lease: Nanoseconds, electionMinimum: Nanoseconds, electionMaximum: Nanoseconds,
+        margin: Nanoseconds, evidenceStagger: Nanoseconds
+    ) {
+        self.heartbeat = heartbeat
+        self.lease = lease
+        self.electionMinimum = electionMinimum
+        self.electionMaximum = electionMaximum
+        self.margin = margin
+        self.evidenceStagger = evidenceStagger
+    }
+
+    /// Refuses periods that do not fit together.
+    package func validate() throws(Fault) {
+        if heartbeat == .zero || evidenceStagger == .zero { throw .zeroPeriod }
+        if heartbeat * 2 > lease { throw .heartbeatTooLongForLease }
+        if leaseGuard >= electionMinimum { throw .leaseTooLongForElection }
+        if electionMinimum >= electionMaximum { throw .electionRangeEmpty }
+    }
+}
+
+/// The bounds on everything that the core stores or sends.
+package struct Limits: Hashable, Sendable {
+    /// Entries in one append message.
+    package var messageEntries = 1024
+    /// Command bytes in one append message; a single larger entry goes alone.
+    package var messageBytes = 512 << 10
+    /// Append messages under way to one peer.
+    package var messagesInFlight = 64
+    /// One command.
+    package var proposalBytes = 4 << 20
+    /// Command bytes in the leader's log that are not committed; beyond, proposals are refused.
+    package var uncommittedBytes = 32 << 20
+    /// Reads that wait, for a quorum or for the state machine.
+    package var pendingReads = 4096
+    package var snapshotChunkBytes = 256 << 10
+    package var snapshotChunksInFlight = 4
+    /// A snapshot that a leader offers.
+    package var snapshotBytes = 256 << 20
+    /// Entries kept below a snapshot, for followers that trail a little.
+    package var retainedEntries: UInt64 = 1000
+    /// Committed entries handed out by one `ready()`.
+    package var appliesPerReady = 1024
+
+    package init() {}
+}

@@ -1,0 +1,82 @@
+import Posix
+
+/// What a node does in its term.
+package enum Role: Hashable, Sendable {
+    case follower
+    /// Asks whether it would win, without disturbing anyone.
+    case preCandidate
+    case candidate
+    case leader
+}
+
+/// The right to act alone, for instance to hold an address or to answer reads.
+package struct Lease: Hashable, Sendable {
+    package var term: Term
+    /// On this node's clock. Has to be compared with the present at each use.
+    package var validUntil: Instant
+    /// Until then an earlier leader's lease may last: nothing may be claimed.
+    package var claimableFrom: Instant
+
+    package init(term: Term, validUntil: Instant, claimableFrom: Instant) {
+        self.term = term
+        self.validUntil = validUntil
+        self.claimableFrom = claimableFrom
+    }
+
+    package func isHeld(at now: Instant) -> Bool { claimableFrom <= now && now < validUntil }
+}
+
+/// A copy of what the outside may want to know of the core.
+package struct Status: Hashable, Sendable {
+    package var id: NodeID
+    package var role: Role
+    package var term: Term
+    package var leader: NodeID?
+    package var commit: LogIndex
+    package var applied: LogIndex
+    package var last: LogPosition
+    /// Through here this node's own log is durable.
+    package var durable: LogIndex
+    package var snapshot: LogIndex
+    package var membership: Membership
+    /// Only at a leader that has not given it up.
+    package var lease: Lease?
+    /// At a leader, whether a quorum answered within the election timeout; at others, whether a leader is known.
+    package var hasQuorum: Bool
+    /// Known to a leader, otherwise empty.
+    package var peers: [PeerStatus]
+}
+
+package struct PeerStatus: Hashable, Sendable {
+    package var id: NodeID
+    /// Through here the peer's log is durable and matches.
+    package var matched: LogIndex
+    package var lastContact: Instant
+    package var receivesSnapshot: Bool
+}
+
+/// An operator's wish for another set of members.
+package enum MembershipChange: Hashable, Sendable {
+    case addLearner(NodeID)
+    /// A learner that has caught up becomes a voter.
+    case promote(NodeID)
+    case remove(NodeID)
+}
+
+package enum MembershipRefusal: Error, Hashable, Sendable {
+    case notLeader(leader: NodeID?)
+    /// Another change is not finished, or no entry of this term is committed yet: retry soon.
+    case changeUnderWay
+    case alreadyMember
+    case notMember
+    /// The learner still trails: retry soon.
+    case notCaughtUp
+    case lastVoter
+}
+
+package enum TransferRefusal: Error, Hashable, Sendable {
+    case notLeader(leader: NodeID?)
+    case alreadyUnderWay
+    /// No voter other than this node, or the named one is not a voter.
+    case noTarget
+}

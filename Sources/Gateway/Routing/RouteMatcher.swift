@@ -5,24 +5,16 @@
 /// and probes at each segment boundary, so its cost grows with the path's segments and not with the routes.
 package struct RouteMatcher: ~Copyable {
     package struct Rule: Hashable, Sendable {
-        package var host: HostRule
+        package var host: HostPattern
         /// Begins with `/`; `/` matches every path. No trailing slash otherwise.
         package var prefix: String
         package var target: Int32
 
-        package init(host: HostRule, prefix: String, target: Int32) {
+        package init(host: HostPattern, prefix: String, target: Int32) {
             self.host = host
             self.prefix = prefix
             self.target = target
         }
-    }
-
-    /// Names are in lower case and without a port.
-    package enum HostRule: Hashable, Sendable {
-        case exactly(String)
-        /// `*.example.com` is `.subdomain(of: "example.com")`.
-        case subdomain(of: String)
-        case any
     }
 
     private struct Bucket {
@@ -34,7 +26,7 @@ package struct RouteMatcher: ~Copyable {
 
     private enum Scope: UInt8 {
         case exact = 1
-        case subdomain = 2
+        case wildcard = 2
         case any = 3
     }
 
@@ -78,7 +70,7 @@ package struct RouteMatcher: ~Copyable {
         var position = 0
         while position < host.byteCount {
             if host.byte(position) == UInt8(ascii: "."), position > 0,
-                let target = longestMatch(.subdomain, host: host, from: position + 1, path: path)
+                let target = longestMatch(.wildcard, host: host, from: position + 1, path: path)
             {
                 return target
             }
@@ -147,8 +139,8 @@ package struct RouteMatcher: ~Copyable {
     private static func key(_ rule: Rule) -> [UInt8] {
         let prefix = rule.prefix == "/" ? "" : rule.prefix
         switch rule.host {
-        case .exactly(let name): return [Scope.exact.rawValue] + Array(name.utf8) + [0] + Array(prefix.utf8)
-        case .subdomain(let name): return [Scope.subdomain.rawValue] + Array(name.utf8) + [0] + Array(prefix.utf8)
+        case .exact(let name): return [Scope.exact.rawValue] + Array(name.utf8) + [0] + Array(prefix.utf8)
+        case .wildcard(let name): return [Scope.wildcard.rawValue] + Array(name.utf8) + [0] + Array(prefix.utf8)
         case .any: return [Scope.any.rawValue, 0] + Array(prefix.utf8)
         }
     }

@@ -6,8 +6,10 @@ import Synchronization
 /// Plain memory behind unsafe pointers, owned by the `RoutingTable` that holds it: choosing costs no retain, no
 /// exclusivity check and no allocation.
 package struct UpstreamTable {
-    package let limits: UpstreamLimits
-    package let algorithm: Algorithm
+    package let timeouts: UpstreamTimeouts
+    /// Backends tried after the first.
+    package let retries: Int
+    package let algorithm: BalancingAlgorithm
     package let backends: UnsafeBufferPointer<BackendSlot>
     /// Round robin's period, or Maglev's slots; empty for the other algorithms.
     let slots: UnsafeBufferPointer<UInt16>
@@ -136,13 +138,4 @@ package struct BackendSlot {
     package let counters: BackendCountersReference
     /// Identifies the backend over table changes, for the upstream connection pool.
     package let runtimeID: UInt32
-}
-
-/// What the exchange needs to know of an upstream besides its backends.
-package struct UpstreamLimits: Hashable, Sendable {
-    package var connectTimeout: Nanoseconds
-    package var responseTimeout: Nanoseconds
-    package var idleTimeout: Nanoseconds
-    /// Backends tried after the first, 0…3.
-    package var retries: Int
 }

@@ -26,10 +26,10 @@ import Testing
 
     private let hosts: [RouteMatcher.Rule] = [
         .init(host: .any, prefix: "/", target: 0),
-        .init(host: .exactly("example.com"), prefix: "/shop", target: 1),
-        .init(host: .subdomain(of: "example.com"), prefix: "/", target: 2),
-        .init(host: .subdomain(of: "eu.example.com"), prefix: "/", target: 3),
-        .init(host: .exactly("a.example.com"), prefix: "/", target: 4),
+        .init(host: .exact("example.com"), prefix: "/shop", target: 1),
+        .init(host: .wildcard("example.com"), prefix: "/", target: 2),
+        .init(host: .wildcard("eu.example.com"), prefix: "/", target: 3),
+        .init(host: .exact("a.example.com"), prefix: "/", target: 4),
     ]
 
     @Test(arguments: [
@@ -44,7 +44,7 @@ import Testing
     @Test func noRuleNoTarget() {
         #expect(target([], host: "example.com", path: "/") == nil)
         #expect(target([.init(host: .any, prefix: "/api", target: 1)], host: "example.com", path: "/") == nil)
-        #expect(target([.init(host: .exactly("a"), prefix: "/", target: 1)], host: "b", path: "/") == nil)
+        #expect(target([.init(host: .exact("a"), prefix: "/", target: 1)], host: "b", path: "/") == nil)
     }
 
     @Test func agreesWithASearchThroughAllRules() {
@@ -58,11 +58,11 @@ import Testing
             var rules: [RouteMatcher.Rule] = []
             for target in 0..<Int32(random.below(12)) {
                 let name = names[Int(random.below(4))]
-                let host: RouteMatcher.HostRule =
+                let host: HostPattern =
                     switch random.below(3) {
                     case 0: .any
-                    case 1: .exactly(name)
-                    default: .subdomain(of: name)
+                    case 1: .exact(name)
+                    default: .wildcard(name)
                     }
                 let rule = RouteMatcher.Rule(host: host, prefix: path(), target: target)
                 if !rules.contains(where: { $0.host == rule.host && $0.prefix == rule.prefix }) { rules.append(rule) }
@@ -78,8 +78,8 @@ import Testing
         let hostMatches =
             switch rule.host {
             case .any: true
-            case .exactly(let name): host == name
-            case .subdomain(let name): host.hasSuffix("." + name)
+            case .exact(let name): host == name
+            case .wildcard(let name): host.hasSuffix("." + name)
             }
         return hostMatches && (rule.prefix == "/" || path == rule.prefix || path.hasPrefix(rule.prefix + "/"))
     }
@@ -88,8 +88,8 @@ import Testing
         let prefix = rule.prefix == "/" ? 0 : rule.prefix.utf8.count
         switch rule.host {
         case .any: return [0, 0, prefix]
-        case .subdomain(let name): return [1, name.utf8.count, prefix]
-        case .exactly: return [2, 0, prefix]
+        case .wildcard(let name): return [1, name.utf8.count, prefix]
+        case .exact: return [2, 0, prefix]
         }
     }
 }

@@ -1,0 +1,45 @@
+# The commands of the project. `make demo` and `make test` are all that a newcomer needs.
+
+SWIFT ?= swift
+# The product carries the Swift runtime in itself, so that one file can be copied to a gateway machine.
+PRODUCT = $(CURDIR)/.build/release/gwnode
+BUILD_FLAGS = -c release --static-swift-stdlib --product gwnode
+# Tests run optimised, as the product does, in a folder of their own: their flags differ from the product's.
+TEST_FLAGS = -c release --scratch-path .build-tests
+PREFIX ?= /usr/local
+BASE_PORT ?= 8080
+
+.PHONY: help deps build demo test lint format install clean
+
+help:
+	@echo "make demo     a three-node cluster on this machine, with sample backends (BASE_PORT=8080)"
+	@echo "make test     every test that needs no special right"
+	@echo "make build    the gwnode binary, at .build/release/gwnode"
+	@echo "make lint     formatting and repository rules"
+	@echo "make deps     what must be installed (Debian 12; needs root)"
+	@echo "make install  the binary to PREFIX/bin (PREFIX=/usr/local)"
+
+# What a fresh Debian 12 lacks; Swift 6.3 itself comes from swift.org.
+deps:
+	.ci/install-dependencies
+
+build:
+	$(SWIFT) build $(BUILD_FLAGS)
+
+demo: build
+	$(PRODUCT) demo --base-port $(BASE_PORT)
+
+test: build
+	GWNODE_BINARY=$(PRODUCT) $(SWIFT) test $(TEST_FLAGS)
+
+lint:
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
+
+format:
+	$(SWIFT) format --in-place --recursive Package.swift Sources Tests
+
+install: build
+	install -D -m 0755 $(PRODUCT) $(DESTDIR)$(PREFIX)/bin/gwnode
+
+clean:
+	rm -rf .build .build-tests

@@ -1,0 +1,106 @@
+import Posix
+import Synchronization
+
+/// What a worker needs to send a request on: routes, upstreams and the backends that take requests now.
+///
+/// Immutable. The control thread builds a new one when the configuration, an administrative mode or a health
+/// verdict changes; each worker adopts it between two turns of its loop.
+package final class RoutingTable: @unchecked Sendable {
+    /// Rises with each table of this process.
+    package let generation: UInt64
+    package let upstreams: UnsafeBufferPointer<UpstreamTable>
+    package let upstreamNames: [String]
+    /// One past the highest `BackendSlot.runtimeID` in use, for a worker's array of connection pools.
+    package let runtimeIDBound: Int
+    private let matcher: RouteMatcher
+    /// Keeps the counters and cursors alive that the slots point to.
+    private let runtimes: [BackendRuntime]
+    private let cursors: [UpstreamCursor]
+
+    /// - Parameters:
+    ///   - oldestAdopted: the generation of the oldest table that a worker still uses.
+    ///   - isUsable: whether a backend takes requests: its mode and its verdict together.
+    package init(
+        _ configuration: GatewayConfiguration, generation: UInt64, registry: inout RuntimeRegistry,
+        oldestAdopted: UInt64, isUsable: (BackendKey) -> Bool
+    ) {
+        var runtimes: [BackendRuntime] = []
+        var cursors: [UpstreamCursor] = []
+        var bound = 0
+        let tables = configuration.upstreams.map { upstream in
+            let cursor = registry.cursor(upstream: upstream.name, generation: generation)
+            cursors.append(cursor)
+            let slots = upstream.backends.map { backend -> BackendSlot in
+                let key = BackendKey(upstream: upstream.name, address: backend.address)
+                let (runtime, id) = registry.backend(key, generation: generation)
+                runtimes.append(runtime)
+                bound = max(bound, Int(id) + 1)
+                return BackendSlot(
+                    address: backend.address, weight: Int32(backend.weight),
+                    isUsable: isUsable(key), counters: runtime.counters, runtimeID: id)
+            }
+            return UpstreamTable(upstream, backends: slots, cursor: cursor)
+        }
+        registry.sweep(oldestAdopted: oldestAdopted)
+        self.generation = generation
+        self.runtimes = runtimes
+        self.cursors = cursors
+        runtimeIDBound = bound
+        upstreamNames = configuration.upstreams.map(\.name)
+        upstreams = copied(tables)
+        let targets = Dictionary(uniqueKeysWithValues: upstreamNames.enumerated().map { ($1, Int32($0)) })
+        matcher = RouteMatcher(
+            configuration.routes.map { route in
+                RouteMatcher.Rule(host: route.host, prefix: route.path, target: targets[route.upstream]!)
+            })
+    }
+
+    deinit {
+        for upstream in upstreams { upstream.deallocate() }
+        upstreams.deallocate()
+    }
+
+    /// The index of the upstream for a request, nil when no route matches. `host` is without a port; `path` is
+    /// normalised.
+    @inline(__always)
+    package func route(host: RawSpan, path: RawSpan) -> Int32? { matcher.target(host: host, path: path) }
+}
+
+extension UpstreamTable {
+    fileprivate init(_ upstream: Upstream, backends: [BackendSlot], cursor: UpstreamCursor) {
+        // Round robin and random choose among the usable ones, so that their shares stay even when one is down.
+        // Maglev's slots are laid out over all, so that a client comes back to its backend when that recovers.
+        let usableWeights = backends.map { $0.isUsable ? Int($0.weight) : 0 }
+        var slots: [UInt16] = []
+        var cumulative: [UInt32] = []
+        switch upstream.algorithm {
+        case .roundRobin, .weighted: slots = SmoothSchedule.period(weights: usableWeights)
+        case .random:
+            var sum: UInt32 = 0
+            for weight in usableWeights {
+                sum += UInt32(weight)
+                cumulative.append(sum)
+            }
+        case .leastConnections: break
+        case .ipHash:
+            slots = MaglevTable.build(
+                keys: backends.map { StableHash.hash($0.address) }, weights: backends.map { Int($0.weight) })
+        }
+        self.init(
+            timeouts: upstream.timeouts, retries: upstream.retries, algorithm: upstream.algorithm,
+            backends: copied(backends), slots: copied(slots), cumulativeWeights: copied(cumulative),
+            cursor: cursor.pointer)
+    }
+
+    fileprivate func deallocate() {
+        backends.deallocate()
+        slots.deallocate()
+        cumulativeWeights.deallocate()
+    }
+}
+
+private func copied<Element>(_ elements: [Element]) -> UnsafeBufferPointer<Element> {
+    let buffer = UnsafeMutableBufferPointer<Element>.allocate(capacity: elements.count)
+    _ = buffer.initialize(from: elements)
+    return UnsafeBufferPointer(buffer)
+}

@@ -1,0 +1,76 @@
+import Posix
+import Synchronization
+
+/// Owns what outlives a routing table: the counters of backends and the cursors of upstreams, by name.
+///
+/// Workers refer to both without retaining them. A runtime is let go only when no table names it any more, every
+/// worker has adopted a later table, and no request is under way at it; a worker does not touch a backend's
+/// counters after it has ended its last request there.
+package struct RuntimeRegistry: ~Copyable {
+    private struct Held<Runtime> {
+        let runtime: Runtime
+        let id: UInt32
+        /// The newest table that names it.
+        var generation: UInt64
+    }
+
+    private var backends: [BackendKey: Held<BackendRuntime>] = [:]
+    private var cursors: [String: Held<UpstreamCursor>] = [:]
+    private var freeIDs: [UInt32] = []
+    private var nextID: UInt32 = 0
+    private let firstStep: Int
+
+    /// `firstStep` is where round robin begins; a different one on each node keeps the nodes from sending their
+    /// first requests to the same backend.
+    package init(firstStep: Int) { self.firstStep = firstStep }
+
+    mutating func backend(_ key: BackendKey, generation: UInt64) -> (BackendRuntime, UInt32) {
+        if let held = backends[key] {
+            backends[key]!.generation = generation
+            return (held.runtime, held.id)
+        }
+        let id = freeIDs.popLast() ?? nextID
+        if id == nextID { nextID += 1 }
+        let runtime = BackendRuntime()
+        backends[key] = Held(runtime: runtime, id: id, generation: generation)
+        return (runtime, id)
+    }
+
+    mutating func cursor(upstream: String, generation: UInt64) -> UpstreamCursor {
+        if let held = cursors[upstream] {
+            cursors[upstream]!.generation = generation
+            return held.runtime
+        }
+        let cursor = UpstreamCursor(firstStep: firstStep)
+        cursors[upstream] = Held(runtime: cursor, id: 0, generation: generation)
+        return cursor
+    }
+
+    /// The runtime of a backend that some table names or named of late.
+    package func runtime(_ key: BackendKey) -> BackendRuntime? { backends[key]?.runtime }
+
+    /// Lets go of what no table since `oldestAdopted` names and no request uses.
+    mutating func sweep(oldestAdopted: UInt64) {
+        for (key, held) in backends where held.generation < oldestAdopted {
+            guard held.runtime.counters.pointee.activeRequests.load(ordering: .acquiring) == 0 else { continue }
+            backends[key] = nil
+            freeIDs.append(held.id)
+        }
+        for (key, held) in cursors where held.generation < oldestAdopted { cursors[key] = nil }
+    }
+}
+
+/// Where an upstream's round robin stands.
+final class UpstreamCursor: @unchecked Sendable {
+    let pointer: UnsafeMutablePointer<Atomic<Int>>
+
+    init(firstStep: Int) {
+        pointer = .allocate(capacity: 1)
+        pointer.initialize(to: Atomic(firstStep))
+    }
+
+    deinit {
+        pointer.deinitialize(count: 1)
+        pointer.deallocate()
+    }
+}

@@ -1,0 +1,98 @@
+import CLinux
+import Glibc
+import Posix
+
+/// Virtual addresses on a real interface: rtnetlink for the address, gratuitous ARP or an unsolicited neighbour
+/// advertisement for the neighbours.
+package final class NetlinkProvider: VirtualIPProvider {
+    private let name: String
+    private let interface: UInt32
+    private let monitor: LinkMonitor
+    private var netlink: NetlinkSocket
+    private let announcements: AnnouncementSocket
+    private var seenRemovals: UInt64
+
+    /// Finds the interface, tries the privileges and warns about kernel settings that would delay a failover.
+    /// `onChange` is called from another thread when the link changes or loses an address; a turn of the manager is
+    /// due then.
+    package init(interface name: String, onChange: @escaping @Sendable () -> Void) throws(VirtualIPError) {
+        let index = if_nametoindex(name)
+        guard index != 0 else {
+            throw VirtualIPError(
+                "there is no interface \(name)", cure: "set virtualAddress.interface to one that `ip link` lists")
+        }
+        self.name = name
+        interface = index
+        netlink = try Self.explaining(name) { () throws(SystemError) in try Self.privilegedSocket(interface: index) }
+        announcements = try Self.explaining(name) { () throws(SystemError) in
+            try AnnouncementSocket(interface: index)
+        }
+        monitor = try Self.explaining(name) { () throws(SystemError) in
+            try LinkMonitor(interface: index, onChange: onChange)
+        }
+        seenRemovals = monitor.removals
+        for warning in KernelSettings.warnings(interface: name) { Log.warning("vip: \(warning)") }
+    }
+
+    deinit { monitor.stop() }
+
+    package var hasCarrier: Bool { monitor.hasCarrier }
+
+    package func claim(_ address: IPAddress) throws(VirtualIPError) {
+        try Self.explaining(name) { () throws(SystemError) in try netlink.add(address, interface: interface) }
+    }
+
+    package func announce(_ address: IPAddress) throws(VirtualIPError) {
+        try Self.explaining(name) { () throws(SystemError) in try announcements.announce(address) }
+    }
+
+    package func release(_ address: IPAddress) throws(VirtualIPError) {
+        try Self.explaining(name) { () throws(SystemError) in
+            do throws(SystemError) { try netlink.delete(address, interface: interface) } catch {
+                if error.code != EADDRNOTAVAIL && error.code != ENODEV { throw error }
+            }
+        }
+    }
+
+    /// The kernel's notices also tell of our own removals, and late, so the addresses themselves decide.
+    package func hasLost(anyOf held: [IPAddress]) -> Bool {
+        let removals = monitor.removals
+        guard removals != seenRemovals else { return false }
+        seenRemovals = removals
+        guard let present = try? netlink.addresses(interface: interface) else { return true }
+        return !held.allSatisfy(present.contains)
+    }
+
+    package func serve(ports: [UInt16]) {}
+
+    /// Tries the privilege by removing an address that can not be there (RFC 5737), since only the kernel knows
+    /// whether it would let us: in a container, capabilities do not tell.
+    private static func privilegedSocket(interface: UInt32) throws(SystemError) -> NetlinkSocket {
+        var socket = try NetlinkSocket()
+        let documentation = IPAddress(v4: 0xc000_0201)
+        do throws(SystemError) { try socket.delete(documentation, interface: interface) } catch {
+            if error.code != EADDRNOTAVAIL { throw error }
+        }
+        return socket
+    }
+
+    private static func explaining<Result: ~Copyable>(
+        _ interface: String, _ body: () throws(SystemError) -> Result
+    ) throws(VirtualIPError) -> Result {
+        do throws(SystemError) { return try body() } catch { throw explained(error, interface) }
+    }
+
+    private static func explained(_ error: SystemError, _ interface: String) -> VirtualIPError {
+        let cure =
+            switch error.code {
+            case EPERM, EACCES:
+                "run as root, or give gwnode CAP_NET_ADMIN and CAP_NET_RAW"
+                    + " (AmbientCapabilities= in the systemd unit, or `setcap cap_net_admin,cap_net_raw+ep`)"
+            case ENETDOWN: "bring the interface up: `ip link set \(interface) up`"
+            case ENODEV, ENXIO: "the interface is gone; see `ip link`"
+            case EAGAIN: "the kernel did not answer in time"
+            default: "see `ip address show dev \(interface)`"
+            }
+        return VirtualIPError("cannot manage addresses of \(interface): \(error)", cure: cure)
+    }
+}

@@ -1,0 +1,188 @@
+import Posix
+import Raft
+
+/// Decides when this node holds the virtual addresses: exactly while its lease as leader is valid.
+///
+/// A pure core: conditions in, actions out. Its rules:
+/// - A claim waits for `claimableFrom`, when no earlier holder's lease can still run.
+/// - Once addresses were given up for any reason but their removal from the configuration, the term is
+///   *released*: they are never claimed again in it, and the leader is told to resign.
+/// - An address is announced twice when it is claimed and again after `announcementOffsets`.
+package struct VirtualIPClaim: Hashable, Sendable {
+    /// What the decision depends on, as it is at `now`.
+    package struct Conditions: Hashable, Sendable {
+        package var now: Instant
+        /// Nil when this node does not lead.
+        package var lease: Lease?
+        /// The addresses that the configuration asks for.
+        package var wanted: [IPAddress]
+        package var hasCarrier: Bool
+        package var isShuttingDown: Bool
+
+        package init(
+            now: Instant, lease: Lease?, wanted: [IPAddress], hasCarrier: Bool = true,
+            isShuttingDown: Bool = false
+        ) {
+            self.now = now
+            self.lease = lease
+            self.wanted = wanted
+            self.hasCarrier = hasCarrier
+            self.isShuttingDown = isShuttingDown
+        }
+    }
+
+    package enum Action: Hashable, Sendable {
+        case claim(IPAddress)
+        case announce(IPAddress)
+        case release(IPAddress, because: Reason)
+        /// This node can not hold the addresses in this term, so another one should lead.
+        case resign(because: Reason)
+    }
+
+    package enum Reason: Hashable, Sendable, CustomStringConvertible {
+        case leadershipLost
+        case leaseExpired
+        case carrierLost
+        case claimFailed
+        case addressTakenAway
+        case removedFromConfiguration
+        case shuttingDown
+
+        package var description: String {
+            switch self {
+            case .leadershipLost: "this node no longer leads"
+            case .leaseExpired: "the lease ran out"
+            case .carrierLost: "the interface has no carrier"
+            case .claimFailed: "the claim failed"
+            case .addressTakenAway: "something else removed the address"
+            case .removedFromConfiguration: "the configuration no longer has it"
+            case .shuttingDown: "the node shuts down"
+            }
+        }
+    }
+
+    /// When an address is announced again, counted from its claim.
+    package static let announcementOffsets: [Nanoseconds] = [
+        .milliseconds(20), .milliseconds(100), .milliseconds(1000),
+    ]
+    /// The least time between two resignations. It doubles up to `longestResignationPause` while resigning does
+    /// not help, so that a cluster in which no node can claim still has a leader for its other work.
+    package static let shortestResignationPause = Nanoseconds.seconds(1)
+    package static let longestResignationPause = Nanoseconds.seconds(30)
+
+    private struct Release: Hashable, Sendable {
+        var term: Term
+        var reason: Reason
+    }
+
+    private struct Resignations: Hashable, Sendable {
+        var last: Instant?
+        var pause = shortestResignationPause
+
+        var next: Instant { last.map { $0 + pause } ?? .zero }
+
+        mutating func record(at now: Instant) {
+            let wasCalm = last.map { now - $0 >= longestResignationPause * 2 } ?? true
+            pause = wasCalm ? shortestResignationPause : min(pause * 2, longestResignationPause)
+            last = now
+        }
+    }
+
+    /// The addresses that this node holds.
+    package private(set) var held: [IPAddress] = []
+    /// When `turn` must be called again at the latest; earlier calls do no harm.
+    package private(set) var nextDeadline = Instant.distantFuture
+
+    private var heldTerm = Term.zero
+    private var claimedAt = Instant.zero
+    private var announcementsDone = 0
+    private var released: Release?
+    private var resignations = Resignations()
+
+    package init() {}
+
+    package mutating func turn(_ conditions: Conditions) -> [Action] {
+        var actions: [Action] = []
+        if let reason = reasonToGiveUp(conditions) { giveUp(because: reason, &actions) }
+        if let lease = conditions.lease {
+            if let reason = reasonAgainstHolding(lease, conditions) {
+                resign(because: reason, at: conditions.now, &actions)
+            } else if lease.isHeld(at: conditions.now) {
+                hold(lease, conditions, &actions)
+            }
+        }
+        nextDeadline = deadline(conditions)
+        return actions
+    }
+
+    /// To be called when the provider could not claim an address, or lost one: gives everything up.
+    package mutating func fail(because reason: Reason, _ conditions: Conditions) -> [Action] {
+        var actions: [Action] = []
+        giveUp(because: reason, &actions)
+        if conditions.lease != nil { resign(because: reason, at: conditions.now, &actions) }
+        nextDeadline = deadline(conditions)
+        return actions
+    }
+
+    private func reasonToGiveUp(_ conditions: Conditions) -> Reason? {
+        guard !held.isEmpty else { return nil }
+        guard let lease = conditions.lease, lease.term == heldTerm else { return .leadershipLost }
+        if conditions.now >= lease.validUntil { return .leaseExpired }
+        return obstacle(conditions)
+    }
+
+    private func reasonAgainstHolding(_ lease: Lease, _ conditions: Conditions) -> Reason? {
+        guard !conditions.wanted.isEmpty else { return nil }
+        if let released, lease.term <= released.term { return released.reason }
+        return obstacle(conditions)
+    }
+
+    private func obstacle(_ conditions: Conditions) -> Reason? {
+        if conditions.isShuttingDown { return .shuttingDown }
+        return conditions.hasCarrier ? nil : .carrierLost
+    }
+
+    private mutating func giveUp(because reason: Reason, _ actions: inout [Action]) {
+        guard !held.isEmpty else { return }
+        actions += held.map { .release($0, because: reason) }
+        held = []
+        released = Release(term: heldTerm, reason: reason)
+    }
+
+    private mutating func resign(because reason: Reason, at now: Instant, _ actions: inout [Action]) {
+        guard now >= resignations.next else { return }
+        resignations.record(at: now)
+        actions.append(.resign(because: reason))
+    }
+
+    private mutating func hold(_ lease: Lease, _ conditions: Conditions, _ actions: inout [Action]) {
+        for address in held where !conditions.wanted.contains(address) {
+            actions.append(.release(address, because: .removedFromConfiguration))
+        }
+        let added = conditions.wanted.filter { !held.contains($0) }
+        actions += added.flatMap { [.claim($0), .announce($0), .announce($0)] }
+        held = conditions.wanted
+        heldTerm = lease.term
+        if !added.isEmpty {
+            claimedAt = conditions.now
+            announcementsDone = 0
+            return
+        }
+        let due = Self.announcementOffsets.count { claimedAt + $0 <= conditions.now }
+        if due > announcementsDone {
+            announcementsDone = due
+            actions += held.map { .announce($0) }
+        }
+    }
+
+    private func deadline(_ conditions: Conditions) -> Instant {
+        guard let lease = conditions.lease else { return .distantFuture }
+        guard held.isEmpty else {
+            let left = Self.announcementOffsets.dropFirst(announcementsDone)
+            return min(lease.validUntil, left.first.map { claimedAt + $0 } ?? .distantFuture)
+        }
+        if reasonAgainstHolding(lease, conditions) != nil { return resignations.next }
+        let isAhead = !conditions.wanted.isEmpty && conditions.now < lease.claimableFrom
+        return isAhead ? lease.claimableFrom : .distantFuture
+    }
+}

@@ -1,0 +1,98 @@
+import Posix
+import Raft
+
+/// Carries out what `VirtualIPClaim` decides. Confined to the consensus thread.
+package final class VirtualIPManager {
+    /// The result of one turn.
+    package struct Turn: Hashable, Sendable {
+        /// When the next turn is due at the latest.
+        package var nextDeadline: Instant
+        /// Set when this node should give up leadership.
+        package var resignation: VirtualIPClaim.Reason?
+        /// Whether the set of held addresses changed.
+        package var hasChanged: Bool
+    }
+
+    /// How long after a failed removal of an address it is tried again.
+    package static let removalRetry = Nanoseconds.milliseconds(10)
+
+    private let provider: any VirtualIPProvider
+    private var claim = VirtualIPClaim()
+    private var wanted: [IPAddress] = []
+    /// Addresses that are given up but could not be removed yet.
+    private var stuck: Set<IPAddress> = []
+
+    package init(provider: any VirtualIPProvider) { self.provider = provider }
+
+    /// The addresses on which this node answers.
+    package var held: [IPAddress] { claim.held }
+
+    /// Takes the configuration's addresses and ports. An address that is new here and still on the machine, left by
+    /// a process that was killed, is removed; the next `turn` claims and gives up what changed.
+    package func configure(addresses: [IPAddress], ports: [UInt16]) {
+        let unknown = addresses.filter { !wanted.contains($0) && !claim.held.contains($0) }
+        wanted = addresses
+        provider.serve(ports: ports)
+        for address in unknown { remove(address) }
+    }
+
+    /// To be called after each event of the consensus thread and at `nextDeadline`.
+    package func turn(now: Instant, lease: Lease?, isShuttingDown: Bool = false) -> Turn {
+        let before = claim.held
+        let conditions = VirtualIPClaim.Conditions(
+            now: now, lease: lease, wanted: wanted, hasCarrier: provider.hasCarrier, isShuttingDown: isShuttingDown)
+        for address in stuck { remove(address) }
+        var resignation = carryOut(claim.turn(conditions), conditions)
+        if !claim.held.isEmpty, provider.hasLost(anyOf: claim.held) {
+            resignation = carryOut(claim.fail(because: .addressTakenAway, conditions), conditions) ?? resignation
+        }
+        let retry = stuck.isEmpty ? Instant.distantFuture : now + Self.removalRetry
+        return Turn(
+            nextDeadline: min(claim.nextDeadline, retry), resignation: resignation, hasChanged: claim.held != before)
+    }
+
+    /// The reason for resigning, when the actions ask for it.
+    private func carryOut(
+        _ actions: [VirtualIPClaim.Action], _ conditions: VirtualIPClaim.Conditions
+    ) -> VirtualIPClaim.Reason? {
+        var resignation: VirtualIPClaim.Reason?
+        for action in actions {
+            do throws(VirtualIPError) {
+                switch action {
+                case .claim(let address):
+                    try provider.claim(address)
+                    stuck.remove(address)
+                    Log.info("vip: claimed \(address) term=\(conditions.lease?.term.description ?? "?")")
+                case .announce(let address):
+                    announce(address)
+                case .release(let address, let reason):
+                    remove(address)
+                    Log.info("vip: released \(address), \(reason)")
+                case .resign(let reason):
+                    Log.warning("vip: resigning as leader, \(reason)")
+                    resignation = reason
+                }
+            } catch {
+                Log.error("vip: \(error)")
+                return carryOut(claim.fail(because: .claimFailed, conditions), conditions)
+            }
+        }
+        return resignation
+    }
+
+    /// A lost announcement delays clients but is no reason to give the address up.
+    private func announce(_ address: IPAddress) {
+        do throws(VirtualIPError) { try provider.announce(address) } catch {
+            Log.warning("vip: \(error)")
+        }
+    }
+
+    private func remove(_ address: IPAddress) {
+        do throws(VirtualIPError) {
+            try provider.release(address)
+            stuck.remove(address)
+        } catch {
+            if stuck.insert(address).inserted { Log.error("vip: \(error)") }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+import Gateway
+import Posix
+import Raft
+import Testing
+
+private let one = IPAddress("127.0.0.100")!
+private let two = IPAddress("127.0.0.101")!
+private let lease = Lease(term: Term(3), validUntil: at(140), claimableFrom: .zero)
+
+private func at(_ milliseconds: UInt64) -> Instant { .zero + .milliseconds(milliseconds) }
+
+private let refusal = VirtualIPError("refused", cure: "try elsewhere")
+
+private final class FakeProvider: VirtualIPProvider {
+    var present: Set<IPAddress> = []
+    var announcements = 0
+    var refusesClaims = false
+    var refusesReleases = false
+    var lost = false
+    var hasCarrier = true
+
+    func claim(_ address: IPAddress) throws(VirtualIPError) {
+        if refusesClaims { throw refusal }
+        present.insert(address)
+    }
+
+    func announce(_ address: IPAddress) { announcements += 1 }
+
+    func release(_ address: IPAddress) throws(VirtualIPError) {
+        if refusesReleases { throw refusal }
+        present.remove(address)
+    }
+
+    func hasLost(anyOf held: [IPAddress]) -> Bool { lost }
+    func serve(ports: [UInt16]) {}
+}
+
+@Suite struct VirtualIPManagerTests {
+    private let provider = FakeProvider()
+
+    private func manager(_ addresses: [IPAddress] = [one]) -> VirtualIPManager {
+        let manager = VirtualIPManager(provider: provider)
+        manager.configure(addresses: addresses, ports: [80])
+        return manager
+    }
+
+    @Test func leaderHoldsUntilTheLeaseEnds() {
+        let manager = manager([one, two])
+        let start = manager.turn(now: at(100), lease: lease)
+        #expect(start.hasChanged && start.resignation == nil && start.nextDeadline == at(120))
+        #expect(provider.present == [one, two])
+        #expect(provider.announcements == 4)
+        let end = manager.turn(now: at(140), lease: lease)
+        #expect(end.hasChanged && end.resignation == .leaseExpired)
+        #expect(provider.present == [])
+    }
+
+    @Test func addressLeftByAKilledProcessIsRemoved() {
+        provider.present = [one]
+        let manager = manager()
+        #expect(provider.present == [])
+        #expect(manager.held == [])
+    }
+
+    @Test func heldAddressSurvivesAConfigurationThatKeepsIt() {
+        let manager = manager()
+        _ = manager.turn(now: at(100), lease: lease)
+        manager.configure(addresses: [one, two], ports: [80])
+        #expect(provider.present == [one])
+        #expect(manager.turn(now: at(101), lease: lease).hasChanged)
+        #expect(provider.present == [one, two])
+    }
+
+    @Test func refusedClaimResigns() {
+        provider.refusesClaims = true
+        let manager = manager()
+        let turn = manager.turn(now: at(100), lease: lease)
+        #expect(turn.resignation == .claimFailed)
+        #expect(!turn.hasChanged)
+        #expect(manager.held == [])
+    }
+
+    @Test func lostAddressResigns() {
+        let manager = manager()
+        _ = manager.turn(now: at(100), lease: lease)
+        provider.lost = true
+        #expect(manager.turn(now: at(101), lease: lease).resignation == .addressTakenAway)
+        #expect(provider.present == [])
+    }
+
+    @Test func refusedReleaseIsTriedAgain() {
+        let manager = manager()
+        _ = manager.turn(now: at(100), lease: lease)
+        provider.refusesReleases = true
+        #expect(manager.turn(now: at(120), lease: nil).nextDeadline == at(130))
+        provider.refusesReleases = false
+        #expect(manager.turn(now: at(130), lease: nil).nextDeadline == .distantFuture)
+        #expect(provider.present == [])
+    }
+}

@@ -1,0 +1,154 @@
+import Glibc
+
+/// Bounds on the memory that one worker's connections may hold.
+package struct MemoryLimits: Sendable {
+    /// Bytes of unsent and unread data above which a single receive brings no more than
+    /// `Scratch.headCapacity`, so that many slow readers cost little each.
+    package var relaxedBytes: Int
+    /// Free buffers kept for reuse, by class; more go back to the allocator.
+    package var spareSmall: Int
+    package var spareLarge: Int
+
+    package init(relaxedBytes: Int = 64 << 20, spareSmall: Int = 512, spareLarge: Int = 8) {
+        self.relaxedBytes = relaxedBytes
+        self.spareSmall = spareSmall
+        self.spareLarge = spareLarge
+    }
+}
+
+/// The buffer a worker receives into, and its measures in bytes.
+///
+/// Received bytes lie behind a headroom, so that a message head can be rewritten in front of the body that came
+/// with it and both leave in one send.
+package enum Scratch {
+    package static let headroom = 80 << 10
+    package static let capacity = 256 << 10
+    /// Room for the end of a chunk, the last chunk and an empty trailer.
+    package static let tailroom = 64
+    /// The most that one receive brings while a message head is expected.
+    package static let headCapacity = 16 << 10
+    /// The most that can be put back: what one receive in the head phase brings plus a head that was incomplete.
+    package static let unreadCapacity = 32 << 10
+
+    static let total = headroom + capacity + tailroom
+}
+
+/// A buffer on loan from a `BufferPool`, with the bytes that are in use.
+struct HeldBytes {
+    var base: UnsafeMutableRawPointer?
+    var start: UInt32 = 0
+    var count: UInt32 = 0
+    var isLarge = false
+
+    static var none: HeldBytes { HeldBytes(base: nil) }
+
+    @inline(__always)
+    var isEmpty: Bool { count == 0 }
+
+    @inline(__always)
+    var bytes: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: base.map { UnsafeRawPointer($0 + Int(start)) }, count: Int(count))
+    }
+
+    @inline(__always)
+    mutating func removeFirst(_ removed: Int) {
+        start += UInt32(removed)
+        count -= UInt32(removed)
+    }
+}
+
+/// Two classes of buffers, kept in last-in first-out lists so that the warmest is used next.
+struct BufferPool: ~Copyable {
+    static let smallCapacity = Scratch.unreadCapacity
+
+    private var small: FreeList
+    private var large: FreeList
+    private let relaxedBytes: Int
+    /// Bytes in buffers on loan, each at its full size.
+    private(set) var lentBytes = 0
+
+    init(_ limits: MemoryLimits) {
+        small = FreeList(limit: limits.spareSmall)
+        large = FreeList(limit: limits.spareLarge)
+        relaxedBytes = limits.relaxedBytes
+    }
+
+    deinit {
+        small.deallocate()
+        large.deallocate()
+    }
+
+    var isShort: Bool { lentBytes > relaxedBytes }
+
+    @inline(__always)
+    mutating func takeSmall() -> UnsafeMutableRawPointer {
+        lentBytes += BufferPool.smallCapacity
+        return small.pop() ?? .allocate(byteCount: BufferPool.smallCapacity, alignment: 64)
+    }
+
+    /// A buffer of `Scratch.total` bytes.
+    mutating func takeLarge() -> UnsafeMutableRawPointer {
+        lentBytes += Scratch.total
+        return large.pop() ?? .allocate(byteCount: Scratch.total, alignment: 64)
+    }
+
+    @inline(__always)
+    mutating func giveBackSmall(_ base: UnsafeMutableRawPointer) {
+        lentBytes -= BufferPool.smallCapacity
+        small.push(base)
+    }
+
+    mutating func giveBack(_ held: inout HeldBytes) {
+        guard let base = held.base else { return }
+        if held.isLarge {
+            lentBytes -= Scratch.total
+            large.push(base)
+        } else {
+            giveBackSmall(base)
+        }
+        held = .none
+    }
+
+    /// Copies bytes into a buffer of the class that fits.
+    mutating func hold(copyOf bytes: UnsafeRawBufferPointer) -> HeldBytes {
+        precondition(bytes.count <= Scratch.total, "more bytes than any buffer holds")
+        let isLarge = bytes.count > BufferPool.smallCapacity
+        let base = isLarge ? takeLarge() : takeSmall()
+        base.copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
+        return HeldBytes(base: base, start: 0, count: UInt32(bytes.count), isLarge: isLarge)
+    }
+}
+
+/// A bounded stack of free buffers.
+private struct FreeList {
+    private let entries: UnsafeMutablePointer<UnsafeMutableRawPointer>
+    private let limit: Int
+    private var count = 0
+
+    init(limit: Int) {
+        self.limit = limit
+        entries = .allocate(capacity: max(limit, 1))
+    }
+
+    @inline(__always)
+    mutating func pop() -> UnsafeMutableRawPointer? {
+        guard count > 0 else { return nil }
+        count -= 1
+        return entries[count]
+    }
+
+    @inline(__always)
+    mutating func push(_ buffer: UnsafeMutableRawPointer) {
+        if count == limit {
+            buffer.deallocate()
+            return
+        }
+        (entries + count).initialize(to: buffer)
+        count += 1
+    }
+
+    func deallocate() {
+        for index in 0..<count { entries[index].deallocate() }
+        entries.deallocate()
+    }
+}

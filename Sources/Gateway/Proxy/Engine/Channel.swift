@@ -1,0 +1,57 @@
+import Posix
+
+/// What an `EpollEngine` knows of one slot's socket. One cache line, all zero while the slot is free.
+struct Channel: BitwiseCopyable {
+    struct Flags: OptionSet, BitwiseCopyable {
+        let rawValue: UInt16
+        static let open = Flags(rawValue: 1 << 0)
+        static let connecting = Flags(rawValue: 1 << 1)
+        /// The kernel may have bytes: set by an event, cleared by a short read.
+        static let readable = Flags(rawValue: 1 << 2)
+        static let writable = Flags(rawValue: 1 << 3)
+        /// The peer's FIN has arrived, behind whatever is still unread.
+        static let ended = Flags(rawValue: 1 << 4)
+        static let errored = Flags(rawValue: 1 << 5)
+        static let errorReported = Flags(rawValue: 1 << 6)
+        static let wantsReceive = Flags(rawValue: 1 << 7)
+        /// The receive is to wait for bytes that were not seen yet.
+        static let wantsMore = Flags(rawValue: 1 << 8)
+        static let wantsBulk = Flags(rawValue: 1 << 9)
+        /// Linked in the ready list.
+        static let queued = Flags(rawValue: 1 << 10)
+        /// Closed, and its `closed` is still to be reported.
+        static let closing = Flags(rawValue: 1 << 11)
+    }
+
+    var descriptor: Int32
+    /// Counts the closings of this slot.
+    var generation: UInt32
+    var nextReady: UInt32
+    var flags: Flags
+    /// Bytes that the kernel did not take yet; not empty while a send is pending.
+    var outbox: HeldBytes
+    var unread: HeldBytes
+
+    @inline(__always)
+    mutating func note(_ readiness: Readiness) {
+        if readiness.contains(.read) { flags.insert(.readable) }
+        if readiness.contains(.write) { flags.insert(.writable) }
+        if readiness.contains(.peerClosed) { flags.formUnion([.readable, .ended]) }
+        if readiness.contains(.hangUp) { flags.formUnion([.readable, .writable, .ended]) }
+        if readiness.contains(.error) { flags.formUnion([.readable, .writable, .errored]) }
+    }
+
+    /// Whether a receive that was asked for can go on without a further event.
+    @inline(__always)
+    var canReceive: Bool {
+        guard flags.contains(.wantsReceive) else { return false }
+        return flags.contains(.readable) || (!unread.isEmpty && !flags.contains(.wantsMore))
+    }
+
+    @inline(__always)
+    var hasWork: Bool {
+        if canReceive { return true }
+        if !outbox.isEmpty && flags.contains(.writable) { return true }
+        return flags.isSuperset(of: [.errored]) && flags.isDisjoint(with: [.errorReported, .wantsReceive])
+    }
+}

@@ -1,0 +1,97 @@
+import Posix
+
+/// Something that an engine has finished.
+package enum Completion {
+    /// A connection waits to be adopted; whoever takes the completion owns the descriptor.
+    case accepted(ListenerIndex, descriptor: Int32, peer: SocketAddress)
+    /// No connection could be taken, with the errno. The listener has stopped accepting.
+    case acceptFailed(ListenerIndex, code: Int32)
+    /// All connections that waited on a listener have been taken; sent once, after `finishAccepting`.
+    case acceptFinished(ListenerIndex)
+    case connected(Slot)
+    case connectFailed(Slot, code: Int32)
+    /// The bytes stay valid until the next completion is asked for. `Scratch.headroom` bytes in front of them
+    /// and `Scratch.tailroom` bytes behind them may be overwritten.
+    case received(Slot, UnsafeMutableRawBufferPointer)
+    /// The peer will send no more.
+    case receivedEnd(Slot)
+    case receiveFailed(Slot, code: Int32)
+    /// All bytes of a send that was `.pending` are with the kernel.
+    case sent(Slot)
+    case sendFailed(Slot, code: Int32)
+    /// The peer reset the connection while no receive was under way. Bytes that came earlier may still be read.
+    case reset(Slot)
+    /// The last completion of a slot: its number may be used again.
+    case closed(Slot)
+    /// The mailbox's descriptor was signalled.
+    case woken
+}
+
+package enum SendOutcome {
+    /// All bytes are with the kernel.
+    case done
+    /// The engine keeps what is left; `Completion.sent` or `sendFailed` follows.
+    case pending
+    case failed(code: Int32)
+}
+
+/// Moves bytes for one thread: operations are started by slot, and their completions are taken one by one.
+///
+/// The interface has the shape of io_uring, so that connection logic is the same on every engine. Memory never
+/// changes hands: bytes given to `send` and `unread` may be reused when the call returns.
+package protocol Engine: ~Copyable {
+    /// - Parameters:
+    ///   - capacity: Slots that may be open at once; every slot's index is below it.
+    ///   - wake: A descriptor whose readability is reported as `woken`.
+    init(capacity: Int, wake: Int32, memory: MemoryLimits) throws(SystemError)
+
+    /// Waits until something can be completed, or until `deadline`.
+    mutating func wait(until deadline: Instant, now: Instant) throws(SystemError)
+
+    /// The next completion, nil when the share of work of this turn is done.
+    mutating func next() -> Completion?
+
+    /// Begins to accept on a listening socket, which stays the caller's.
+    mutating func accept(on listener: ListenerIndex, descriptor: Int32) throws(SystemError)
+    /// Stops accepting for now, leaving connections to wait in the kernel's queue.
+    mutating func pauseAccepting(on listener: ListenerIndex)
+    mutating func resumeAccepting(on listener: ListenerIndex)
+    /// Takes the connections that already wait and then reports `acceptFinished`.
+    mutating func finishAccepting(on listener: ListenerIndex)
+    /// Forgets the listener. Its descriptor may be closed afterwards.
+    mutating func removeListener(_ listener: ListenerIndex)
+
+    /// Takes over an accepted descriptor, closing it when that fails.
+    mutating func adopt(_ descriptor: Int32, as slot: Slot) throws(SystemError)
+    mutating func connect(_ slot: Slot, to address: SocketAddress) throws(SystemError)
+
+    /// Asks for one `received`, `receivedEnd` or `receiveFailed`. Bytes that were unread come first and at once.
+    mutating func receive(_ slot: Slot, limit: ReceiveLimit)
+    /// Like `receive`, but completes only when bytes have come that were not seen yet; unread ones are in front.
+    mutating func receiveMore(_ slot: Slot, limit: ReceiveLimit)
+    /// Puts bytes of the last `received` back, at most `Scratch.unreadCapacity`.
+    mutating func unread(_ slot: Slot, _ bytes: UnsafeRawBufferPointer)
+    /// Sends all of `bytes`. No other send of the slot may be pending.
+    mutating func send(_ slot: Slot, _ bytes: UnsafeRawBufferPointer) -> SendOutcome
+    /// Sends a FIN; no send may be pending.
+    mutating func finishSending(_ slot: Slot)
+    /// Closes at once. No completion follows but `closed`.
+    mutating func close(_ slot: Slot, _ manner: CloseManner)
+    /// Whether a send is pending, for checks.
+    func isSending(_ slot: Slot) -> Bool
+}
+
+/// How much one receive may bring.
+package enum ReceiveLimit {
+    /// The beginning of a message: `Scratch.headCapacity` bytes.
+    case head
+    /// As much as the scratch buffer holds, less when the worker is short of memory.
+    case bulk
+}
+
+package enum CloseManner {
+    /// FIN, or whatever the kernel finds right.
+    case orderly
+    /// RST: frees everything at once and leaves no TIME_WAIT.
+    case reset
+}

@@ -1,0 +1,327 @@
+import CLinux
+import Glibc
+import Posix
+
+/// The engine that runs on every Linux: edge-triggered epoll, each socket registered once for everything.
+package struct EpollEngine: ~Copyable, Engine {
+    /// Completions of one turn, so that timers, commands and new events are never starved.
+    private static let turnBudget = 1024
+    private static let wakeIndex = UInt32.max - 1
+
+    private let poller: Poller
+    private let channels: UnsafeMutablePointer<Channel>
+    private let capacity: Int
+    private var listeners: ListenerTable
+    private var ready = ReadyList()
+    private var pool: BufferPool
+    private var scratch: UnsafeMutableRawPointer
+    private let wake: Int32
+    private var isWoken = false
+    private var budget = 0
+
+    package init(capacity: Int, wake: Int32, memory: MemoryLimits) throws(SystemError) {
+        precondition(capacity > 0 && capacity < Int(ListenerTable.firstToken), "engine capacity out of range")
+        let poller = try Poller(capacity: 512)
+        try poller.add(wake, .read, token: UInt64(EpollEngine.wakeIndex))
+        self.poller = poller
+        self.wake = wake
+        self.capacity = capacity
+        // calloc leaves large zeroed memory untouched, so slots that are never used cost none.
+        channels = calloc(capacity, MemoryLayout<Channel>.stride)!.bindMemory(to: Channel.self, capacity: capacity)
+        listeners = ListenerTable()
+        pool = BufferPool(memory)
+        scratch = pool.takeLarge()
+    }
+
+    deinit {
+        for index in 0..<capacity where channels[index].flags.contains(.open) {
+            _ = Glibc.close(channels[index].descriptor)
+            channels[index].outbox.base?.deallocate()
+            channels[index].unread.base?.deallocate()
+        }
+        scratch.deallocate()
+        free(channels)
+    }
+
+    package mutating func wait(until deadline: Instant, now: Instant) throws(SystemError) {
+        budget = EpollEngine.turnBudget
+        let timeout = ready.isEmpty && !listeners.hasFinishing ? milliseconds(from: now, to: deadline) : 0
+        let count = try poller.wait(timeoutMilliseconds: timeout)
+        for position in 0..<count {
+            let event = poller.event(position)
+            note(Token(raw: event.token), event.readiness)
+        }
+    }
+
+    private mutating func note(_ token: Token, _ readiness: Readiness) {
+        let index = token.slot.index
+        if index == EpollEngine.wakeIndex {
+            isWoken = true
+        } else if let listener = ListenerTable.listener(ofToken: index) {
+            listeners.noteReadable(listener)
+        } else {
+            let channel = channels + Int(index)
+            guard channel.pointee.generation == token.generation, channel.pointee.flags.contains(.open) else { return }
+            channel.pointee.note(readiness)
+            enqueue(index, channel)
+        }
+    }
+
+    package mutating func next() -> Completion? {
+        if isWoken {
+            isWoken = false
+            return .woken
+        }
+        while budget > 0, let index = ready.popFirst(channels) {
+            budget -= 1
+            if let completion = step(index) { return completion }
+        }
+        return listeners.next()
+    }
+
+    /// Does the most urgent thing that a ready slot has to do.
+    private mutating func step(_ index: UInt32) -> Completion? {
+        let channel = channels + Int(index)
+        let slot = Slot(index)
+        if channel.pointee.flags.contains(.closing) {
+            channel.pointee.flags = []
+            return .closed(slot)
+        }
+        if channel.pointee.flags.contains(.connecting) { return finishConnecting(slot, channel) }
+        if !channel.pointee.outbox.isEmpty && channel.pointee.flags.contains(.writable) {
+            if let completion = flush(slot, channel) { return completion }
+        }
+        if channel.pointee.canReceive { return fill(slot, channel) }
+        if channel.pointee.hasWork {
+            channel.pointee.flags.insert(.errorReported)
+            return .reset(slot)
+        }
+        return nil
+    }
+
+    @inline(__always)
+    private mutating func enqueue(_ index: UInt32, _ channel: UnsafeMutablePointer<Channel>) {
+        if channel.pointee.flags.contains(.queued) { return }
+        channel.pointee.flags.insert(.queued)
+        ready.append(index, channels)
+    }
+
+    private func milliseconds(from now: Instant, to deadline: Instant) -> Int32 {
+        if deadline == .distantFuture { return -1 }
+        let (rest, _) = deadline.nanoseconds.subtractingReportingOverflow(now.nanoseconds)
+        guard deadline.nanoseconds > now.nanoseconds else { return 0 }
+        return Int32(min((rest + 999_999) / 1_000_000, 60_000))
+    }
+
+    package mutating func accept(on listener: ListenerIndex, descriptor: Int32) throws(SystemError) {
+        try listeners.add(listener, descriptor: descriptor, to: poller)
+    }
+
+    package mutating func pauseAccepting(on listener: ListenerIndex) { listeners.pause(listener, poller) }
+
+    package mutating func resumeAccepting(on listener: ListenerIndex) { listeners.resume(listener, poller) }
+
+    package mutating func finishAccepting(on listener: ListenerIndex) { listeners.finish(listener) }
+
+    package mutating func removeListener(_ listener: ListenerIndex) { listeners.remove(listener, poller) }
+
+    package mutating func adopt(_ descriptor: Int32, as slot: Slot) throws(SystemError) {
+        try register(FileDescriptor(owning: descriptor), as: slot, flags: .open)
+    }
+
+    package mutating func connect(_ slot: Slot, to address: SocketAddress) throws(SystemError) {
+        let socket = try Socket.startConnecting(to: address)
+        try register(socket, as: slot, flags: [.open, .connecting])
+    }
+
+    private mutating func register(
+        _ socket: consuming FileDescriptor, as slot: Slot, flags: Channel.Flags
+    ) throws(SystemError) {
+        let channel = channels + Int(slot.index)
+        precondition(channel.pointee.flags == [], "the slot is still in use")
+        let token = Token(slot, generation: channel.pointee.generation)
+        try poller.add(socket.raw, [.read, .write, .peerClosed, .edgeTriggered], token: token.raw)
+        channel.pointee.descriptor = socket.take()
+        channel.pointee.flags = flags
+    }
+
+    private mutating func finishConnecting(_ slot: Slot, _ channel: UnsafeMutablePointer<Channel>) -> Completion? {
+        guard channel.pointee.flags.contains(.writable) else { return nil }
+        channel.pointee.flags.remove(.connecting)
+        let code = Socket.pendingError(channel.pointee.descriptor)
+        return code == 0 ? .connected(slot) : .connectFailed(slot, code: code)
+    }
+
+    package mutating func finishSending(_ slot: Slot) {
+        precondition(channels[Int(slot.index)].outbox.isEmpty, "a FIN would overtake bytes that wait")
+        shutdown(channels[Int(slot.index)].descriptor, Int32(SHUT_WR))
+    }
+
+    package mutating func close(_ slot: Slot, _ manner: CloseManner) {
+        let channel = channels + Int(slot.index)
+        precondition(channel.pointee.flags.contains(.open), "the slot is not open")
+        switch manner {
+        case .orderly: break
+        case .reset:
+            var option = linger(l_onoff: 1, l_linger: 0)
+            let length = socklen_t(MemoryLayout<linger>.size)
+            setsockopt(channel.pointee.descriptor, SOL_SOCKET, SO_LINGER, &option, length)
+        }
+        _ = Glibc.close(channel.pointee.descriptor)
+        channel.pointee.generation &+= 1
+        pool.giveBack(&channel.pointee.outbox)
+        pool.giveBack(&channel.pointee.unread)
+        channel.pointee.flags = channel.pointee.flags.contains(.queued) ? [.closing, .queued] : .closing
+        enqueue(slot.index, channel)
+    }
+
+    @inline(__always)
+    package mutating func receive(_ slot: Slot, limit: ReceiveLimit) { wantReceive(slot, limit, []) }
+
+    @inline(__always)
+    package mutating func receiveMore(_ slot: Slot, limit: ReceiveLimit) { wantReceive(slot, limit, .wantsMore) }
+
+    private mutating func wantReceive(_ slot: Slot, _ limit: ReceiveLimit, _ more: Channel.Flags) {
+        let channel = channels + Int(slot.index)
+        precondition(channel.pointee.flags.isSuperset(of: .open), "the slot is not open")
+        channel.pointee.flags.subtract([.wantsMore, .wantsBulk])
+        channel.pointee.flags.formUnion(more.union(.wantsReceive))
+        switch limit {
+        case .head: break
+        case .bulk: channel.pointee.flags.insert(.wantsBulk)
+        }
+        if channel.pointee.canReceive { enqueue(slot.index, channel) }
+    }
+
+    package mutating func unread(_ slot: Slot, _ bytes: UnsafeRawBufferPointer) {
+        let channel = channels + Int(slot.index)
+        precondition(bytes.count <= Scratch.unreadCapacity && channel.pointee.unread.isEmpty)
+        if bytes.isEmpty { return }
+        channel.pointee.unread = pool.hold(copyOf: bytes)
+    }
+
+    /// Completes a receive from unread bytes, the socket, or both.
+    private mutating func fill(_ slot: Slot, _ channel: UnsafeMutablePointer<Channel>) -> Completion? {
+        let data = scratch + Scratch.headroom
+        if !channel.pointee.unread.isEmpty && !channel.pointee.flags.contains(.wantsMore) {
+            let count = takeUnread(channel, to: data)
+            return received(slot, channel, UnsafeMutableRawBufferPointer(start: data, count: count))
+        }
+        let isBulk = channel.pointee.flags.contains(.wantsBulk) && !pool.isShort
+        let held = Int(channel.pointee.unread.count)
+        let limit = isBulk ? Scratch.capacity : min(Scratch.headCapacity, Scratch.unreadCapacity - held)
+        precondition(limit > 0, "more is wanted although no more can be held")
+        let count = recv(channel.pointee.descriptor, data, limit, 0)
+        if count > 0 {
+            if count < limit && !channel.pointee.flags.contains(.ended) { channel.pointee.flags.remove(.readable) }
+            let start = data - held
+            _ = takeUnread(channel, to: start)
+            return received(slot, channel, UnsafeMutableRawBufferPointer(start: start, count: held + count))
+        }
+        if count == 0 {
+            channel.pointee.flags.subtract([.readable, .wantsReceive])
+            return .receivedEnd(slot)
+        }
+        let code = errno
+        if code == EINTR || code == EAGAIN {
+            if code == EAGAIN { channel.pointee.flags.remove(.readable) } else { enqueue(slot.index, channel) }
+            return nil
+        }
+        channel.pointee.flags.subtract([.readable, .wantsReceive])
+        channel.pointee.flags.insert(.errorReported)
+        return .receiveFailed(slot, code: code)
+    }
+
+    @inline(__always)
+    private mutating func received(
+        _ slot: Slot, _ channel: UnsafeMutablePointer<Channel>, _ bytes: UnsafeMutableRawBufferPointer
+    ) -> Completion {
+        channel.pointee.flags.remove(.wantsReceive)
+        return .received(slot, bytes)
+    }
+
+    @inline(__always)
+    private mutating func takeUnread(
+        _ channel: UnsafeMutablePointer<Channel>, to target: UnsafeMutableRawPointer
+    ) -> Int {
+        let count = Int(channel.pointee.unread.count)
+        if count == 0 { return 0 }
+        target.copyMemory(from: channel.pointee.unread.bytes.baseAddress!, byteCount: count)
+        pool.giveBack(&channel.pointee.unread)
+        return count
+    }
+
+    package mutating func send(_ slot: Slot, _ bytes: UnsafeRawBufferPointer) -> SendOutcome {
+        let channel = channels + Int(slot.index)
+        precondition(channel.pointee.outbox.isEmpty, "one send at a time")
+        let sent = retryingOnInterrupt {
+            Glibc.send(channel.pointee.descriptor, bytes.baseAddress!, bytes.count, Int32(MSG_NOSIGNAL))
+        }
+        if sent == bytes.count { return .done }
+        if sent < 0 && errno != EAGAIN { return .failed(code: errno) }
+        channel.pointee.flags.remove(.writable)
+        channel.pointee.outbox = keep(UnsafeRawBufferPointer(rebasing: bytes[max(sent, 0)...]))
+        return .pending
+    }
+
+    package func isSending(_ slot: Slot) -> Bool { !channels[Int(slot.index)].outbox.isEmpty }
+
+    /// Keeps bytes past the call: a short rest is copied; a long one in the scratch buffer takes it along.
+    private mutating func keep(_ rest: UnsafeRawBufferPointer) -> HeldBytes {
+        let offset = rest.baseAddress! - UnsafeRawPointer(scratch)
+        if rest.count <= BufferPool.smallCapacity || offset < 0 || offset >= Scratch.total {
+            return pool.hold(copyOf: rest)
+        }
+        let held = HeldBytes(base: scratch, start: UInt32(offset), count: UInt32(rest.count), isLarge: true)
+        scratch = pool.takeLarge()
+        return held
+    }
+
+    private mutating func flush(_ slot: Slot, _ channel: UnsafeMutablePointer<Channel>) -> Completion? {
+        let bytes = channel.pointee.outbox.bytes
+        let sent = retryingOnInterrupt {
+            Glibc.send(channel.pointee.descriptor, bytes.baseAddress!, bytes.count, Int32(MSG_NOSIGNAL))
+        }
+        let completion: Completion?
+        if sent == bytes.count {
+            pool.giveBack(&channel.pointee.outbox)
+            completion = .sent(slot)
+        } else if sent >= 0 || errno == EAGAIN {
+            channel.pointee.outbox.removeFirst(max(sent, 0))
+            channel.pointee.flags.remove(.writable)
+            return nil
+        } else {
+            let code = errno
+            pool.giveBack(&channel.pointee.outbox)
+            completion = .sendFailed(slot, code: code)
+        }
+        if channel.pointee.hasWork { enqueue(slot.index, channel) }
+        return completion
+    }
+}
+
+/// A first-in first-out list of slots, linked through their channels.
+private struct ReadyList {
+    private static let end = UInt32.max
+    private var first = end
+    private var last = end
+
+    @inline(__always)
+    var isEmpty: Bool { first == ReadyList.end }
+
+    @inline(__always)
+    mutating func append(_ index: UInt32, _ channels: UnsafeMutablePointer<Channel>) {
+        channels[Int(index)].nextReady = ReadyList.end
+        if isEmpty { first = index } else { channels[Int(last)].nextReady = index }
+        last = index
+    }
+
+    @inline(__always)
+    mutating func popFirst(_ channels: UnsafeMutablePointer<Channel>) -> UInt32? {
+        if isEmpty { return nil }
+        let index = first
+        first = channels[Int(index)].nextReady
+        channels[Int(index)].flags.remove(.queued)
+        return index
+    }
+}

@@ -1,0 +1,40 @@
+/// A response that the gateway makes itself.
+package enum ExchangeAnswer: Hashable, Sendable {
+    case faultyRequest(HTTPFault)
+    case incompleteRequest
+    case requestTimeout
+    case noRoute
+    case noBackend
+    case backendUnreachable
+    case backendLost
+    case backendFaulty(HTTPFault)
+    case connectTimeout
+    case responseTimeout
+
+    package var status: UInt16 {
+        switch self {
+        case .faultyRequest(let fault): fault.status
+        case .incompleteRequest: 400
+        case .requestTimeout: 408
+        case .noRoute: 404
+        case .noBackend: 503
+        case .backendUnreachable, .backendLost, .backendFaulty: 502
+        case .connectTimeout, .responseTimeout: 504
+        }
+    }
+
+    /// One line for the body of the answer and for the log.
+    package var reason: StaticString {
+        switch self {
+        case .faultyRequest(let fault), .backendFaulty(let fault): fault.reason
+        case .incompleteRequest: "the request ended before its body was complete"
+        case .requestTimeout: "the request did not arrive in time"
+        case .noRoute: "no route for this host and path"
+        case .noBackend: "no backend is available"
+        case .backendUnreachable: "the backend can not be reached"
+        case .backendLost: "the backend closed the connection without a response"
+        case .connectTimeout: "the backend did not accept a connection in time"
+        case .responseTimeout: "the backend did not respond in time"
+        }
+    }
+}

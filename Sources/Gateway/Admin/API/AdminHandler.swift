@@ -1,0 +1,89 @@
+import Posix
+
+/// Answers requests to the admin API by way of the node's services.
+package struct AdminHandler: Sendable {
+    private let services: AdminServices
+    private let names: Set<String>
+
+    /// `names` are host names under which clients may reach the API, in lower case.
+    package init(services: AdminServices, names: Set<String>) {
+        self.services = services
+        self.names = names
+    }
+
+    /// Calls `respond` exactly once, at once or later and then on another thread.
+    package func handle(_ request: AdminRequest, respond: @escaping @Sendable (AdminResponse) -> Void) {
+        do throws(AdminRoute.Refused) {
+            serve(try AdminRoute.find(request, names: names), author: request.peer.ip.description, respond)
+        } catch {
+            respond(error.response)
+        }
+    }
+
+    private func serve(
+        _ route: AdminRoute, author: String, _ respond: @escaping @Sendable (AdminResponse) -> Void
+    ) {
+        switch route {
+        case .status: respond(.json(services.status()))
+        case .node: respond(.json(services.node()))
+        case .live: respond(.text("live\n"))
+        case .ready:
+            if let reason = services.unreadiness() {
+                respond(.problem(503, reason))
+            } else {
+                respond(.text("ready\n"))
+            }
+        case .backends: respond(.json(BackendsDocument(upstreams: services.status().upstreams)))
+        case .readConfiguration(let consistency):
+            services.readConfiguration(consistency) { respond(Self.response(configuration: $0)) }
+        case .validate(let upload):
+            let problems = services.validate(upload.source, upload.name)
+            respond(problems.isEmpty ? .json(RevisionDocument(revision: nil)) : Self.response(.invalid(problems)))
+        case .apply(let upload):
+            services.apply(upload) { result in
+                respond(Self.response(result) { .json(RevisionDocument(revision: $0.number)) })
+            }
+        case .setMode(let backend, let mode):
+            services.setMode(backend, mode, author) { result in
+                respond(Self.response(result) { .json(BackendModeDocument(mode: mode.rawValue)) })
+            }
+        }
+    }
+
+    private static func response(configuration result: Result<ConfigurationRecord?, AdminFailure>) -> AdminResponse {
+        response(result) { record in
+            guard let record else { return .problem(404, "the cluster has no configuration yet; apply one") }
+            var response = AdminResponse(contentType: "application/json5", body: Array(record.source.utf8))
+            response.entityTag = "\"\(record.revision)\""
+            return response
+        }
+    }
+
+    private static func response<Value>(
+        _ result: Result<Value, AdminFailure>, success: (Value) -> AdminResponse
+    ) -> AdminResponse {
+        switch result {
+        case .success(let value): success(value)
+        case .failure(let failure): response(failure)
+        }
+    }
+
+    private static func response(_ failure: AdminFailure) -> AdminResponse {
+        switch failure {
+        case .invalid(let problems):
+            .problem(422, "the configuration has \(problems.count) problem(s); nothing was changed", problems: problems)
+        case .refused(let refusal): .problem(status(of: refusal), "\(refusal)")
+        case .unavailable(let reason): .problem(503, reason)
+        case .timedOut: .problem(504, "no agreement in time; the change may still take effect")
+        }
+    }
+
+    private static func status(of refusal: Refusal) -> UInt16 {
+        switch refusal {
+        case .revisionConflict: 412
+        case .unknownBackend, .unknownUpstream: 404
+        case .staleTerm, .tooMany: 409
+        case .unreadable: 500
+        }
+    }
+}

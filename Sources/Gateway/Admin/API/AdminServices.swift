@@ -1,0 +1,100 @@
+import Posix
+import Raft
+
+/// What the admin API needs of the node. All calls come from the control thread and return at once; what takes
+/// agreement of the cluster completes later, exactly once, on any thread.
+package struct AdminServices: Sendable {
+    package var status: @Sendable () -> StatusDocument
+    package var node: @Sendable () -> NodeDocument
+    /// Nil when the node can serve clients, else why not.
+    package var unreadiness: @Sendable () -> String?
+    package var readConfiguration: @Sendable (Consistency, @escaping Completion<ConfigurationRecord?>) -> Void
+    /// Reads a configuration's text; the lines are the validator's, none when it is good.
+    package var validate: @Sendable (_ source: String, _ name: String) -> [String]
+    package var apply: @Sendable (ConfigurationUpload, @escaping Completion<Revision>) -> Void
+    package var setMode: @Sendable (BackendKey, BackendMode, _ author: String, @escaping Completion<Void>) -> Void
+
+    package typealias Completion<Value> = @Sendable (Result<Value, AdminFailure>) -> Void
+
+    package enum Consistency: Hashable, Sendable {
+        /// At least as new as every change acknowledged before the request.
+        case linearizable
+        /// What this node has, which may be old.
+        case stale
+    }
+
+    package init(
+        status: @escaping @Sendable () -> StatusDocument, node: @escaping @Sendable () -> NodeDocument,
+        unreadiness: @escaping @Sendable () -> String?,
+        readConfiguration: @escaping @Sendable (Consistency, @escaping Completion<ConfigurationRecord?>) -> Void,
+        validate: @escaping @Sendable (_ source: String, _ name: String) -> [String],
+        apply: @escaping @Sendable (ConfigurationUpload, @escaping Completion<Revision>) -> Void,
+        setMode: @escaping @Sendable (BackendKey, BackendMode, String, @escaping Completion<Void>) -> Void
+    ) {
+        self.status = status
+        self.node = node
+        self.unreadiness = unreadiness
+        self.readConfiguration = readConfiguration
+        self.validate = validate
+        self.apply = apply
+        self.setMode = setMode
+    }
+}
+
+/// A configuration that someone wants to be in force.
+package struct ConfigurationUpload: Hashable, Sendable {
+    package var source: String
+    /// The file's name for the validator's lines.
+    package var name: String
+    /// The revision that it replaces, nil for any.
+    package var expectedRevision: Revision?
+    package var author: String
+}
+
+/// Why the cluster did not do what was asked.
+package enum AdminFailure: Error, Hashable, Sendable {
+    /// The validator's lines.
+    case invalid([String])
+    case refused(Refusal)
+    /// Nothing was changed; trying again later can help.
+    case unavailable(String)
+    /// The change may still take effect.
+    case timedOut
+}
+
+/// The answer of `GET /v1/node`.
+package struct NodeDocument: Codable, Hashable, Sendable {
+    package var id: UInt64
+    package var name: String
+    package var cluster: String
+    package var pid: Int32
+    package var version: String
+    package var startedAt: String
+
+    package init(id: UInt64, name: String, cluster: String, pid: Int32, version: String, startedAt: String) {
+        self.id = id
+        self.name = name
+        self.cluster = cluster
+        self.pid = pid
+        self.version = version
+        self.startedAt = startedAt
+    }
+}
+
+/// The answer of `PUT /v1/config`.
+package struct RevisionDocument: Codable, Hashable, Sendable {
+    /// The revision now in force; null when the text was only validated.
+    @NullIfAbsent package var revision: UInt64?
+}
+
+/// The body of `PUT /v1/backends/{upstream}/{address}`, and its answer.
+package struct BackendModeDocument: Codable, Hashable, Sendable {
+    package var mode: String
+
+    package init(mode: String) { self.mode = mode }
+}
+
+/// The answer of `GET /v1/backends`.
+package struct BackendsDocument: Codable, Hashable, Sendable {
+    package var upstreams: [StatusDocument.Upstream]
+}

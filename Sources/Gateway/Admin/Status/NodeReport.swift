@@ -1,0 +1,114 @@
+import Posix
+import Raft
+
+/// What a node tells the others about itself a few times a second, so that each of them can answer for all.
+package struct NodeReport: Hashable, Sendable {
+    package var pid: Int32
+    package var version: String
+    package var role: NodeRole
+    package var term: Term
+    package var commitIndex: LogIndex
+    package var appliedIndex: LogIndex
+    /// The virtual addresses on which the node answers now.
+    package var heldAddresses: [IPAddress]
+    /// Requests under way by backend, without those that have none.
+    package var activeRequests: [BackendKey: Int]
+
+    package init(
+        pid: Int32, version: String, role: NodeRole, term: Term, commitIndex: LogIndex, appliedIndex: LogIndex,
+        heldAddresses: [IPAddress], activeRequests: [BackendKey: Int]
+    ) {
+        self.pid = pid
+        self.version = version
+        self.role = role
+        self.term = term
+        self.commitIndex = commitIndex
+        self.appliedIndex = appliedIndex
+        self.heldAddresses = heldAddresses
+        self.activeRequests = activeRequests
+    }
+
+    package enum Limit {
+        package static let versionBytes = 64
+        /// Backends whose running requests are told; those with the fewest are left out first.
+        package static let backends = 200
+    }
+
+    private static let formatVersion: UInt8 = 1
+
+    /// The binary form for other nodes, at most 64 KiB.
+    package func encoded() -> [UInt8] {
+        var writer = BinaryWriter()
+        writer.write(Self.formatVersion)
+        writer.write(pid)
+        writer.write(version)
+        writer.write(role.code)
+        writer.write(term.number)
+        writer.write(commitIndex.number)
+        writer.write(appliedIndex.number)
+        writer.write(list: heldAddresses) { writer, address in
+            writer.write(address.high)
+            writer.write(address.low)
+        }
+        let busiest = activeRequests.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(Limit.backends)
+        writer.write(list: busiest) { writer, entry in
+            writer.write(entry.key.upstream)
+            writer.write(entry.key.address.ip.high)
+            writer.write(entry.key.address.ip.low)
+            writer.write(entry.key.address.port)
+            writer.write(UInt32(clamping: entry.value))
+        }
+        return writer.bytes
+    }
+
+    package init(decoding bytes: [UInt8]) throws(DecodingFault) {
+        var reader = BinaryReader(bytes)
+        let format = try reader.read(UInt8.self)
+        guard format == Self.formatVersion else { throw .unknownVersion(format) }
+        pid = try reader.read()
+        version = try reader.readText("version", limit: Limit.versionBytes)
+        let roleOffset = reader.offset
+        guard let role = NodeRole(code: try reader.read()) else { throw .invalid(what: "role", offset: roleOffset) }
+        self.role = role
+        term = Term(try reader.read())
+        commitIndex = LogIndex(try reader.read())
+        appliedIndex = LogIndex(try reader.read())
+        heldAddresses = try reader.readList("held addresses", limit: GatewayConfiguration.Limit.virtualAddresses) {
+            reader throws(DecodingFault) in
+            IPAddress(high: try reader.read(), low: try reader.read())
+        }
+        let active = try reader.readList("active requests", limit: Limit.backends) {
+            reader throws(DecodingFault) -> (BackendKey, Int) in
+            let upstream = try reader.readText("upstream", limit: Command.Limit.nameBytes)
+            let ip = IPAddress(high: try reader.read(), low: try reader.read())
+            let address = SocketAddress(ip: ip, port: try reader.read())
+            return (BackendKey(upstream: upstream, address: address), Int(try reader.read(UInt32.self)))
+        }
+        activeRequests = Dictionary(active) { first, _ in first }
+        try reader.finish()
+    }
+}
+
+extension NodeRole {
+    package init(_ role: Role) {
+        switch role {
+        case .leader: self = .leader
+        case .follower: self = .follower
+        case .candidate, .preCandidate: self = .candidate
+        }
+    }
+
+    fileprivate var code: UInt8 {
+        switch self {
+        case .leader: 1
+        case .follower: 2
+        case .candidate: 3
+        case .unreachable: 4
+        }
+    }
+
+    fileprivate init?(code: UInt8) {
+        guard let role = Self.allCases.first(where: { $0.code == code }) else { return nil }
+        self = role
+    }
+}

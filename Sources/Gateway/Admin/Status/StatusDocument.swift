@@ -1,0 +1,83 @@
+/// The answer of `GET /v1/status` and of `gwnode status --format json`. Its keys are kept from version to version;
+/// new ones may be added.
+package struct StatusDocument: Codable, Hashable, Sendable {
+    package var cluster: String
+    package var term: UInt64
+    /// The id of the leader that the answering node knows.
+    @NullIfAbsent package var leader: UInt64?
+    /// Whether the cluster can agree on changes, as far as the answering node can tell.
+    package var quorum: Bool
+    /// Of the gateway configuration; 0 before the first.
+    package var revision: UInt64
+    package var virtualAddresses: [VirtualAddress]
+    package var nodes: [Node]
+    package var upstreams: [Upstream]
+
+    package struct VirtualAddress: Codable, Hashable, Sendable {
+        package var address: String
+        /// The id of the node that answers on it.
+        @NullIfAbsent package var holder: UInt64?
+    }
+
+    package struct Node: Codable, Hashable, Sendable {
+        package var id: UInt64
+        package var name: String
+        package var role: NodeRole
+        package var alive: Bool
+        /// This and the figures below are the last that the answering node heard, null when it never did.
+        @NullIfAbsent package var term: UInt64?
+        @NullIfAbsent package var commitIndex: UInt64?
+        @NullIfAbsent package var appliedIndex: UInt64?
+        /// Entries that the cluster has committed and this node has not applied yet.
+        @NullIfAbsent package var trailing: UInt64?
+        package var raft: String
+        package var admin: String
+        @NullIfAbsent package var pid: Int32?
+        @NullIfAbsent package var version: String?
+    }
+
+    package struct Upstream: Codable, Hashable, Sendable {
+        package var name: String
+        package var algorithm: String
+        package var backends: [Backend]
+    }
+
+    package struct Backend: Codable, Hashable, Sendable {
+        package var address: String
+        package var weight: Int
+        /// `enabled`, `draining` or `disabled`.
+        package var mode: String
+        package var healthy: Bool
+        /// Requests under way at this backend, of all nodes that are alive.
+        package var activeRequests: Int
+        /// Why it is healthy or not.
+        package var reason: String
+    }
+}
+
+/// What a node does, as the API names it.
+package enum NodeRole: String, Codable, Hashable, Sendable, CaseIterable {
+    case leader
+    case follower
+    case candidate
+    /// Nothing was heard of it for `StatusSources.silenceLimit`.
+    case unreachable
+}
+
+/// Writes nil as `null`, where the synthesised coding would leave the key out.
+@propertyWrapper
+package struct NullIfAbsent<Value: Codable & Hashable & Sendable>: Codable, Hashable, Sendable {
+    package var wrappedValue: Value?
+
+    package init(wrappedValue: Value?) { self.wrappedValue = wrappedValue }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        wrappedValue = container.decodeNil() ? nil : try container.decode(Value.self)
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        if let wrappedValue { try container.encode(wrappedValue) } else { try container.encodeNil() }
+    }
+}

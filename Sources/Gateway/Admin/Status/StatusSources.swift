@@ -1,0 +1,125 @@
+import Posix
+import Raft
+
+/// Everything that one node knows of the cluster at one moment, and the status document made of it.
+package struct StatusSources: Sendable {
+    /// What this node itself sees of a backend.
+    package struct LocalBackend: Hashable, Sendable {
+        /// Of this node's own checks.
+        package var verdict: HealthVerdict
+        /// Set while traffic itself has shown that the backend fails, with how.
+        package var ejection: PassiveFailure?
+
+        package init(verdict: HealthVerdict, ejection: PassiveFailure? = nil) {
+            self.verdict = verdict
+            self.ejection = ejection
+        }
+    }
+
+    /// What another node said last, and when it was heard.
+    package struct Sighting: Hashable, Sendable {
+        package var report: NodeReport
+        package var at: Instant
+
+        package init(report: NodeReport, at: Instant) {
+            self.report = report
+            self.at = at
+        }
+    }
+
+    /// A node that was not heard of for so long is shown as dead.
+    package static let silenceLimit = Nanoseconds.seconds(1)
+
+    package var cluster: String
+    package var now: Instant
+    package var node: NodeID
+    package var peers: [NodeConfiguration.Peer]
+    package var leader: NodeID?
+    package var hasQuorum: Bool
+    package var ownReport: NodeReport
+    package var sightings: [NodeID: Sighting]
+    package var state: ClusterState
+    /// What `state.configuration` says, parsed; nil while there is none.
+    package var configuration: GatewayConfiguration?
+    package var localBackends: [BackendKey: LocalBackend]
+
+    package init(
+        cluster: String, now: Instant, node: NodeID, peers: [NodeConfiguration.Peer], leader: NodeID?,
+        hasQuorum: Bool, ownReport: NodeReport, sightings: [NodeID: Sighting], state: ClusterState,
+        configuration: GatewayConfiguration?, localBackends: [BackendKey: LocalBackend]
+    ) {
+        self.cluster = cluster
+        self.now = now
+        self.node = node
+        self.peers = peers
+        self.leader = leader
+        self.hasQuorum = hasQuorum
+        self.ownReport = ownReport
+        self.sightings = sightings
+        self.state = state
+        self.configuration = configuration
+        self.localBackends = localBackends
+    }
+
+    package func document() -> StatusDocument {
+        StatusDocument(
+            cluster: cluster, term: ownReport.term.number, leader: leader?.number, quorum: hasQuorum,
+            revision: state.revision.number,
+            virtualAddresses: (configuration?.virtualAddresses ?? []).map { address in
+                StatusDocument.VirtualAddress(address: address.description, holder: holder(of: address)?.number)
+            },
+            nodes: peers.map(describe),
+            upstreams: (configuration?.upstreams ?? []).map { upstream in
+                StatusDocument.Upstream(
+                    name: upstream.name, algorithm: upstream.algorithm.rawValue,
+                    backends: upstream.backends.map { describe($0, of: upstream.name) })
+            })
+    }
+
+    private var aliveReports: [(node: NodeID, report: NodeReport)] {
+        peers.compactMap { peer in aliveReport(of: peer.id).map { (peer.id, $0) } }
+    }
+
+    private func aliveReport(of id: NodeID) -> NodeReport? {
+        if id == node { return ownReport }
+        guard let sighting = sightings[id], now - sighting.at < Self.silenceLimit else { return nil }
+        return sighting.report
+    }
+
+    /// After a move, the former holder's last report may still be about: the later term is right.
+    private func holder(of address: IPAddress) -> NodeID? {
+        aliveReports.filter { $0.report.heldAddresses.contains(address) }.max { $0.report.term < $1.report.term }?.node
+    }
+
+    private func describe(_ peer: NodeConfiguration.Peer) -> StatusDocument.Node {
+        let alive = aliveReport(of: peer.id)
+        let report = alive ?? sightings[peer.id]?.report
+        let committed = aliveReports.map(\.report.commitIndex.number).max() ?? 0
+        let applied = report?.appliedIndex.number
+        return StatusDocument.Node(
+            id: peer.id.number, name: peer.name, role: alive?.role ?? .unreachable, alive: alive != nil,
+            term: report?.term.number, commitIndex: report?.commitIndex.number, appliedIndex: applied,
+            trailing: applied.map { committed > $0 ? committed - $0 : 0 }, raft: peer.raft.description,
+            admin: peer.admin.description, pid: report?.pid, version: report?.version)
+    }
+
+    private func describe(_ backend: Backend, of upstream: String) -> StatusDocument.Backend {
+        let key = BackendKey(upstream: upstream, address: backend.address)
+        let record = state.backends[key] ?? BackendRecord()
+        let (isHealthy, reason) = judge(record, localBackends[key])
+        return StatusDocument.Backend(
+            address: backend.address.description, weight: backend.weight, mode: record.mode.rawValue,
+            healthy: isHealthy,
+            activeRequests: aliveReports.reduce(0) { $0 + ($1.report.activeRequests[key] ?? 0) }, reason: reason)
+    }
+
+    /// The cluster's verdict while there is a quorum to agree on one, else this node's own.
+    private func judge(_ record: BackendRecord, _ local: LocalBackend?) -> (isHealthy: Bool, reason: String) {
+        let own = local?.verdict ?? .unknown
+        let verdict = hasQuorum ? record.agreedVerdict : own
+        if verdict.status == .down { return (false, verdict.reason) }
+        if own.status == .down { return (true, "up for the cluster, not from here: \(own.reason)") }
+        if let ejection = local?.ejection { return (true, "avoided for a moment: \(ejection)") }
+        return (true, verdict.reason)
+    }
+}

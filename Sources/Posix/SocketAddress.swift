@@ -32,6 +32,8 @@ package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
     package var v4: UInt32 { UInt32(truncatingIfNeeded: low) }
     package var isLoopback: Bool { isIPv4 ? v4 >> 24 == 127 : high == 0 && low == 1 }
     package var isUnspecified: Bool { isIPv4 ? v4 == 0 : high == 0 && low == 0 }
+    /// Multicast, or the IPv4 broadcast address.
+    package var isMulticast: Bool { isIPv4 ? v4 >> 28 == 0xe || v4 == .max : high >> 56 == 0xff }
 
     package var description: String {
         var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))

@@ -1,0 +1,116 @@
+import Posix
+
+/// The gateway file: its keys, their ranges, their defaults and what they mean.
+extension GatewayConfiguration {
+    /// Reads a gateway file, or throws everything that is wrong with it.
+    package static func read(_ bytes: [UInt8], file: String) throws(ConfigurationProblems) -> GatewayConfiguration {
+        try schema.read(bytes, file: file)
+    }
+
+    package static let schema = Schema<GatewayConfiguration>.object(
+        .optional(
+            "virtualAddresses", .array(of: .virtualAddress, count: 0...Limit.virtualAddresses), default: [],
+            "Addresses that the elected node holds, and no other."),
+        .required(
+            "listeners", .array(of: .listener, count: 1...Limit.listeners),
+            "Ports on which clients are served, on the virtual addresses and on every node's own."),
+        .required(
+            "routes", .array(of: .route, count: 0...Limit.routes),
+            "Which requests go to which upstream. The most specific route wins, whatever the order."),
+        .required(
+            "upstreams", .array(of: .upstream, count: 0...Limit.upstreams),
+            "Groups of backends that answer the same requests."),
+        make: GatewayConfiguration.init)
+}
+
+extension Schema where Value == IPAddress {
+    fileprivate static var virtualAddress: Schema {
+        ipAddress.distinct().rule(
+            { !$0.isUnspecified && !$0.isMulticast },
+            wrong: "no address that a host can have", right: "use a free unicast address of the network")
+    }
+}
+
+extension Schema where Value == Listener {
+    fileprivate static let listener = object(
+        .required("name", .name.distinct(), "How node files and messages call it."),
+        .required("port", .port.distinct(), "The TCP port."),
+        make: Listener.init)
+}
+
+extension Schema where Value == Route {
+    fileprivate static let route = object(
+        .optional(
+            "host", .hostPattern, default: .any,
+            "The host asked for, exactly or as \"*.example.org\" for every name under it. Left out: any host."),
+        .required(
+            "path", .routePath, "The beginning of the path, in whole segments: \"/api\" takes \"/api/users\" too."),
+        .required("upstream", .name.reference(to: "upstreams[].name", "upstream"), "Where the requests go."),
+        make: Route.init
+    ).distinct { "\($0.host) \($0.path)" }
+}
+
+extension Schema where Value == Upstream {
+    fileprivate static let upstream = tagged("algorithm", default: BalancingAlgorithm.roundRobin) { algorithm in
+        switch algorithm {
+        case .weighted: upstream(of: .explicitlyWeightedBackend)
+        case .roundRobin, .random, .leastConnections, .ipHash: upstream(of: .backend)
+        }
+    }
+
+    private static func upstream(of backend: Schema<Backend>) -> Schema {
+        object(
+            .required("name", .name.distinct(), "How routes, commands and messages call it."),
+            .optional(
+                "algorithm", .choice, default: BalancingAlgorithm.roundRobin,
+                "How the next backend is chosen. \"weighted\" is \"round-robin\" where each backend states its weight."),
+            .required(
+                "backends", .array(of: backend, count: 1...GatewayConfiguration.Limit.backendsPerUpstream),
+                "The servers."),
+            .optional("health", .healthCheck, default: .standard, "How the backends are checked."),
+            .optional("timeouts", .upstreamTimeouts, default: .standard, "How long a request waits for its backend."),
+            .optional(
+                "retries", .integer(0...10), default: Upstream.standardRetries,
+                "How many other backends a request may be sent to after one failed it before it answered."),
+            make: Upstream.init)
+    }
+}
+
+extension Schema where Value == Backend {
+    fileprivate static let backend = object(
+        .address, .optional("weight", .weight, default: 1, weightDocumentation), make: Backend.init)
+
+    fileprivate static let explicitlyWeightedBackend = object(
+        .address, .required("weight", .weight, weightDocumentation), make: Backend.init)
+
+    private static let weightDocumentation =
+        "The share in relation to the other backends. To give a backend no requests, drain or disable it."
+}
+
+extension Field where Value == SocketAddress {
+    fileprivate static var address: Field {
+        .required("address", .socketAddress.distinct(), "The backend's numeric address and port.")
+    }
+}
+
+extension Schema where Value == Int {
+    fileprivate static var weight: Schema { integer(1...1000) }
+}
+
+extension Schema where Value == UpstreamTimeouts {
+    fileprivate static let upstreamTimeouts = object(
+        wait("connect", upTo: .seconds(60), default: Value.standard.connect, "For the TCP connection."),
+        wait(
+            "response", upTo: .seconds(3600), default: Value.standard.response,
+            "From the last byte of the request to the head of the response."),
+        wait(
+            "idle", upTo: .seconds(3600), default: Value.standard.idle,
+            "Without a byte in either direction while a body is on its way."),
+        make: UpstreamTimeouts.init)
+
+    private static func wait(
+        _ key: String, upTo longest: Nanoseconds, default standard: Nanoseconds, _ documentation: String
+    ) -> Field<Nanoseconds> {
+        .optional(key, .duration(from: .milliseconds(10), to: longest), default: standard, documentation)
+    }
+}

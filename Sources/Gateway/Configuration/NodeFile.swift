@@ -1,0 +1,146 @@
+import Posix
+import Raft
+
+/// The node file: its keys, their ranges, their defaults and what they mean.
+extension NodeConfiguration {
+    /// Reads a node file, or throws everything that is wrong with it. Relative paths in it are taken from the
+    /// directory of `file`.
+    package static func read(_ bytes: [UInt8], file: String) throws(ConfigurationProblems) -> NodeConfiguration {
+        var configuration = try schema.read(bytes, file: file)
+        configuration.dataDirectory = path(configuration.dataDirectory, besides: file)
+        configuration.gatewayFile = configuration.gatewayFile.map { path($0, besides: file) }
+        return configuration
+    }
+
+    package static let schema = Schema<NodeConfiguration>.object(
+        .required("cluster", .name, "The cluster's name, the same on every node. Others are refused."),
+        .required("node", .identity, "Which of the peers this node is."),
+        .required("dataDirectory", .filePath, "Where the log, snapshots and identity lie. For this node alone."),
+        .optional(
+            "listen", .dictionary(of: .socketAddress.distinct(), maximumCount: GatewayConfiguration.Limit.listeners),
+            default: [:],
+            "This node's own address for a listener, by the listener's name. Others are served on all addresses."),
+        .optional(
+            "admin", .socketAddress, default: standardAdmin,
+            "Where the admin API listens."),
+        .optional(
+            "allowRemoteAdmin", .boolean, default: false,
+            "Permits an admin address that other machines reach. Whoever reaches it may change everything."),
+        .required(
+            "peers", .array(of: .peer, count: 1...maximumPeers),
+            "Every voter of the cluster, this node included; the same list on every node."),
+        .optional(
+            "virtualAddress", .virtualAddressProvider, default: .none, "How this node takes the virtual addresses."),
+        .optional(
+            "timing", .choice, default: TimingProfile.lan,
+            "How fast a dead node is noticed: \"lan\", \"cautious\" on busy machines, \"wan\" between sites."),
+        .optional("gatewayFile", .filePath, "Seeds the first configuration of a cluster that has none."),
+        .optional("workers", .integer(1...256), "Threads that serve clients. Left out: one for each processor."),
+        .optional("logLevel", .choice, default: LogLevelWord.info, "The least important lines that are logged."),
+        make: NodeConfiguration.init
+    )
+    .rule(
+        at: "admin", { $0.allowRemoteAdmin || $0.admin.ip.isLoopback },
+        wrong: "other machines can reach this address, and the admin API asks nobody for a password",
+        right: "use a loopback address, or set allowRemoteAdmin where the network itself is closed"
+    )
+    .rule(
+        at: "node", { $0.ownPeer?.name ?? $0.node.name == $0.node.name },
+        wrong: "the peer of this id has another name", right: "use the same id and name here and among the peers")
+
+    private static let standardAdmin = SocketAddress(ip: IPAddress(v4: 0x7f00_0001), port: 8091)
+
+    private static func path(_ path: String, besides file: String) -> String {
+        guard !path.hasPrefix("/"), let slash = file.lastIndex(of: "/") else { return path }
+        return file[...slash] + path
+    }
+
+    private init(
+        cluster: String, node: Identity, dataDirectory: String, listen: [String: SocketAddress], admin: SocketAddress,
+        allowRemoteAdmin: Bool, peers: [Peer], virtualAddress: VirtualAddressProvider, timing: TimingProfile,
+        gatewayFile: String?, workers: Int?, logLevel: LogLevelWord
+    ) {
+        self.init(
+            cluster: cluster, node: node, dataDirectory: dataDirectory, listen: listen, admin: admin,
+            allowRemoteAdmin: allowRemoteAdmin, peers: peers.sorted { $0.id < $1.id },
+            virtualAddress: virtualAddress, timing: timing, gatewayFile: gatewayFile, workers: workers,
+            logLevel: logLevel.level)
+    }
+}
+
+extension Schema where Value == NodeConfiguration.Identity {
+    fileprivate static let identity = object(
+        .required("id", .nodeID.reference(to: "peers[].id", "peer of id"), "Never given to another node."),
+        .required("name", .name, "For people."),
+        make: NodeConfiguration.Identity.init)
+}
+
+extension Schema where Value == NodeConfiguration.Peer {
+    fileprivate static let peer = object(
+        .required("id", .nodeID.distinct(), "The node's number."),
+        .required("name", .name.distinct(), "The node's name."),
+        .required("raft", .hostPort.distinct(), "Where the other nodes reach it, and where it listens for them."),
+        .required("admin", .hostPort.distinct(), "Where its admin API is reached."),
+        make: NodeConfiguration.Peer.init
+    ).rule(
+        at: "admin", { $0.raft != $0.admin }, wrong: "the same as the raft address", right: "use another port")
+}
+
+extension Schema where Value == NodeID {
+    fileprivate static var nodeID: Schema { Schema<Int>.integer(1...65535).map { NodeID(UInt64($0)) } }
+}
+
+/// The providers of virtual addresses; the raw value is the name in files.
+private enum ProviderWord: String, CaseIterable {
+    case loopback
+    case netlink
+    case none
+}
+
+extension Schema where Value == VirtualAddressProvider {
+    fileprivate static let virtualAddressProvider = tagged("provider", default: nil as ProviderWord?) { provider in
+        switch provider {
+        case .loopback: object(providerField, make: { _ in .loopback })
+        case .netlink: object(providerField, interface, make: { .netlink(interface: $1) })
+        case .none: object(providerField, make: { _ in .none })
+        }
+    }
+
+    private static var providerField: Field<ProviderWord> {
+        .required(
+            "provider", .choice,
+            "\"loopback\": an address of 127.0.0.0/8, for one machine; \"netlink\": on an interface; \"none\".")
+    }
+
+    private static var interface: Field<String> {
+        .required("interface", .interfaceName, "The network interface that gets the addresses, such as \"eth0\".")
+    }
+}
+
+extension Schema where Value == String {
+    fileprivate static var interfaceName: Schema {
+        let noun = "an interface such as \"eth0\", of 1 to 15 bytes"
+        return text(noun) { text throws(TextFault) in
+            guard 1...15 ~= text.utf8.count, text.utf8.allSatisfy({ 0x21...0x7e ~= $0 && $0 != UInt8(ascii: "/") })
+            else { throw TextFault(wrong: "\(quoted(text)) is no interface", right: "use \(noun)") }
+            return text
+        }
+    }
+}
+
+/// The words for log levels in files.
+private enum LogLevelWord: String, CaseIterable {
+    case debug
+    case info
+    case warning
+    case error
+
+    var level: Log.Level {
+        switch self {
+        case .debug: .debug
+        case .info: .info
+        case .warning: .warning
+        case .error: .error
+        }
+    }
+}

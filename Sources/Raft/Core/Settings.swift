@@ -88,6 +88,8 @@ package struct Limits: Hashable, Sendable {
     package var messageBytes = 512 << 10
     /// Append messages under way to one peer.
     package var messagesInFlight = 64
+    /// Command bytes under way to one peer.
+    package var bytesInFlight = 8 << 20
     /// One command.
     package var proposalBytes = 4 << 20
     /// Command bytes in the leader's log that are not committed; beyond, proposals are refused.

@@ -80,3 +80,18 @@ package enum TransferRefusal: Error, Hashable, Sendable {
     /// No voter other than this node, or the named one is not a voter.
     case noTarget
 }
+
+extension Raft {
+    package var status: Status {
+        let peers = leadership?.peers.map { peer in
+            var receivesSnapshot = false
+            if case .snapshot = peer.mode { receivesSnapshot = true }
+            return PeerStatus(
+                id: peer.id, matched: peer.matched, lastContact: peer.lastContact, receivesSnapshot: receivesSnapshot)
+        }
+        return Status(
+            id: id, role: role, term: term, leader: leader, commit: commit, applied: applied, last: log.last,
+            durable: writes.durable, snapshot: log.snapshot?.index ?? .zero, membership: membership, lease: lease,
+            hasQuorum: leadership != nil ? hearsQuorum : leader != nil, peers: peers ?? [])
+    }
+}

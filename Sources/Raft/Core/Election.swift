@@ -1,0 +1,169 @@
+import Posix
+
+/// An attempt to become leader.
+struct Campaign: Hashable, Sendable {
+    enum Kind: Hashable, Sendable {
+        case preVote
+        case vote
+    }
+
+    var kind: Kind
+    /// Tells the replies to this attempt from those to others.
+    var attempt: UInt64
+    /// Who granted, each counted once, this node included once its own vote is durable.
+    var granted: Set<NodeID> = []
+    /// When the voters that have not answered are asked again.
+    var retryAt: Instant
+    /// When, as far as the granting voters know, no other leader can hold a lease any more.
+    var leaseFreeAt = Instant.zero
+}
+
+/// Campaigns and votes (Raft paper, section 5.2; pre-vote: dissertation, section 9.6).
+extension Raft {
+    mutating func tickElection() {
+        if now >= electionDeadline {
+            leader = nil
+            startPreVote()
+        } else if let campaign, now >= campaign.retryAt {
+            requestVotes()
+        }
+    }
+
+    /// Adopts `term`, which is the present or a newer one, and gives up any leadership or campaign.
+    mutating func becomeFollower(in term: Term, of leader: NodeID?) {
+        if leadership != nil || campaign != nil {
+            leadership.map { failWaitingReads($0, leader: leader) }
+            leadership = nil
+            campaign = nil
+            electionDeadline = drawElectionDeadline()
+        }
+        if term > self.term {
+            hardState = HardState(term: term, vote: nil)
+            following = Following(matched: commit)
+        }
+        self.leader = leader
+    }
+
+    mutating func startPreVote() {
+        campaign = Campaign(kind: .preVote, attempt: random.next(), granted: [id], retryAt: now)
+        electionDeadline = drawElectionDeadline()
+        requestVotes()
+        countVotes()
+    }
+
+    mutating func startCampaign() {
+        becomeFollower(in: term.next, of: nil)
+        hardState.vote = id
+        campaign = Campaign(kind: .vote, attempt: random.next(), retryAt: now)
+        electionDeadline = drawElectionDeadline()
+        requestVotes()
+    }
+
+    /// Asks those who have not granted yet.
+    private mutating func requestVotes() {
+        guard var campaign else { return }
+        campaign.retryAt = now + (contact.isGone ? timing.evidenceStagger / 2 : timing.heartbeat)
+        self.campaign = campaign
+        let request = VoteRequest(
+            term: term, attempt: campaign.attempt, last: log.last, releasedThrough: releasedThrough)
+        for voter in membership.allVoters where voter != id && !campaign.granted.contains(voter) {
+            switch campaign.kind {
+            case .preVote: send(.preVoteRequest(request), to: voter)
+            case .vote: send(.voteRequest(request), to: voter)
+            }
+        }
+    }
+
+    /// Grants without changing anything here, the election deadline included (hashicorp/raft#609).
+    mutating func handlePreVoteRequest(_ request: VoteRequest, from sender: NodeID) {
+        let granted = request.term >= term && request.last >= log.last && !hearsLeader(knowing: request)
+        let reply = VoteReply(term: term, attempt: request.attempt, granted: granted, contact: contactAge)
+        send(.preVoteReply(reply), to: sender)
+    }
+
+    mutating func handleVoteRequest(_ request: VoteRequest, from sender: NodeID) {
+        guard request.term >= term, !hearsLeader(knowing: request) else {
+            return refuse(request, from: sender)
+        }
+        if request.term > term { becomeFollower(in: request.term, of: nil) }
+        let mayVote = leader == nil && (hardState.vote == nil || hardState.vote == sender)
+        guard mayVote, request.last >= log.last else { return refuse(request, from: sender) }
+        hardState.vote = sender
+        electionDeadline = drawElectionDeadline()
+        following.owedVote = OwedVote(candidate: sender, attempt: request.attempt)
+        sendOwedVote()
+    }
+
+    private mutating func refuse(_ request: VoteRequest, from sender: NodeID) {
+        let reply = VoteReply(term: term, attempt: request.attempt, granted: false, contact: contactAge)
+        send(.voteReply(reply), to: sender)
+    }
+
+    /// A vote is told once it is durable.
+    mutating func sendOwedVote() {
+        guard let owed = following.owedVote, writes.durableHardState == hardState else { return }
+        following.owedVote = nil
+        let reply = VoteReply(term: term, attempt: owed.attempt, granted: true, contact: contactAge)
+        send(.voteReply(reply), to: owed.candidate)
+    }
+
+    mutating func handleVoteReply(_ reply: VoteReply, kind: Campaign.Kind, from sender: NodeID) {
+        guard reply.granted, campaign?.kind == kind, campaign?.attempt == reply.attempt else { return }
+        countGrant(of: sender, contact: reply.contact)
+    }
+
+    /// The own vote counts once it is durable, like any other.
+    mutating func countOwnVote() {
+        guard campaign?.kind == .vote, campaign?.granted.contains(id) == false else { return }
+        guard writes.durableHardState == hardState else { return }
+        countGrant(of: id, contact: contactAge)
+    }
+
+    private mutating func countGrant(of voter: NodeID, contact: ContactAge) {
+        guard var campaign else { return }
+        campaign.granted.insert(voter)
+        campaign.leaseFreeAt = max(campaign.leaseFreeAt, leaseFree(after: contact) ?? .zero)
+        self.campaign = campaign
+        countVotes()
+    }
+
+    private mutating func countVotes() {
+        guard let campaign, membership.hasMajority(where: campaign.granted.contains) else { return }
+        switch campaign.kind {
+        case .preVote: startCampaign()
+        case .vote:
+            // Without a durable own vote a crash could let this node win the same term a second time.
+            guard campaign.granted.contains(id) else { return }
+            becomeLeader(claimableFrom: max(now, campaign.leaseFreeAt))
+        }
+    }
+
+    private mutating func becomeLeader(claimableFrom: Instant) {
+        campaign = nil
+        leader = id
+        leadership = Leadership(
+            log: log, commit: commit, self: id, claimableFrom: claimableFrom, now: now)
+        appendAsLeader(.noop)
+        leadership?.heartbeatWanted = true
+    }
+
+    /// The host has proof that the process of `node` is gone, not merely silent.
+    package mutating func leaderProcessGone(_ node: NodeID, at now: Instant) {
+        advanceClock(to: now)
+        guard leadership == nil, contact.leader == node, !contact.isGone else { return }
+        contact.isGone = true
+        leader = nil
+        campaignSoon(after: node, steps: 0)
+    }
+
+    /// The voters other than `node` campaign one step after the other, so that the first one wins undisturbed.
+    mutating func campaignSoon(after node: NodeID, steps: UInt64) {
+        guard campaign == nil else {
+            campaign?.retryAt = now
+            return
+        }
+        let others = membership.allVoters.filter { $0 != node }
+        guard let rank = others.firstIndex(of: id) else { return }
+        electionDeadline = min(electionDeadline, now + timing.evidenceStagger * (UInt64(rank) + steps))
+    }
+}

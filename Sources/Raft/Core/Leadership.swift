@@ -1,0 +1,94 @@
+import Posix
+
+/// What a node knows and does as the leader of its term.
+struct Leadership: Hashable, Sendable {
+    /// Every other member, sorted by id.
+    var peers: [Progress]
+    /// The newest round of heartbeats sent.
+    var stamp = HeartbeatStamp.never
+    var heartbeatDue: Instant
+    /// A round is wanted with the next `ready()`: reads wait for it, or leadership is new.
+    var heartbeatWanted = true
+    let electedAt: Instant
+    /// Until then an earlier leader's lease may last: nothing is committed, claimed or read.
+    let claimableFrom: Instant
+    /// A surrendered lease is final: it does not come back in this term.
+    var leaseSurrendered = false
+    /// The no-op that begins the term. Nothing is read before it is committed (etcd#7331).
+    let firstOfTerm: LogIndex
+    var uncommittedWeight: Int
+    var handover: Handover?
+    /// In the order of their rounds.
+    var waitingReads: [WaitingRead] = []
+
+    init(log: RaftLog, commit: LogIndex, self id: NodeID, claimableFrom: Instant, now: Instant) {
+        firstOfTerm = log.last.index.next
+        peers = log.membership.everyone.filter { $0 != id }.map { Progress(id: $0, next: log.last.index.next) }
+        heartbeatDue = now
+        electedAt = now
+        self.claimableFrom = claimableFrom
+        uncommittedWeight = log.entries(commit.next, through: log.last.index).reduce(0) { $0 + $1.weight }
+    }
+
+    func nextDeadline(now: Instant, commit: LogIndex, last: LogIndex) -> Instant {
+        var deadline = heartbeatDue
+        if commit < last && claimableFrom > now { deadline = min(deadline, claimableFrom) }
+        if let handover { deadline = min(deadline, handover.deadline) }
+        return deadline
+    }
+
+    func index(of peer: NodeID) -> Int? { peers.firstIndex { $0.id == peer } }
+
+    func progress(of peer: NodeID) -> Progress? { peers.first { $0.id == peer } }
+
+    /// The newest round that `node` acknowledged; the leader itself acknowledges each as it is sent.
+    func acknowledged(by node: NodeID, self id: NodeID) -> HeartbeatStamp {
+        node == id ? stamp : progress(of: node)?.acknowledged ?? .never
+    }
+}
+
+/// The leader's clockwork: heartbeats, check-quorum and deadlines.
+extension Raft {
+    mutating func tickLeader() {
+        guard hearsQuorum else { return becomeFollower(in: term, of: nil) }
+        if let handover = leadership?.handover, now >= handover.deadline { return endOverdue(handover) }
+        if let due = leadership?.heartbeatDue, now >= due { leadership?.heartbeatWanted = true }
+        if let peers = leadership?.peers {
+            for position in peers.indices where peers[position].isOverdue(at: now) {
+                leadership?.peers[position].probe(from: peers[position].matched.next)
+            }
+        }
+        advanceCommit()
+        serveWaitingReads()
+    }
+
+    /// Check-quorum: whether a majority acknowledged a heartbeat sent within the shortest election timeout. A leader
+    /// that only sends, or is kept alive through others, steps down (openraft#2080).
+    var hearsQuorum: Bool {
+        guard let leadership else { return false }
+        let acknowledged = membership.majorityValue { leadership.acknowledged(by: $0, self: id).sentAt }
+        guard let acknowledged else { return false }
+        return now - max(acknowledged, leadership.electedAt) <= timing.electionMinimum
+    }
+
+    mutating func sendWantedHeartbeats() {
+        guard var leadership, leadership.heartbeatWanted else { return }
+        leadership.heartbeatWanted = false
+        leadership.heartbeatDue = now + timing.heartbeat
+        leadership.stamp = HeartbeatStamp(round: leadership.stamp.round + 1, sentAt: now)
+        for position in leadership.peers.indices { leadership.peers[position].sentCommit = commit }
+        self.leadership = leadership
+        let heartbeat = Message.heartbeat(Heartbeat(term: term, stamp: leadership.stamp, commit: commit))
+        for peer in leadership.peers { send(heartbeat, to: peer.id) }
+        serveWaitingReads()
+    }
+
+    mutating func handleHeartbeatReply(_ reply: HeartbeatReply, from sender: NodeID) {
+        guard let position = leadership?.index(of: sender), reply.term == term else { return }
+        guard let sent = leadership?.stamp, reply.stamp <= sent else { return }
+        leadership?.peers[position].lastContact = now
+        leadership?.peers[position].acknowledge(reply.stamp)
+        noteMatch(reply.matched, of: position)
+        serveWaitingReads()
+    }
+}

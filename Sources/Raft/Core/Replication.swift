@@ -1,0 +1,126 @@
+import Posix
+
+/// The way of entries from the leader to the others, and to commitment (Raft paper, sections 5.3 and 5.4).
+extension Raft {
+    /// Proposes a command at any node. It may fail through `Ready.failedProposals`; otherwise it is done when an
+    /// entry with this id is applied. Messages may be lost: the host bounds its waiting.
+    package mutating func propose(_ id: ProposalID, _ command: [UInt8], at now: Instant) {
+        advanceClock(to: now)
+        if leadership == nil, let leader, command.count <= limits.proposalBytes {
+            send(.proposal(ForwardedProposal(id: id, command: command)), to: leader)
+        } else if let reason = accept(id, command) {
+            fail(id, reason)
+        }
+    }
+
+    mutating func handleForwardedProposal(_ proposal: ForwardedProposal, from sender: NodeID) {
+        if let reason = accept(proposal.id, proposal.command) {
+            send(.proposalRefused(ProposalRefused(id: proposal.id, reason: reason)), to: sender)
+        }
+    }
+
+    private mutating func accept(_ id: ProposalID, _ command: [UInt8]) -> ProposalFailure? {
+        guard let leadership else { return .notLeader(leader: leader) }
+        if command.count > limits.proposalBytes { return .tooLarge }
+        if leadership.handover != nil { return .handingOver }
+        if leadership.uncommittedWeight >= limits.uncommittedBytes { return .overloaded }
+        appendAsLeader(.command(id, command))
+        return nil
+    }
+
+    mutating func appendAsLeader(_ payload: Entry.Payload) {
+        let entry = Entry(term: term, index: log.last.index.next, payload: payload)
+        log.append(entry)
+        leadership?.uncommittedWeight += entry.weight
+    }
+
+    /// When what is sent now counts as lost.
+    var resendAt: Instant { now + timing.electionMinimum }
+
+    /// Sends each member what it lacks, as far as its window reaches.
+    mutating func sendAppends() {
+        guard let members = leadership?.peers.indices else { return }
+        for position in members {
+            sendAppends(to: position)
+            sendCommit(to: position)
+        }
+    }
+
+    private mutating func sendAppends(to position: Int) {
+        let resendAt = self.resendAt
+        while let peer = leadership?.peers[position] {
+            switch peer.mode {
+            case .probe: if now < peer.resendAt { return }
+            case .replicate: if peer.next > log.last.index || !peer.hasRoom(within: limits) { return }
+            case .snapshot: return sendSnapshotChunks(to: position)
+            }
+            guard let previous = log.term(at: peer.next.previous) else {
+                guard let snapshot = log.snapshot else { return }
+                leadership?.peers[position].send(snapshot)
+                continue
+            }
+            let entries = log.entries(from: peer.next, count: limits.messageEntries, weight: limits.messageBytes)
+            let request = AppendRequest(
+                term: term, previous: LogPosition(term: previous, index: peer.next.previous), entries: entries,
+                commit: commit)
+            send(.appendRequest(request), to: peer.id)
+            leadership?.peers[position].sent(entries, resendAt: resendAt)
+            leadership?.peers[position].sentCommit = commit
+        }
+    }
+
+    /// A commit that no append carries goes out at once, under the newest round's stamp.
+    private mutating func sendCommit(to position: Int) {
+        guard let leadership, leadership.peers[position].sentCommit < commit else { return }
+        self.leadership?.peers[position].sentCommit = commit
+        let heartbeat = Heartbeat(term: term, stamp: leadership.stamp, commit: commit)
+        send(.heartbeat(heartbeat), to: leadership.peers[position].id)
+    }
+
+    mutating func handleAppendReply(_ reply: AppendReply, from sender: NodeID) {
+        guard reply.term == term, let position = leadership?.index(of: sender) else { return }
+        leadership?.peers[position].lastContact = now
+        switch reply.outcome {
+        case .matched(let index):
+            noteMatch(index, of: position)
+            leadership?.peers[position].accepted()
+        case .conflict(let rejected, let hint):
+            handleConflict(rejected: rejected, hint: hint, of: position)
+        }
+    }
+
+    /// A member's durable and matching log only grows within a term: older news changes nothing.
+    mutating func noteMatch(_ index: LogIndex, of position: Int) {
+        guard index <= log.last.index else { return }
+        let resendAt = self.resendAt
+        guard leadership?.peers[position].match(through: index, resendAt: resendAt) == true else { return }
+        advanceCommit()
+        continueHandover()
+    }
+
+    private mutating func handleConflict(rejected: LogIndex, hint: LogPosition, of position: Int) {
+        guard let peer = leadership?.peers[position], rejected > peer.matched else { return }
+        switch peer.mode {
+        case .probe: guard rejected == peer.next.previous else { return }
+        case .replicate: guard rejected < peer.next else { return }
+        case .snapshot: return
+        }
+        let meeting = log.lastPosition(atOrBefore: min(hint.index, rejected.previous), term: hint.term)
+        leadership?.peers[position].probe(from: meeting.index.next)
+    }
+
+    /// Commits the newest entry of this term that a majority holds durably, and with it all before (paper, 5.4.2:
+    /// entries of earlier terms are never committed by counting). The leader counts like any other: once durable.
+    mutating func advanceCommit() {
+        guard let leadership, now >= leadership.claimableFrom else { return }
+        let reached = membership.majorityValue { node in
+            node == id ? writes.durable : leadership.progress(of: node)?.matched ?? .zero
+        }
+        guard let reached, reached > commit, log.term(at: reached) == term else { return }
+        let committed = log.entries(commit.next, through: reached).reduce(0) { $0 + $1.weight }
+        self.leadership?.uncommittedWeight -= committed
+        commit(through: reached)
+        serveWaitingReads()
+        continueMembershipChange()
+    }
+}

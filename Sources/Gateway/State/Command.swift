@@ -14,8 +14,11 @@ package enum Command: Hashable, Sendable {
 
     /// Upper limits on what one command carries; a longer one is refused as unreadable.
     package enum Limit {
-        package static let sourceBytes = 1 << 20
+        package static let sourceBytes = JSON5Parser.Limit.bytes
+        /// More than a source of `sourceBytes` can name.
+        package static let backends = 100_000
         package static let nameBytes = 256
+        package static let addressBytes = 512
         package static let reasonBytes = 256
         package static let healthChanges = 10_000
         package static let nodes = 64

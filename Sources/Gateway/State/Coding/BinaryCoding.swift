@@ -18,6 +18,12 @@ package enum DecodingFault: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
+/// A value with a binary form.
+protocol BinaryCodable {
+    init(from reader: inout BinaryReader) throws(DecodingFault)
+    func write(to writer: inout BinaryWriter)
+}
+
 /// Appends values to a byte array: integers little-endian, texts and lists after their 32-bit length.
 struct BinaryWriter {
     private(set) var bytes: [UInt8] = []
@@ -31,14 +37,20 @@ struct BinaryWriter {
         bytes.append(contentsOf: text.utf8)
     }
 
+    mutating func write(_ value: some BinaryCodable) { value.write(to: &self) }
+
     mutating func write<Element>(list: some Collection<Element>, _ element: (inout BinaryWriter, Element) -> Void) {
         write(UInt32(list.count))
         for value in list { element(&self, value) }
     }
 
-    mutating func write<Value>(optional value: Value?, _ body: (inout BinaryWriter, Value) -> Void) {
+    mutating func write(list: some Collection<some BinaryCodable>) {
+        write(list: list) { writer, value in value.write(to: &writer) }
+    }
+
+    mutating func write(optional value: (some BinaryCodable)?) {
         write(UInt8(value == nil ? 0 : 1))
-        if let value { body(&self, value) }
+        if let value { write(value) }
     }
 }
 
@@ -58,11 +70,13 @@ struct BinaryReader {
         }
     }
 
+    mutating func read<Value: BinaryCodable>(_: Value.Type = Value.self) throws(DecodingFault) -> Value {
+        try Value(from: &self)
+    }
+
+    /// `what` names the text in faults; `limit` is in bytes.
     mutating func readText(_ what: String, limit: Int) throws(DecodingFault) -> String {
-        let start = offset
-        let count = Int(try read(UInt32.self))
-        guard count <= limit else { throw .tooLong(what: what, limit: limit, offset: start) }
-        guard bytes.count - offset >= count else { throw .truncated(offset: bytes.count) }
+        let count = try readCount(what, limit: limit)
         guard let text = String(validating: bytes[offset..<offset + count], as: UTF8.self) else {
             throw .invalid(what: what, offset: offset)
         }
@@ -70,30 +84,58 @@ struct BinaryReader {
         return text
     }
 
+    /// `limit` is in elements.
     mutating func readList<Element>(
         _ what: String, limit: Int, _ element: (inout BinaryReader) throws(DecodingFault) -> Element
     ) throws(DecodingFault) -> [Element] {
-        let start = offset
-        let count = Int(try read(UInt32.self))
-        guard count <= limit else { throw .tooLong(what: what, limit: limit, offset: start) }
-        guard count <= bytes.count - offset else { throw .truncated(offset: bytes.count) }
+        let count = try readCount(what, limit: limit)
         var list: [Element] = []
         for _ in 0..<count { list.append(try element(&self)) }
         return list
     }
 
-    mutating func readOptional<Value>(
-        _ what: String, _ body: (inout BinaryReader) throws(DecodingFault) -> Value
+    mutating func readList<Element: BinaryCodable>(
+        of _: Element.Type = Element.self, _ what: String, limit: Int
+    ) throws(DecodingFault) -> [Element] {
+        try readList(what, limit: limit, Element.init(from:))
+    }
+
+    mutating func readOptional<Value: BinaryCodable>(
+        of _: Value.Type = Value.self, _ what: String
     ) throws(DecodingFault) -> Value? {
         let start = offset
         switch try read(UInt8.self) {
         case 0: return nil
-        case 1: return try body(&self)
+        case 1: return try read(Value.self)
         case _: throw .invalid(what: what, offset: start)
         }
     }
 
+    mutating func readWord<Word: RawRepresentable<String>>(
+        of _: Word.Type = Word.self, _ what: String
+    ) throws(DecodingFault) -> Word {
+        let start = offset
+        guard let word = Word(rawValue: try readText(what, limit: 64)) else {
+            throw .invalid(what: what, offset: start)
+        }
+        return word
+    }
+
+    mutating func expectVersion(_ version: UInt8) throws(DecodingFault) {
+        let found = try read(UInt8.self)
+        guard found == version else { throw .unknownVersion(found) }
+    }
+
     func finish() throws(DecodingFault) {
         guard offset == bytes.count else { throw .trailingBytes(offset: offset) }
+    }
+
+    /// A length that both the limit and the rest of the bytes allow: an element takes at least one byte.
+    private mutating func readCount(_ what: String, limit: Int) throws(DecodingFault) -> Int {
+        let start = offset
+        let count = Int(try read(UInt32.self))
+        guard count <= limit else { throw .tooLong(what: what, limit: limit, offset: start) }
+        guard count <= bytes.count - offset else { throw .truncated(offset: bytes.count) }
+        return count
     }
 }

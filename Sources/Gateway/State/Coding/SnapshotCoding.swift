@@ -1,0 +1,167 @@
+import Posix
+import Raft
+
+extension ClusterState {
+    private static let formatVersion: UInt8 = 1
+
+    /// The state as a snapshot. Equal states give equal bytes.
+    ///
+    /// There is no checksum in it: the snapshot file and the frames that carry it have theirs.
+    package func encoded() -> [UInt8] {
+        var writer = BinaryWriter()
+        writer.write(ClusterState.formatVersion)
+        writer.write(optional: configuration)
+        writer.write(list: history)
+        writer.write(list: backends.sorted { $0.key < $1.key }.map(KeyedBackend.init))
+        writer.write(optional: leader)
+        writer.write(optional: virtualAddressHolder)
+        writer.write(list: members.values.sorted { $0.id < $1.id })
+        writer.write(journal.nextSequence)
+        writer.write(list: journal.entries)
+        return writer.bytes
+    }
+
+    /// Reads a snapshot; any bytes whatever give a state or a fault.
+    package init(decoding bytes: [UInt8]) throws(DecodingFault) {
+        var reader = BinaryReader(bytes)
+        try reader.expectVersion(ClusterState.formatVersion)
+        configuration = try reader.readOptional("configuration")
+        history = try reader.readList("history", limit: Limit.history)
+        for one in try reader.readList(of: KeyedBackend.self, "backends", limit: Command.Limit.backends) {
+            backends[one.key] = one.record
+        }
+        leader = try reader.readOptional("leader")
+        virtualAddressHolder = try reader.readOptional("holder of the virtual addresses")
+        for member in try reader.readList(of: MemberRecord.self, "members", limit: Limit.members) {
+            members[member.id] = member
+        }
+        journal.nextSequence = try reader.read()
+        journal.entries = try reader.readList("journal", limit: Limit.journal)
+        try reader.finish()
+    }
+}
+
+extension ConfigurationRecord: BinaryCodable {
+    init(from reader: inout BinaryReader) throws(DecodingFault) {
+        revision = try reader.read()
+        source = try reader.readText("configuration", limit: Command.Limit.sourceBytes)
+        virtualAddresses = try reader.readList(
+            "virtual addresses", limit: GatewayConfiguration.Limit.virtualAddresses)
+        author = try reader.readText("author", limit: Command.Limit.nameBytes)
+        at = try reader.read()
+    }
+
+    func write(to writer: inout BinaryWriter) {
+        writer.write(revision)
+        writer.write(source)
+        writer.write(list: virtualAddresses)
+        writer.write(author)
+        writer.write(at)
+    }
+}
+
+private struct KeyedBackend: BinaryCodable {
+    let key: BackendKey
+    var record: BackendRecord
+
+    init(key: BackendKey, value: BackendRecord) {
+        self.key = key
+        record = value
+    }
+
+    init(from reader: inout BinaryReader) throws(DecodingFault) {
+        key = try reader.read()
+        record = BackendRecord()
+        record.mode = try reader.readWord("mode")
+        record.reports = try reader.readList("health reports", limit: Command.Limit.nodes)
+    }
+
+    func write(to writer: inout BinaryWriter) {
+        writer.write(key)
+        writer.write(record.mode.rawValue)
+        writer.write(list: record.reports)
+    }
+}
+
+extension HealthReport: BinaryCodable {
+    init(from reader: inout BinaryReader) throws(DecodingFault) {
+        self.init(node: try reader.read(), verdict: try reader.read(), since: try reader.read())
+    }
+
+    func write(to writer: inout BinaryWriter) {
+        writer.write(node)
+        writer.write(verdict)
+        writer.write(since)
+    }
+}
+
+extension JournalEntry: BinaryCodable {
+    init(from reader: inout BinaryReader) throws(DecodingFault) {
+        self.init(sequence: try reader.read(), at: try reader.read(), event: try reader.read())
+    }
+
+    func write(to writer: inout BinaryWriter) {
+        writer.write(sequence)
+        writer.write(at)
+        writer.write(event)
+    }
+}
+
+extension JournalEvent: BinaryCodable {
+    init(from reader: inout BinaryReader) throws(DecodingFault) {
+        let start = reader.offset
+        let textLimit = Command.Limit.nameBytes
+        switch try reader.read(UInt8.self) {
+        case 1: self = .leaderElected(try reader.read(), term: try reader.read())
+        case 2: self = .virtualAddressesTaken(by: try reader.read(), term: try reader.read())
+        case 3: self = .virtualAddressesReleased(term: try reader.read())
+        case 4:
+            self = .configurationApplied(
+                try reader.read(), author: try reader.readText("author", limit: textLimit))
+        case 5:
+            self = .backendModeChanged(
+                try reader.read(), try reader.readWord("mode"),
+                author: try reader.readText("author", limit: textLimit))
+        case 6: self = .backendHealthChanged(try reader.read(), try reader.read())
+        case 7:
+            self = .memberDescribed(
+                try reader.read(), name: try reader.readText("node name", limit: textLimit),
+                version: try reader.readText("version", limit: textLimit))
+        case _: throw .invalid(what: "kind of journal entry", offset: start)
+        }
+    }
+
+    func write(to writer: inout BinaryWriter) {
+        switch self {
+        case .leaderElected(let node, let term):
+            writer.write(UInt8(1))
+            writer.write(node)
+            writer.write(term)
+        case .virtualAddressesTaken(let node, let term):
+            writer.write(UInt8(2))
+            writer.write(node)
+            writer.write(term)
+        case .virtualAddressesReleased(let term):
+            writer.write(UInt8(3))
+            writer.write(term)
+        case .configurationApplied(let revision, let author):
+            writer.write(UInt8(4))
+            writer.write(revision)
+            writer.write(author)
+        case .backendModeChanged(let backend, let mode, let author):
+            writer.write(UInt8(5))
+            writer.write(backend)
+            writer.write(mode.rawValue)
+            writer.write(author)
+        case .backendHealthChanged(let backend, let verdict):
+            writer.write(UInt8(6))
+            writer.write(backend)
+            writer.write(verdict)
+        case .memberDescribed(let node, let name, let version):
+            writer.write(UInt8(7))
+            writer.write(node)
+            writer.write(name)
+            writer.write(version)
+        }
+    }
+}

@@ -1,0 +1,126 @@
+import Posix
+
+/// What a forwarded request says about the hop it came over.
+package struct ForwardingContext: Sendable {
+    package enum Scheme: Sendable {
+        case http, https
+    }
+
+    package var client: IPAddress
+    package var scheme: Scheme
+    /// Named as host for HTTP/1.0 requests that name none.
+    package var backend: SocketAddress
+
+    package init(client: IPAddress, scheme: Scheme, backend: SocketAddress) {
+        self.client = client
+        self.scheme = scheme
+        self.backend = backend
+    }
+}
+
+/// Writes the head of the request to the backend.
+///
+/// Fields of the hop and those that Connection names go first, ours are added afterwards: a client can not strip
+/// or forge what we say. Framing fields are made anew from the parsed framing. X-Forwarded-For is appended to,
+/// X-Forwarded-Proto and X-Forwarded-Host are set, Via gets an entry (RFC 9110 section 7.6.3).
+package enum RequestHeadWriter {
+    /// Returns the number of bytes written to `buffer`, nil if they do not fit. `source` is the message that was
+    /// parsed into `head` and `fields`; it must not overlap `buffer`.
+    package static func write(
+        _ head: RequestHead, of source: UnsafeRawBufferPointer, fields: borrowing FieldTable,
+        context: ForwardingContext, into buffer: UnsafeMutableRawBufferPointer
+    ) -> Int? {
+        var output = HeadOutput(buffer)
+        writeRequestLine(head, source, &output)
+        writeHost(head, source, context, &output)
+        let keepsHost = !head.isAbsolute
+        ForwardedFields.write(source, fields, count: head.fieldCount, headEnd: head.byteCount, to: &output) { field in
+            switch field.known {
+            case .unknown, .date:
+                !head.connectionNamesFields
+                    || !ForwardedFields.connectionNames(field.name, source, fields, count: head.fieldCount)
+            case .host: keepsHost
+            case .expect: head.traits.expectsContinue
+            case .connection, .contentLength, .transferEncoding, .te, .trailer, .upgrade, .http2Settings,
+                .keepAlive, .proxyConnection, .forwardedFor, .forwardedProto, .forwardedHost:
+                false
+            }
+        }
+        writeForwarded(head, source, fields, context, &output)
+        writeHop(head, source, fields, &output)
+        return output.count
+    }
+
+    @inline(__always)
+    private static func writeRequestLine(
+        _ head: RequestHead, _ source: UnsafeRawBufferPointer, _ output: inout HeadOutput
+    ) {
+        output.write(head.methodName, of: source)
+        output.write(.space)
+        if head.isAsterisk {
+            output.write(UInt8(ascii: "*"))
+        } else {
+            output.write(head.path, of: source)
+        }
+        if head.hasQuery {
+            output.write(.questionMark)
+            output.write(head.query, of: source)
+        }
+        output.write(" HTTP/1.1\r\n")
+    }
+
+    /// Writes the Host field unless the one that came is copied as it is.
+    @inline(__always)
+    private static func writeHost(
+        _ head: RequestHead, _ source: UnsafeRawBufferPointer, _ context: ForwardingContext,
+        _ output: inout HeadOutput
+    ) {
+        guard head.isAbsolute || head.authority.isEmpty else { return }
+        output.write("Host: ")
+        if head.authority.isEmpty {
+            output.write(context.backend)
+        } else {
+            output.write(head.authority, of: source)
+        }
+        output.write("\r\n")
+    }
+
+    private static func writeForwarded(
+        _ head: RequestHead, _ source: UnsafeRawBufferPointer, _ fields: borrowing FieldTable,
+        _ context: ForwardingContext, _ output: inout HeadOutput
+    ) {
+        output.write("X-Forwarded-For: ")
+        for index in 0..<head.fieldCount where fields[index].known == .forwardedFor {
+            let field = fields[index]
+            let isNamed =
+                head.connectionNamesFields
+                && ForwardedFields.connectionNames(field.name, source, fields, count: head.fieldCount)
+            if isNamed || field.value.isEmpty { continue }
+            output.write(field.value, of: source)
+            output.write(", ")
+        }
+        output.write(context.client)
+        switch context.scheme {
+        case .http: output.write("\r\nX-Forwarded-Proto: http\r\n")
+        case .https: output.write("\r\nX-Forwarded-Proto: https\r\n")
+        }
+        guard !head.authority.isEmpty else { return }
+        output.write("X-Forwarded-Host: ")
+        output.write(head.authority, of: source)
+        output.write("\r\n")
+    }
+
+    /// Via, framing and what concerns the connection to the backend, which is persistent by default.
+    private static func writeHop(
+        _ head: RequestHead, _ source: UnsafeRawBufferPointer, _ fields: borrowing FieldTable,
+        _ output: inout HeadOutput
+    ) {
+        output.write(HopFields.via(head.traits.version))
+        if head.traits.wantsUpgrade {
+            output.write("Connection: upgrade\r\n")
+            HopFields.writeUpgrade(source, fields, count: head.fieldCount, to: &output)
+        }
+        HopFields.writeFraming(head.traits.framing, to: &output)
+        output.write("\r\n")
+    }
+}

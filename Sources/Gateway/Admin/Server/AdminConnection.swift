@@ -1,0 +1,189 @@
+import Glibc
+import Posix
+
+/// One client of the admin API: its socket, what was read and not yet understood, what is left to write.
+final class AdminConnection {
+    enum Step {
+        case waits
+        case asks(AdminRequest)
+        case closes
+    }
+
+    private enum Phase {
+        case reading
+        case answering
+        case writing
+        /// The answer is sent; what the client still sends is thrown away until it closes.
+        case lingering
+        case closed
+    }
+
+    /// What the client is to send next.
+    private enum Awaited {
+        case request
+        case restOfHead
+        case restOfBody
+
+        var time: Nanoseconds {
+            switch self {
+            case .request: AdminLimits.idleTime
+            case .restOfHead: AdminLimits.headTime
+            case .restOfBody: AdminLimits.bodyTime
+            }
+        }
+    }
+
+    private let socket: FileDescriptor
+    private var reader: AdminRequestReader
+    private var phase = Phase.reading
+    /// Begins as if inside a request: who connects and sends nothing is not kept as long as one that came back.
+    private var awaited = Awaited.restOfHead
+    private var output: [UInt8] = []
+    private var written = 0
+    private var closesAfterAnswer = false
+    private var answersHead = false
+    private var peerHasEnded = false
+    private(set) var deadline: Instant
+
+    init(_ socket: consuming FileDescriptor, peer: SocketAddress, at now: Instant) {
+        self.socket = socket
+        reader = AdminRequestReader(peer: peer)
+        deadline = now + AdminLimits.headTime
+    }
+
+    /// Goes on until there is nothing to do without waiting.
+    func advance(_ fields: borrowing FieldTable, at now: Instant) -> Step {
+        while true {
+            switch phase {
+            case .reading:
+                if let step = read(fields, at: now) { return step }
+            case .answering:
+                return .waits
+            case .writing:
+                if !write(at: now) { return phase == .closed ? .closes : .waits }
+            case .lingering:
+                discard()
+                return phase == .closed ? .closes : .waits
+            case .closed:
+                return .closes
+            }
+        }
+    }
+
+    /// Queues the answer to the request that `advance` asked for.
+    func answer(_ response: AdminResponse, at now: Instant) {
+        guard phase == .answering else { return }
+        queue(response, at: now)
+    }
+
+    /// The deadline has passed.
+    func expire(at now: Instant) {
+        switch phase {
+        case .reading where reader.isInsideRequest:
+            closesAfterAnswer = true
+            queue(.problem(408, "the request was not complete in time"), at: now)
+        case .answering:
+            closesAfterAnswer = true
+            queue(.problem(504, "the node did not answer in time; a change may still take effect"), at: now)
+        case .reading, .writing, .lingering, .closed:
+            phase = .closed
+        }
+    }
+
+    /// Nil when the phase has changed and there is more to do.
+    private func read(_ fields: borrowing FieldTable, at now: Instant) -> Step? {
+        switch reader.next(fields) {
+        case .request(let request, let isPersistent):
+            phase = .answering
+            deadline = now + AdminLimits.answerTime
+            closesAfterAnswer = !isPersistent || peerHasEnded
+            answersHead = request.method == .head
+            return .asks(request)
+        case .invalid(let response):
+            closesAfterAnswer = true
+            answersHead = false
+            queue(response, at: now)
+            return nil
+        case .wantsContinue:
+            // Sent at the start of an exchange, these few bytes fit into an empty socket buffer; a client that does
+            // not get them sends its body after a while all the same.
+            _ = send(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)[...])
+        case .needsMore:
+            break
+        }
+        noteProgress(at: now)
+        if peerHasEnded {
+            phase = .closed
+            return nil
+        }
+        return receive() ? nil : .waits
+    }
+
+    /// Gives each part of a request its own deadline, counted from the part's first byte.
+    private func noteProgress(at now: Instant) {
+        let next: Awaited = reader.isInsideBody ? .restOfBody : reader.isInsideRequest ? .restOfHead : awaited
+        guard next != awaited else { return }
+        awaited = next
+        deadline = now + next.time
+    }
+
+    /// False when there is nothing to read now.
+    private func receive() -> Bool {
+        let count = withUnsafeTemporaryAllocation(byteCount: AdminLimits.receiveBytes, alignment: 1) { buffer in
+            let count = retryingOnInterrupt { recv(socket.raw, buffer.baseAddress!, buffer.count, 0) }
+            if count > 0 { reader.append(buffer[..<count]) }
+            return count
+        }
+        if count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) { return false }
+        if count < 0 { phase = .closed }
+        if count == 0 { peerHasEnded = true }
+        return true
+    }
+
+    private func queue(_ response: AdminResponse, at now: Instant) {
+        output = response.message(isPersistent: !closesAfterAnswer, isForHead: answersHead)
+        written = 0
+        phase = .writing
+        deadline = now + AdminLimits.writeTime
+    }
+
+    /// False when it has to wait, or the connection has failed.
+    private func write(at now: Instant) -> Bool {
+        while written < output.count {
+            let count = send(output[written...])
+            if count < 0 {
+                if errno != EAGAIN && errno != EWOULDBLOCK { phase = .closed }
+                return false
+            }
+            written += count
+        }
+        output = []
+        if closesAfterAnswer {
+            shutdown(socket.raw, Int32(SHUT_WR))
+            phase = .lingering
+            deadline = now + AdminLimits.lingerTime
+        } else {
+            phase = .reading
+            awaited = .request
+            deadline = now + awaited.time
+        }
+        return true
+    }
+
+    private func send(_ bytes: ArraySlice<UInt8>) -> Int {
+        bytes.withUnsafeBytes { bytes in
+            retryingOnInterrupt { Glibc.send(socket.raw, bytes.baseAddress!, bytes.count, Int32(MSG_NOSIGNAL)) }
+        }
+    }
+
+    private func discard() {
+        withUnsafeTemporaryAllocation(byteCount: AdminLimits.receiveBytes, alignment: 1) { buffer in
+            while true {
+                let count = retryingOnInterrupt { recv(socket.raw, buffer.baseAddress!, buffer.count, 0) }
+                if count > 0 { continue }
+                if count == 0 || (errno != EAGAIN && errno != EWOULDBLOCK) { phase = .closed }
+                return
+            }
+        }
+    }
+}

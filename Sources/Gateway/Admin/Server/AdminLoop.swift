@@ -1,0 +1,137 @@
+import Glibc
+import Posix
+
+/// The admin server's thread: waits for connections, requests and finished answers, and never for anything else.
+final class AdminLoop: @unchecked Sendable {
+    enum Event: Sendable {
+        case answer(connection: UInt64, AdminResponse)
+        case perform(@Sendable () -> Void)
+        case stop
+    }
+
+    /// An answer for each connection, and room for work.
+    static let mailboxCapacity = AdminLimits.connections + 1024
+
+    private enum Token {
+        static let listener: UInt64 = 0
+        static let mailbox: UInt64 = 1
+        static let firstConnection: UInt64 = 2
+    }
+
+    private let listener: FileDescriptor
+    private let mailbox: Mailbox<Event>
+    private let handler: AdminHandler
+    private let poller: Poller
+    private let fields = FieldTable()
+    private var connections: [UInt64: AdminConnection] = [:]
+    private var nextToken = Token.firstConnection
+    /// Set while no connections are accepted, with the time to begin again at the latest.
+    private var acceptPausedUntil: Instant?
+    private var isStopping = false
+
+    init(listener: Int32, mailbox: Mailbox<Event>, handler: AdminHandler) throws(SystemError) {
+        self.listener = FileDescriptor(owning: listener)
+        self.mailbox = mailbox
+        self.handler = handler
+        poller = try Poller(capacity: 64)
+        try poller.add(listener, .read, token: Token.listener)
+        try poller.add(mailbox.descriptor, .read, token: Token.mailbox)
+    }
+
+    func run() {
+        while !isStopping {
+            do throws(SystemError) {
+                let count = try poller.wait(timeoutMilliseconds: timeout(from: .now()))
+                for index in 0..<count { handle(poller.event(index).token, at: .now()) }
+            } catch {
+                Log.error("admin: \(error); the admin API stops")
+                return
+            }
+            expire(at: .now())
+        }
+    }
+
+    private func handle(_ token: UInt64, at now: Instant) {
+        switch token {
+        case Token.listener: acceptWaiting(at: now)
+        case Token.mailbox: for event in mailbox.drain() { handle(event, at: now) }
+        case _: if let connection = connections[token] { advance(connection, token, at: now) }
+        }
+    }
+
+    private func handle(_ event: Event, at now: Instant) {
+        switch event {
+        case .answer(let token, let response):
+            guard let connection = connections[token] else { return }
+            connection.answer(response, at: now)
+            advance(connection, token, at: now)
+        case .perform(let work): work()
+        case .stop: isStopping = true
+        }
+    }
+
+    private func acceptWaiting(at now: Instant) {
+        while connections.count < AdminLimits.connections {
+            var peer = SocketAddress(ip: IPAddress(v4: 0), port: 0)
+            do throws(SystemError) {
+                guard let socket = try Socket.accept(from: listener.raw, peer: &peer) else { return }
+                let token = nextToken
+                let raw = socket.raw
+                let connection = AdminConnection(socket, peer: peer, at: now)
+                try poller.add(raw, [.read, .write, .peerClosed, .edgeTriggered], token: token)
+                nextToken += 1
+                connections[token] = connection
+            } catch {
+                Log.warning("admin: \(error)")
+                pauseAccepting(until: now + AdminLimits.acceptPause)
+                return
+            }
+        }
+        pauseAccepting(until: .distantFuture)
+    }
+
+    private func pauseAccepting(until instant: Instant) {
+        acceptPausedUntil = instant
+        try? poller.modify(listener.raw, [], token: Token.listener)
+    }
+
+    private func resumeAccepting() {
+        acceptPausedUntil = nil
+        try? poller.modify(listener.raw, .read, token: Token.listener)
+    }
+
+    /// Goes on with a connection as far as it gets without waiting.
+    private func advance(_ connection: AdminConnection, _ token: UInt64, at now: Instant) {
+        while true {
+            switch connection.advance(fields, at: now) {
+            case .waits: return
+            case .closes:
+                connections[token] = nil
+                if acceptPausedUntil == .distantFuture { resumeAccepting() }
+                return
+            case .asks(let request):
+                let mailbox = self.mailbox
+                handler.handle(request) { response in
+                    if !mailbox.post(.answer(connection: token, response)) {
+                        Log.warning("admin: an answer was dropped, too many wait")
+                    }
+                }
+                return
+            }
+        }
+    }
+
+    private func expire(at now: Instant) {
+        for (token, connection) in connections where connection.deadline <= now {
+            connection.expire(at: now)
+            advance(connection, token, at: now)
+        }
+        if let acceptPausedUntil, acceptPausedUntil <= now { resumeAccepting() }
+    }
+
+    private func timeout(from now: Instant) -> Int32 {
+        let deadline = connections.values.reduce(acceptPausedUntil ?? .distantFuture) { min($0, $1.deadline) }
+        guard deadline != .distantFuture else { return -1 }
+        return Int32(clamping: (deadline - now).count / 1_000_000 + 1)
+    }
+}

@@ -1,0 +1,112 @@
+import Posix
+
+/// Cuts one connection's bytes into requests, within `AdminLimits`.
+package struct AdminRequestReader {
+    package enum Result: Hashable, Sendable {
+        case needsMore
+        /// The client waits for "100 Continue" before it sends the body; told once a request.
+        case wantsContinue
+        case request(AdminRequest, isPersistent: Bool)
+        /// To be answered with this, and the connection closed.
+        case invalid(AdminResponse)
+    }
+
+    /// A request whose head is read and whose body is not.
+    private struct Pending {
+        var request: AdminRequest
+        var isPersistent: Bool
+        var expectsContinue: Bool
+        var bodyBytes: Int
+    }
+
+    private let peer: SocketAddress
+    private var input: [UInt8] = []
+    private var progress = ParseProgress()
+    private var pending: Pending?
+
+    package init(peer: SocketAddress) { self.peer = peer }
+
+    /// Whether a part of a request has arrived.
+    package var isInsideRequest: Bool { pending != nil || !input.isEmpty }
+    package var isInsideBody: Bool { pending != nil }
+
+    package mutating func append(_ bytes: some Sequence<UInt8>) { input.append(contentsOf: bytes) }
+
+    /// The next thing that the bytes so far amount to. After `invalid` there is nothing more to read.
+    package mutating func next(_ fields: borrowing FieldTable) -> Result {
+        if pending == nil, let answer = readHead(fields) { return answer }
+        return readBody()
+    }
+
+    /// Nil when the head is read.
+    private mutating func readHead(_ fields: borrowing FieldTable) -> Result? {
+        switch input.withUnsafeMutableBytes({ RequestParser.parse($0, fields: fields, progress: &progress) }) {
+        case .incomplete:
+            return input.count < AdminLimits.headBytes ? .needsMore : .invalid(Self.headTooLarge)
+        case .invalid(let fault):
+            return .invalid(.problem(fault.status, "\(fault.reason) (\(fault.section))"))
+        case .complete(let head):
+            progress = ParseProgress()
+            guard head.byteCount <= AdminLimits.headBytes else { return .invalid(Self.headTooLarge) }
+            if let refusal = begin(head, fields) { return .invalid(refusal) }
+            input.removeFirst(head.byteCount)
+            return nil
+        }
+    }
+
+    /// The answer that refuses the head, nil when it is fine.
+    private mutating func begin(_ head: RequestHead, _ fields: borrowing FieldTable) -> AdminResponse? {
+        let bodyBytes: Int
+        switch head.traits.framing {
+        case .none: bodyBytes = 0
+        case .length(let count):
+            guard count <= UInt64(AdminLimits.bodyBytes) else {
+                return .problem(413, "the body is larger than \(AdminLimits.bodyBytes) bytes")
+            }
+            bodyBytes = Int(count)
+        case .chunked, .untilClose: return .problem(411, "the admin API needs a Content-Length")
+        }
+        guard let path = AdminRequest.segments(text(head.path)), let query = AdminRequest.query(text(head.query)) else {
+            return .problem(400, "the target has a broken percent-encoding")
+        }
+        let request = AdminRequest(
+            method: head.traits.method, path: path, query: query, fields: apiFields(head, fields), peer: peer)
+        pending = Pending(
+            request: request, isPersistent: head.traits.isPersistent,
+            expectsContinue: head.traits.expectsContinue, bodyBytes: bodyBytes)
+        return nil
+    }
+
+    private mutating func readBody() -> Result {
+        guard var pending else { return .needsMore }
+        guard input.count >= pending.bodyBytes else {
+            if !pending.expectsContinue || !input.isEmpty { return .needsMore }
+            self.pending?.expectsContinue = false
+            return .wantsContinue
+        }
+        self.pending = nil
+        pending.request.body = Array(input.prefix(pending.bodyBytes))
+        input.removeFirst(pending.bodyBytes)
+        return .request(pending.request, isPersistent: pending.isPersistent)
+    }
+
+    private func apiFields(_ head: RequestHead, _ table: borrowing FieldTable) -> AdminRequest.Fields {
+        var fields = AdminRequest.Fields(host: head.authority.isEmpty ? nil : text(head.authority))
+        for index in 0..<head.fieldCount {
+            let field = table[index]
+            switch text(field.name).lowercased() {
+            case "origin": fields.origin = text(field.value)
+            case "sec-fetch-site": fields.fetchSite = text(field.value)
+            case "if-match": fields.ifMatch = text(field.value)
+            case _: break
+            }
+        }
+        return fields
+    }
+
+    private func text(_ slice: ByteSlice) -> String { String(decoding: input[slice.range], as: UTF8.self) }
+
+    private static var headTooLarge: AdminResponse {
+        .problem(431, "the head is larger than \(AdminLimits.headBytes) bytes")
+    }
+}

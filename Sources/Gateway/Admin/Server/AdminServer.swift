@@ -1,0 +1,60 @@
+import Glibc
+import Posix
+
+/// The admin API's HTTP/1.1 server: one thread, which also runs the node's other work that is neither proxying nor
+/// consensus.
+package final class AdminServer: Sendable {
+    /// Where it listens, with the port that the kernel chose if 0 was asked for.
+    package let address: SocketAddress
+    private let mailbox: Mailbox<AdminLoop.Event>
+    private let thread: Thread
+
+    /// Listens and starts to serve. Addresses that other machines can reach are refused unless `allowRemote`, since
+    /// everyone who reaches the API may use all of it.
+    package init(address: SocketAddress, allowRemote: Bool, handler: AdminHandler) throws(AdminServerError) {
+        guard address.ip.isLoopback || allowRemote else { throw .reachableFromOutside(address) }
+        do throws(SystemError) {
+            let listener = try Socket.listen(on: address)
+            self.address = Socket.localAddress(of: listener.raw) ?? address
+            let mailbox = try Mailbox<AdminLoop.Event>(capacity: AdminLoop.mailboxCapacity)
+            self.mailbox = mailbox
+            let loop = try AdminLoop(listener: listener.take(), mailbox: mailbox, handler: handler)
+            thread = try Thread(name: "control") { loop.run() }
+        } catch {
+            throw .system(address, error)
+        }
+    }
+
+    /// Runs `work` on the server's thread, after what was posted before. False when too much waits already.
+    package func perform(_ work: @escaping @Sendable () -> Void) -> Bool { mailbox.post(.perform(work)) }
+
+    /// Closes all connections and waits for the thread to end.
+    package func stop() {
+        while !mailbox.post(.stop) { sched_yield() }
+        thread.join()
+    }
+}
+
+package enum AdminServerError: Error, Hashable, Sendable, CustomStringConvertible {
+    case reachableFromOutside(SocketAddress)
+    case system(SocketAddress, SystemError)
+
+    package var description: String {
+        switch self {
+        case .reachableFromOutside(let address):
+            "admin address \(address) is reachable from other machines; use 127.0.0.1, or set allowRemoteAdmin: true"
+        case .system(let address, let error):
+            "cannot serve the admin API on \(address): \(SystemError.message(for: error.code)); "
+                + Self.cure(error.code)
+        }
+    }
+
+    private static func cure(_ code: Int32) -> String {
+        switch code {
+        case EADDRINUSE: "stop what listens there (see `ss -ltnp`), or set another admin address"
+        case EADDRNOTAVAIL: "set admin to an address of this machine"
+        case EACCES: "use a port from 1024 up"
+        case _: "see the limits of the process and the admin address"
+        }
+    }
+}

@@ -1,0 +1,173 @@
+import Gateway
+import Glibc
+import Posix
+import Synchronization
+import Testing
+
+/// The server over real sockets, with the requests of well-behaved and of hostile clients.
+@Suite final class AdminServerTests {
+    private let node = FakeNode()
+    private let server: AdminServer
+
+    init() throws {
+        server = try AdminServer(
+            address: SocketAddress("127.0.0.1:0")!, allowRemote: false,
+            handler: AdminHandler(services: node.services, names: ["gw1.example.org"]))
+    }
+
+    deinit { server.stop() }
+
+    private func exchange(_ request: String) throws -> String {
+        let client = try AdminClient(server.address)
+        try client.send(request)
+        client.endSending()
+        return try client.receiveAll()
+    }
+
+    private func head(_ line: String, _ fields: String..., length: Int? = nil) -> String {
+        let length = length.map { ["Content-Length: \($0)"] } ?? []
+        return (["\(line) HTTP/1.1", "Host: \(server.address)"] + fields + length).joined(separator: "\r\n")
+            + "\r\n\r\n"
+    }
+
+    private func put(_ path: String, _ body: String, _ fields: String...) throws -> String {
+        let extra = fields.joined(separator: "\r\n")
+        let start = "PUT \(path) HTTP/1.1\r\nHost: \(server.address)\r\n"
+        return try exchange(
+            start + (extra.isEmpty ? "" : extra + "\r\n") + "Content-Length: \(body.utf8.count)\r\n\r\n" + body)
+    }
+
+    @Test(arguments: ["/v1/status", "/v1/node", "/v1/backends", "/v1/config", "/livez", "/readyz"])
+    func resourcesAnswer(path: String) throws {
+        let answer = try exchange(head("GET \(path)"))
+        #expect(answer.hasPrefix("HTTP/1.1 200 OK\r\n"))
+        #expect(answer.contains("\r\nConnection: keep-alive\r\n"))
+        let withoutBody = try exchange(head("HEAD \(path)"))
+        #expect(withoutBody == answer.prefix(withoutBody.count))
+        #expect(withoutBody.hasSuffix("\r\n\r\n"))
+    }
+
+    @Test func connectionIsKeptAndRequestsMayBePipelined() throws {
+        let answers = try exchange(head("GET /livez") + head("GET /readyz") + head("GET /livez", "Connection: close"))
+        #expect(answers.components(of: "HTTP/1.1 200 OK") == 3)
+        #expect(answers.contains("Connection: close\r\n"))
+    }
+
+    @Test func requestMayComeInDrips() throws {
+        let client = try AdminClient(server.address)
+        for character in head("GET /livez", "Connection: close") { try client.send(String(character)) }
+        #expect(try client.receiveAll().hasSuffix("live\n"))
+    }
+
+    @Test func notReadyIsSaid() throws {
+        node.unreadiness.withLock { $0 = "no leader is known" }
+        #expect(try exchange(head("GET /readyz")).contains("no leader is known"))
+    }
+
+    @Test func configurationIsReplacedOnlyAtItsRevision() throws {
+        let first = try exchange(head("GET /v1/config"))
+        #expect(first.contains("ETag: \"1\"\r\n") && first.hasSuffix("// first\n{}"))
+        #expect(try put("/v1/config", "{second: 2}", "If-Match: \"1\"").contains("\"revision\" : 2"))
+        #expect(try put("/v1/config", "{third: 3}", "If-Match: \"1\"").hasPrefix("HTTP/1.1 412 "))
+        #expect(try exchange(head("GET /v1/config")).hasSuffix("{second: 2}"))
+        #expect(try put("/v1/config", "{third: 3}").contains("\"revision\" : 3"))
+        #expect(try put("/v1/config", "{}", "If-Match: W/\"1\"").hasPrefix("HTTP/1.1 400 "))
+    }
+
+    @Test func validatorsLinesComeBackAndNothingChanges() throws {
+        let answer = try put("/v1/config?name=my%20gateway.json5", "bad")
+        #expect(answer.hasPrefix("HTTP/1.1 422 "))
+        #expect(answer.contains("\"my gateway.json5:1:1: x: bad; good\""))
+        #expect(answer.contains("Content-Type: application/problem+json\r\n"))
+        #expect(try put("/v1/config?validate=only", "bad").hasPrefix("HTTP/1.1 422 "))
+        #expect(try put("/v1/config?validate=only", "{}").contains("\"revision\" : null"))
+        #expect(try put("/v1/config?validate=perhaps", "{}").hasPrefix("HTTP/1.1 400 "))
+        #expect(node.held.withLock { $0.revision.number } == 1)
+    }
+
+    @Test func largestConfigurationFitsAndTheAnswerIsAwaited() throws {
+        let size = 1 << 20
+        let client = try AdminClient(server.address)
+        try client.send(head("PUT /v1/config", "Expect: 100-continue", length: size))
+        #expect(try client.receiveResponse() == "HTTP/1.1 100 Continue\r\n\r\n")
+        node.withheld.withLock { $0 = [] }
+        try client.send(String(repeating: " ", count: size))
+        #expect(try exchange(head("GET /livez")).hasPrefix("HTTP/1.1 200 "))
+        while node.withheld.withLock({ $0?.isEmpty ?? false }) {
+            #expect(try exchange(head("GET /livez")).hasPrefix("HTTP/1.1 200 "))
+        }
+        node.release()
+        #expect(try client.receiveResponse().contains("\"revision\" : 2"))
+        #expect(node.held.withLock { $0.lastUpload?.source.utf8.count } == size)
+    }
+
+    @Test func backendModesAreSet() throws {
+        let path = "/v1/backends/app/10.0.0.1%3A80"
+        #expect(try put(path, #"{"mode": "draining"}"#).contains("\"mode\" : \"draining\""))
+        #expect(node.held.withLock { $0.modes[FakeNode.backend] } == .draining)
+        #expect(try put(path, #"{"mode": "sleeping"}"#).hasPrefix("HTTP/1.1 400 "))
+        #expect(try put(path, "[[[[").hasPrefix("HTTP/1.1 400 "))
+        #expect(try put("/v1/backends/app/10.0.0.9:80", #"{"mode": "enabled"}"#).hasPrefix("HTTP/1.1 404 "))
+        #expect(try put("/v1/backends/app/nowhere", #"{"mode": "enabled"}"#).hasPrefix("HTTP/1.1 400 "))
+    }
+
+    /// Each is answered with the status and the connection is closed without a reset.
+    @Test(arguments: [
+        ("GET /nothing HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 404),
+        ("DELETE /v1/status HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 405),
+        ("GET /livez HTTP/1.1\r\nHost: evil.example\r\n\r\n", 403),
+        ("GET /livez HTTP/1.1\r\nHost: gw1.example.org:8091\r\n\r\n", 200),
+        ("GET /livez HTTP/1.1\r\nHost: localhost:8091\r\n\r\n", 200),
+        ("GET /livez HTTP/1.1\r\nHost: [::1]\r\n\r\n", 200),
+        ("GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: http://evil.example\r\n\r\n", 403),
+        ("GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: http://127.0.0.1\r\n\r\n", 200),
+        ("GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nSec-Fetch-Site: cross-site\r\n\r\n", 403),
+        ("GET /livez HTTP/1.0\r\n\r\n", 403),
+        ("GET /livez HTTP/1.1\r\n\r\n", 400),
+        ("GET /livez\r\n\r\n", 400),
+        ("GET /%zz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 400),
+        ("GET /livez HTTP/3.0\r\nHost: 127.0.0.1\r\n\r\n", 505),
+        ("GET /livez HTTP/1.1\r\nHost : 127.0.0.1\r\n\r\n", 400),
+        ("PUT /v1/config HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411),
+        ("PUT /v1/config HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1048577\r\n\r\n", 413),
+        ("PUT /v1/config HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99999999999999999999\r\n\r\n", 400),
+        ("PUT /v1/config HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\n\r\n\u{ff}", 400),
+        ("\0\0\0\0\r\n\r\n", 400),
+    ])
+    func hostileRequests(_ request: String, _ status: Int) throws {
+        #expect(try exchange(request).hasPrefix("HTTP/1.1 \(status) "))
+    }
+
+    @Test func oversizedHeadIsRefusedEvenWithoutAnEnd() throws {
+        let field = "X-Filler: " + String(repeating: "x", count: 1000) + "\r\n"
+        let request = "GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n" + String(repeating: field, count: 40)
+        #expect(try exchange(request).hasPrefix("HTTP/1.1 431 "))
+    }
+
+    @Test func aFullServerServesWhoWaitsOnceOneLeaves() throws {
+        var idle: [AdminClient] = []
+        for _ in 0..<AdminLimits.connections { idle.append(try AdminClient(server.address)) }
+        let late = try AdminClient(server.address)
+        try late.send(head("GET /livez", "Connection: close"))
+        try idle.removeLast().send(head("GET /livez", "Connection: close"))
+        #expect(try late.receiveAll().hasSuffix("live\n"))
+    }
+
+    @Test func workRunsOnTheServersThread() throws {
+        let done = try Mailbox<Void>(capacity: 1)
+        #expect(server.perform { done.post(()) })
+        var poll = pollfd(fd: done.descriptor, events: Int16(POLLIN), revents: 0)
+        #expect(Glibc.poll(&poll, 1, 10_000) == 1)
+    }
+
+    @Test func remoteAddressesNeedPermission() {
+        let handler = AdminHandler(services: node.services, names: [])
+        #expect(throws: AdminServerError.reachableFromOutside(SocketAddress("0.0.0.0:0")!)) {
+            try AdminServer(address: SocketAddress("0.0.0.0:0")!, allowRemote: false, handler: handler)
+        }
+    }
+}
+
+extension String {
+    fileprivate func components(of part: String) -> Int { ranges(of: part).count }
+}

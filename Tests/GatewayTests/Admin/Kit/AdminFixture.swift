@@ -1,0 +1,129 @@
+import Gateway
+import Glibc
+import Posix
+import Raft
+import Synchronization
+
+/// Services of a node that agrees with itself, and records what it was asked for.
+final class FakeNode: Sendable {
+    struct Held {
+        var source = "// first\n{}"
+        var revision = Revision(1)
+        var modes: [BackendKey: BackendMode] = [:]
+        var lastUpload: ConfigurationUpload?
+    }
+
+    let held = Mutex(Held())
+    let unreadiness = Mutex<String?>(nil)
+    /// Set to hold back answers to `apply` until `release` is called.
+    let withheld = Mutex<[@Sendable () -> Void]?>(nil)
+
+    static let backend = BackendKey(upstream: "app", address: SocketAddress("10.0.0.1:80")!)
+
+    func release() {
+        let answers = withheld.withLock { answers in
+            defer { answers = nil }
+            return answers ?? []
+        }
+        for answer in answers { answer() }
+    }
+
+    var services: AdminServices {
+        AdminServices(
+            status: { Sample.sources().document() },
+            node: {
+                NodeDocument(
+                    id: 1, name: "gw1", cluster: "demo", pid: 4711, version: "0.1.0",
+                    startedAt: "2026-11-22T13:07:05.123Z")
+            },
+            unreadiness: { self.unreadiness.withLock { $0 } },
+            readConfiguration: { _, completion in
+                let record = self.held.withLock { held in
+                    ConfigurationRecord(
+                        revision: held.revision, source: held.source, virtualAddresses: [], author: "test",
+                        at: WallTime(millisecondsSince1970: 0))
+                }
+                completion(.success(record))
+            },
+            validate: { source, name in source.contains("bad") ? ["\(name):1:1: x: bad; good"] : [] },
+            apply: { upload, completion in self.apply(upload, completion) },
+            setMode: { key, mode, _, completion in
+                guard key == Self.backend else { return completion(.failure(.refused(.unknownBackend(key)))) }
+                self.held.withLock { $0.modes[key] = mode }
+                completion(.success(()))
+            })
+    }
+
+    private func apply(_ upload: ConfigurationUpload, _ completion: @escaping AdminServices.Completion<Revision>) {
+        let result = held.withLock { held -> Result<Revision, AdminFailure> in
+            held.lastUpload = upload
+            if upload.source.contains("bad") { return .failure(.invalid(["\(upload.name):1:1: x: bad; good"])) }
+            if let expected = upload.expectedRevision, expected != held.revision {
+                return .failure(.refused(.revisionConflict(expected: expected, current: held.revision)))
+            }
+            held.source = upload.source
+            held.revision = held.revision.next
+            return .success(held.revision)
+        }
+        let isWithheld = withheld.withLock { answers in
+            answers?.append { completion(result) }
+            return answers != nil
+        }
+        if !isWithheld { completion(result) }
+    }
+}
+
+/// A cluster of three with one dead node and one backend down.
+enum Sample {
+    static let configuration = GatewayConfiguration(
+        virtualAddresses: [IPAddress("127.0.0.100")!], listeners: [Listener(name: "web", port: 8080)],
+        routes: [Route(path: "/", upstream: "app")],
+        upstreams: [
+            Upstream(
+                name: "app",
+                backends: [
+                    Backend(address: SocketAddress("10.0.0.1:80")!),
+                    Backend(address: SocketAddress("10.0.0.2:80")!, weight: 5),
+                ])
+        ])
+
+    static func report(
+        _ role: NodeRole, pid: Int32, applied: UInt64, holds: [IPAddress] = [], active: Int = 0
+    ) -> NodeReport {
+        NodeReport(
+            pid: pid, version: "0.1.0", role: role, term: Term(3), commitIndex: LogIndex(17),
+            appliedIndex: LogIndex(applied), heldAddresses: holds,
+            activeRequests: active == 0 ? [:] : [FakeNode.backend: active])
+    }
+
+    static func sources() -> StatusSources {
+        let now = Instant.zero + .seconds(100)
+        var state = ClusterState()
+        let stamp = WallTime(millisecondsSince1970: 0)
+        _ = state.apply(
+            .applyConfiguration(
+                ConfigurationChange(
+                    source: "{}", configuration: configuration, expectedRevision: nil, author: "test", at: stamp)))
+        let second = BackendKey(upstream: "app", address: SocketAddress("10.0.0.2:80")!)
+        for node in UInt64(1)...2 {
+            let change = HealthReportChange.Change(second, HealthVerdict(.down, reason: "connect refused"))
+            _ = state.apply(.reportHealth(HealthReportChange(node: NodeID(node), changes: [change], at: stamp)))
+        }
+        let peers = (UInt64(1)...3).map { id in
+            NodeConfiguration.Peer(
+                id: NodeID(id), name: "gw\(id)", raft: HostPort(host: "127.0.0.1", port: 8100 + UInt16(id)),
+                admin: HostPort(host: "127.0.0.1", port: 8090 + UInt16(id)))
+        }
+        return StatusSources(
+            cluster: "demo", now: now, node: NodeID(2), peers: peers, leader: NodeID(1), hasQuorum: true,
+            ownReport: report(.follower, pid: 102, applied: 15, active: 2),
+            sightings: [
+                NodeID(1): .init(
+                    report: report(
+                        .leader, pid: 101, applied: 17, holds: configuration.virtualAddresses, active: 3),
+                    at: now - .milliseconds(100)),
+                NodeID(3): .init(report: report(.follower, pid: 103, applied: 9), at: now - .seconds(2)),
+            ],
+            state: state, configuration: configuration, localBackends: [:])
+    }
+}

@@ -1,0 +1,45 @@
+import Gateway
+import Posix
+import Testing
+
+@Suite struct NodeReportTests {
+    private let report = Sample.report(
+        .leader, pid: 7, applied: 3, holds: [IPAddress("127.0.0.100")!, IPAddress("fd00::1")!], active: 3)
+
+    @Test func roundTrip() throws {
+        #expect(try NodeReport(decoding: report.encoded()) == report)
+    }
+
+    @Test func cutShortOrLongerIsRefused() {
+        let bytes = report.encoded()
+        for length in 0..<bytes.count {
+            #expect(throws: DecodingFault.self) { try NodeReport(decoding: Array(bytes.prefix(length))) }
+        }
+        #expect(throws: DecodingFault.trailingBytes(offset: bytes.count)) {
+            try NodeReport(decoding: bytes + [0])
+        }
+        #expect(throws: DecodingFault.unknownVersion(9)) { try NodeReport(decoding: [9]) }
+    }
+
+    @Test func theBusiestBackendsFit() throws {
+        var report = report
+        for port in UInt16(1)...1000 {
+            let address = SocketAddress(ip: IPAddress(v4: 1), port: port)
+            let name = String(repeating: "x", count: Command.Limit.nameBytes)
+            report.activeRequests[BackendKey(upstream: name, address: address)] = Int(port)
+        }
+        let bytes = report.encoded()
+        #expect(bytes.count <= 64 << 10)
+        let kept = try NodeReport(decoding: bytes).activeRequests
+        #expect(kept.count == NodeReport.Limit.backends)
+        #expect(kept.values.min() == 801)
+    }
+
+    @Test(arguments: UInt64(1)...300)
+    func anyBytesAreHarmless(seed: UInt64) {
+        var random = RandomSource(seed: seed)
+        var bytes = report.encoded()
+        for _ in 0..<4 { bytes[Int(random.below(UInt32(bytes.count)))] = UInt8(random.below(256)) }
+        _ = try? NodeReport(decoding: bytes)
+    }
+}

@@ -1,0 +1,137 @@
+import FoundationEssentials
+import Gateway
+import Posix
+import Raft
+import Testing
+
+@Suite struct StatusSourcesTests {
+    private let second = BackendKey(upstream: "app", address: SocketAddress("10.0.0.2:80")!)
+
+    /// The whole document, so that a change of any key shows.
+    @Test func keysAreKept() throws {
+        let text = String(decoding: AdminResponse.json(Sample.sources().document()).body, as: UTF8.self)
+        let expected = """
+            {
+              "cluster" : "demo",
+              "leader" : 1,
+              "nodes" : [
+                {
+                  "admin" : "127.0.0.1:8091",
+                  "alive" : true,
+                  "appliedIndex" : 17,
+                  "commitIndex" : 17,
+                  "id" : 1,
+                  "name" : "gw1",
+                  "pid" : 101,
+                  "raft" : "127.0.0.1:8101",
+                  "role" : "leader",
+                  "term" : 3,
+                  "trailing" : 0,
+                  "version" : "0.1.0"
+                },
+                {
+                  "admin" : "127.0.0.1:8092",
+                  "alive" : true,
+                  "appliedIndex" : 15,
+                  "commitIndex" : 17,
+                  "id" : 2,
+                  "name" : "gw2",
+                  "pid" : 102,
+                  "raft" : "127.0.0.1:8102",
+                  "role" : "follower",
+                  "term" : 3,
+                  "trailing" : 2,
+                  "version" : "0.1.0"
+                },
+                {
+                  "admin" : "127.0.0.1:8093",
+                  "alive" : false,
+                  "appliedIndex" : 9,
+                  "commitIndex" : 17,
+                  "id" : 3,
+                  "name" : "gw3",
+                  "pid" : 103,
+                  "raft" : "127.0.0.1:8103",
+                  "role" : "unreachable",
+                  "term" : 3,
+                  "trailing" : 8,
+                  "version" : "0.1.0"
+                }
+              ],
+              "quorum" : true,
+              "revision" : 1,
+              "term" : 3,
+              "upstreams" : [
+                {
+                  "algorithm" : "round-robin",
+                  "backends" : [
+                    {
+                      "activeRequests" : 5,
+                      "address" : "10.0.0.1:80",
+                      "healthy" : true,
+                      "mode" : "enabled",
+                      "reason" : "not checked",
+                      "weight" : 1
+                    },
+                    {
+                      "activeRequests" : 0,
+                      "address" : "10.0.0.2:80",
+                      "healthy" : false,
+                      "mode" : "enabled",
+                      "reason" : "connect refused",
+                      "weight" : 5
+                    }
+                  ],
+                  "name" : "app"
+                }
+              ],
+              "virtualAddresses" : [
+                {
+                  "address" : "127.0.0.100",
+                  "holder" : 1
+                }
+              ]
+            }
+
+            """
+        #expect(text == expected)
+        let decoded = try JSONDecoder().decode(StatusDocument.self, from: Data(text.utf8))
+        #expect(decoded == Sample.sources().document())
+    }
+
+    @Test func unknownsAreNull() throws {
+        var sources = Sample.sources()
+        sources.leader = nil
+        sources.sightings = [:]
+        let document = sources.document()
+        #expect(document.leader == nil)
+        #expect(document.virtualAddresses[0].holder == nil)
+        #expect(document.nodes[0].pid == nil && !document.nodes[0].alive)
+        let text = String(decoding: AdminResponse.json(document).body, as: UTF8.self)
+        #expect(text.contains("\"leader\" : null") && text.contains("\"pid\" : null"))
+        #expect(text.contains("\"holder\" : null"))
+    }
+
+    @Test func theLaterTermHoldsTheAddress() {
+        var sources = Sample.sources()
+        sources.ownReport.heldAddresses = Sample.configuration.virtualAddresses
+        sources.ownReport.term = Term(4)
+        #expect(sources.document().virtualAddresses[0].holder == 2)
+    }
+
+    @Test func withoutQuorumTheOwnVerdictCounts() {
+        var sources = Sample.sources()
+        sources.hasQuorum = false
+        sources.localBackends[second] = .init(verdict: HealthVerdict(.up, reason: "connected"))
+        let backend = sources.document().upstreams[0].backends[1]
+        #expect(backend.healthy && backend.reason == "connected")
+    }
+
+    @Test func localTroubleIsNamed() {
+        var sources = Sample.sources()
+        sources.localBackends[FakeNode.backend] = .init(verdict: HealthVerdict(.down, reason: "timed out"))
+        #expect(sources.document().upstreams[0].backends[0].reason == "up for the cluster, not from here: timed out")
+        sources.localBackends[FakeNode.backend] = .init(verdict: .unknown, ejection: .connectRefused)
+        #expect(sources.document().upstreams[0].backends[0].reason == "avoided for a moment: connect refused")
+    }
+}

@@ -17,7 +17,7 @@ let package = Package(
     targets: [
         .target(name: "CLinux"),
         .target(name: "Posix", dependencies: ["CLinux"], swiftSettings: strict),
-        .target(name: "Raft", dependencies: ["Posix"], swiftSettings: strict),
+        .target(name: "Raft", dependencies: ["Posix", "CLinux"], swiftSettings: strict),
         .target(name: "Gateway", dependencies: ["Raft", "Posix", "CLinux"], swiftSettings: strict),
         .executableTarget(name: "gwnode", dependencies: ["Gateway", "Raft", "Posix"], swiftSettings: strict),
 

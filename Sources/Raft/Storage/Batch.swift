@@ -1,0 +1,176 @@
+/// The frame of the write-ahead log: the records of one sync, written in one piece at an offset that is a multiple
+/// of 8.
+///
+///     magic 4 · payload length 4 · sequence 8 · record count 4 · header checksum 4
+///     each record: length 4 · checksum 4 · body
+///     zeros up to a multiple of 8 · trailer 4
+///
+/// A batch is written only after the one before is durable, so that a crash can leave at most the last one torn.
+/// The checksums begin from a number private to the data directory: no command can carry bytes that pass for a batch.
+enum Batch {
+    static let alignment = 8
+    static let headerSize = 24
+    static let recordOverhead = 8
+    /// Of one batch; more records are written as several batches, each with its own sync.
+    static let payloadLimit = 16 << 20
+    private static let trailerSize = 4
+    private static let magic: UInt32 = 0x4854_4221  // "!BTH" in the file
+    /// Every byte has several bits set: a torn write leaves zeros in its place, one flipped bit does not.
+    private static let trailer: UInt32 = 0x5A3C_A5C3
+    /// The unit that a disk writes whole or not at all.
+    private static let sectorSize = 512
+
+    /// The private number that the checksums of a data directory's batches begin from.
+    static func key(of incarnation: UInt64) -> UInt32 {
+        UInt32(truncatingIfNeeded: incarnation ^ incarnation >> 32)
+    }
+
+    static func encode(_ records: ArraySlice<LogRecord>, sequence: UInt64, key: UInt32) -> [UInt8] {
+        var writer = ByteWriter()
+        writer.append(magic)
+        writer.append(UInt32(0))
+        writer.append(sequence)
+        writer.append(UInt32(records.count))
+        writer.append(UInt32(0))
+        for record in records {
+            let start = writer.count
+            writer.append(UInt32(0))
+            writer.append(UInt32(0))
+            writer.append(record)
+            let body = start + recordOverhead..<writer.count
+            writer.patch(UInt32(body.count), at: start)
+            writer.patch(Checksum.of(writer.bytes, in: body, seed: key), at: start + 4)
+        }
+        writer.patch(UInt32(writer.count - headerSize), at: 4)
+        writer.patch(Checksum.of(writer.bytes, in: 0..<headerSize - 4, seed: key), at: headerSize - 4)
+        let size = totalSize(payload: writer.count - headerSize)
+        writer.append(raw: repeatElement(0, count: size - trailerSize - writer.count))
+        writer.append(trailer)
+        return writer.bytes
+    }
+
+    enum Reading {
+        case batch([LogRecord], end: Int)
+        /// Nothing was ever written here.
+        case blank
+        /// What a write leaves when the machine stops before its end: zeros in the place of some of its bytes.
+        case torn
+        case damaged(MalformedBytes)
+    }
+
+    /// Reads the batch at `start` of a segment's bytes; `sequence` is the number it has to have.
+    static func read(_ bytes: [UInt8], at start: Int, sequence: UInt64, key: UInt32) -> Reading {
+        guard let last = lastWritten(bytes, from: start) else { return .blank }
+        let header: Header
+        do throws(MalformedBytes) {
+            header = try Header.read(bytes, at: start, key: key)
+        } catch {
+            if isUnfinishedHeader(bytes, at: start, lastWritten: last) {
+                return holdsBatch(bytes, from: start + alignment, after: sequence, key: key) ? .damaged(error) : .torn
+            }
+            return .damaged(error)
+        }
+        guard header.sequence == sequence else {
+            return .damaged(MalformedBytes(at: start + 8, expected: "batch \(sequence), not \(header.sequence)"))
+        }
+        let end = start + totalSize(payload: header.payload)
+        do throws(MalformedBytes) {
+            return .batch(try records(bytes, header, at: start, end: end, key: key), end: end)
+        } catch {
+            let torn =
+                isUnfinished(bytes, in: start..<end) && !holdsBatch(bytes, from: end, after: sequence, key: key)
+            return torn ? .torn : .damaged(error)
+        }
+    }
+
+    private struct Header {
+        var payload: Int
+        var sequence: UInt64
+        var count: Int
+
+        static func read(_ bytes: [UInt8], at start: Int, key: UInt32) throws(MalformedBytes) -> Header {
+            var reader = ByteReader(bytes, in: start..<bytes.count)
+            guard try reader.readUInt32() == magic else {
+                throw MalformedBytes(at: start, expected: "the start of a batch")
+            }
+            let payload = Int(try reader.readUInt32())
+            let sequence = try reader.readUInt64()
+            let count = Int(try reader.readUInt32())
+            let covered = start..<reader.offset
+            guard try reader.readUInt32() == Checksum.of(bytes, in: covered, seed: key) else {
+                throw MalformedBytes(at: covered.upperBound, expected: "the checksum of the batch header")
+            }
+            guard totalSize(payload: payload) <= bytes.count - start else {
+                throw MalformedBytes(at: start + 4, expected: "a batch that ends within the segment")
+            }
+            return Header(payload: payload, sequence: sequence, count: count)
+        }
+    }
+
+    private static func totalSize(payload: Int) -> Int {
+        (headerSize + payload + trailerSize + alignment - 1) / alignment * alignment
+    }
+
+    private static func records(
+        _ bytes: [UInt8], _ header: Header, at start: Int, end: Int, key: UInt32
+    ) throws(MalformedBytes) -> [LogRecord] {
+        var reader = ByteReader(bytes, in: start + headerSize..<start + headerSize + header.payload)
+        var records: [LogRecord] = []
+        for _ in 0..<header.count {
+            let length = Int(try reader.readUInt32())
+            let checksum = try reader.readUInt32()
+            let body = reader.offset
+            guard length <= reader.remaining else {
+                throw MalformedBytes(at: body - recordOverhead, expected: "a record that ends within its batch")
+            }
+            guard checksum == Checksum.of(bytes, in: body..<body + length, seed: key) else {
+                throw MalformedBytes(at: body, expected: "a record with the checksum it was written with")
+            }
+            var inner = ByteReader(bytes, in: body..<body + length)
+            records.append(try inner.readLogRecord())
+            try inner.expectEnd()
+            _ = try reader.readRaw(length)
+        }
+        try reader.expectEnd()
+        var closing = ByteReader(bytes, in: end - trailerSize..<end)
+        guard try closing.readUInt32() == trailer else {
+            throw MalformedBytes(at: end - trailerSize, expected: "the trailer of the batch")
+        }
+        return records
+    }
+
+    /// The offset of the last byte that is not zero, nil when there is none from `start` on.
+    private static func lastWritten(_ bytes: [UInt8], from start: Int) -> Int? {
+        bytes[start...].lastIndex { $0 != 0 }
+    }
+
+    /// A header of which only a first part was written, or of which one of its two sectors was not.
+    private static func isUnfinishedHeader(_ bytes: [UInt8], at start: Int, lastWritten: Int) -> Bool {
+        let end = min(start + headerSize, bytes.count)
+        return lastWritten < end || hasBlankSector(bytes, in: start..<end)
+    }
+
+    /// A batch that lacks its end, which is not zero when written, or one of its sectors.
+    private static func isUnfinished(_ bytes: [UInt8], in range: Range<Int>) -> Bool {
+        bytes[range.upperBound - 1] == 0 || hasBlankSector(bytes, in: range)
+    }
+
+    /// Whether the part of `range` in one of the sectors it touches is all zeros.
+    private static func hasBlankSector(_ bytes: [UInt8], in range: Range<Int>) -> Bool {
+        var start = range.lowerBound
+        while start < range.upperBound {
+            let end = min((start / sectorSize + 1) * sectorSize, range.upperBound)
+            if bytes[start..<end].allSatisfy({ $0 == 0 }) { return true }
+            start = end
+        }
+        return false
+    }
+
+    /// Whether a later batch was written: then the one before was durable, and what is wrong with it is damage.
+    private static func holdsBatch(_ bytes: [UInt8], from start: Int, after sequence: UInt64, key: UInt32) -> Bool {
+        stride(from: start, through: bytes.count - headerSize, by: alignment).contains { offset in
+            guard let header = try? Header.read(bytes, at: offset, key: key) else { return false }
+            return header.sequence > sequence
+        }
+    }
+}

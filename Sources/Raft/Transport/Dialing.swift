@@ -1,0 +1,101 @@
+import CLinux
+import Glibc
+import Posix
+
+/// The dialling end: connect, say hello, be welcomed.
+extension Transport {
+    func dial(_ peer: NodeID, _ lane: Message.Lane, at now: Instant) {
+        guard let link = links[peer] else { return }
+        guard let address = link.resolved else {
+            // An answer sets both lanes going again.
+            links[peer]![lane].resolve()
+            let isUnderWay = link[lane == .control ? .bulk : .control].state == .resolving
+            if !isUnderWay, !resolve(link.address) { links[peer]![lane].refused(at: now) }
+            return
+        }
+        let token = takeToken()
+        do throws(SystemError) {
+            let socket = try Socket.startConnecting(to: address)
+            let connection = Connection(
+                socket, token: token, address: address, purpose: .dialed(peer, lane), phase: .connecting,
+                deadline: now + Self.greetingTime,
+                queueLimit: lane == .control ? Self.controlQueueBytes : Self.bulkQueueBytes)
+            try poller.add(connection.descriptor, .write, token: token)
+            connections[token] = connection
+            links[peer]![lane].dial(token: token)
+        } catch {
+            dialFailed(peer, lane, error, at: now)
+        }
+    }
+
+    /// The outcome of the connect is known.
+    func finishConnecting(_ connection: Connection, _ peer: NodeID, _ lane: Message.Lane, at now: Instant) {
+        let code = Socket.pendingError(connection.descriptor)
+        guard code == 0 else {
+            forget(connection.token)
+            return dialFailed(
+                peer, lane, SystemError("connect to", connection.address.description, code: code), at: now)
+        }
+        connection.setUserTimeout(Self.userTimeout)
+        connection.phase = .greeting
+        connection.awaitsRoom = true
+        let hello = Hello(
+            cluster: local.cluster, from: local.id, to: peer, incarnation: local.incarnation, lane: lane)
+        connection.output.append(FrameBody.hello(hello).encoded())
+        flush(connection, at: now)
+    }
+
+    /// A name was looked up, or could not be.
+    package func resolved(_ answer: Resolver.Answer, at now: Instant) {
+        for id in links.keys where links[id]!.address == answer.address {
+            links[id]!.resolved = answer.resolved
+            for lane in [Message.Lane.control, .bulk] where links[id]![lane].state == .resolving {
+                links[id]![lane].lost(at: answer.resolved == nil ? now + Dialer.pauseAfterRefusal : now)
+            }
+            if answer.resolved == nil {
+                limiter.warn(
+                    "resolve \(answer.address)", at: now,
+                    "raft: the address '\(answer.address)' of node \(id) can not be resolved: \(answer.problem)")
+            }
+        }
+    }
+
+    private func dialFailed(_ peer: NodeID, _ lane: Message.Lane, _ error: SystemError, at now: Instant) {
+        let wasProbe = links[peer]![lane].isProbing
+        links[peer]![lane].lost(at: now)
+        if lane == .control, wasProbe, error.code == ECONNREFUSED { events.append(.processGone(peer)) }
+        if !links[peer]!.isNumeric { links[peer]!.resolved = nil }
+        limiter.warn("dial \(peer)", at: now, "raft: node \(peer) can not be reached: \(error)")
+    }
+
+    func welcomed(_ connection: Connection, by welcome: Welcome, as peer: NodeID, _ lane: Message.Lane, at now: Instant)
+    {
+        guard welcome.from == peer else {
+            return refuse(connection, "node \(welcome.from) answers there, expected node \(peer)", at: now)
+        }
+        guard knows(peer, welcome.incarnation) else {
+            return refuse(connection, Self.strangerReason(peer), at: now)
+        }
+        connection.phase = .open
+        connection.deadline = nil
+        links[peer]![lane].opened(token: connection.token)
+        links[peer]!.owesInfo = true
+        if lane == .control { Log.info("raft: connected to node \(peer) at \(connection.address)") }
+    }
+
+    /// Whether the peer is the one first met under its id.
+    func knows(_ peer: NodeID, _ incarnation: UInt64) -> Bool {
+        switch registry.meet(peer, incarnation: incarnation) {
+        case .known: return true
+        case .new:
+            events.append(.met(registry))
+            return true
+        case .stranger: return false
+        }
+    }
+
+    static func strangerReason(_ peer: NodeID) -> String {
+        "node \(peer) has another data directory than the one first met under this id, so it may have lost votes and "
+            + "entries; restore its data directory, or remove it and add it under a new id"
+    }
+}

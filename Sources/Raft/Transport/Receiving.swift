@@ -1,0 +1,117 @@
+import Posix
+
+/// The accepting end, and whatever arrives on any connection.
+extension Transport {
+    func adopt(_ socket: consuming FileDescriptor, from address: SocketAddress, at now: Instant) {
+        let accepted = connections.values.count { !$0.isDialed }
+        guard accepted < Self.acceptedLimit else {
+            limiter.warn(
+                "accepted", at: now, "raft: \(address) refused: \(accepted) connections are open, the limit is reached")
+            return
+        }
+        Socket.setNoDelay(socket.raw)
+        let token = takeToken()
+        let connection = Connection(
+            socket, token: token, address: address, purpose: .unknown, phase: .greeting,
+            deadline: now + Self.greetingTime, queueLimit: Self.controlQueueBytes)
+        do throws(SystemError) {
+            try poller.add(connection.descriptor, .read, token: token)
+            connections[token] = connection
+        } catch {
+            limiter.warn("accepted", at: now, "raft: \(address) refused: \(error)")
+        }
+    }
+
+    func receive(on connection: Connection, at now: Instant) {
+        let result = connection.read(using: scratch)
+        do throws(MalformedBytes) {
+            while connections[connection.token] != nil, let body = try connection.parser.next() {
+                take(try FrameBody.decode(body), from: connection, at: now)
+            }
+        } catch {
+            return refuse(connection, "not understood \(error)", at: now)
+        }
+        guard connections[connection.token] != nil else { return }
+        switch result {
+        case .open: break
+        case .closed: lose(connection, "closed by the other end", at: now)
+        case .failed(let error): lose(connection, error.description, at: now)
+        }
+    }
+
+    /// The connection is of no use any more; a dialled one is dialled again.
+    func lose(_ connection: Connection, _ reason: String, at now: Instant) {
+        guard connections[connection.token] != nil else { return }
+        forget(connection.token)
+        switch connection.purpose {
+        case .dialed(let peer, let lane):
+            links[peer]!.framesDropped += connection.output.framesDropped
+            if connection.phase == .open, lane == .control { Log.info("raft: lost node \(peer): \(reason)") }
+            links[peer]![lane].lost(at: now)
+        case .unknown:
+            limiter.warn("unknown \(connection.address.ip)", at: now, "raft: \(connection.address) refused: \(reason)")
+        case .accepted:
+            break
+        }
+    }
+
+    /// Says why to the log and to the other end, and closes.
+    func refuse(_ connection: Connection, _ reason: String, at now: Instant) {
+        limiter.warn(
+            "refuse \(connection.address.ip) \(reason)", at: now, "raft: \(connection.address) refused: \(reason)")
+        if !connection.isDialed {
+            connection.output.append(FrameBody.refusal(reason).encoded())
+            try? connection.output.flush(into: connection.descriptor)
+        }
+        forget(connection.token)
+        if case .dialed(let peer, let lane) = connection.purpose { links[peer]![lane].refused(at: now) }
+    }
+
+    private func take(_ body: FrameBody, from connection: Connection, at now: Instant) {
+        switch (body, connection.purpose, connection.phase) {
+        case (.hello(let hello), .unknown, .greeting):
+            greet(connection, hello, at: now)
+        case (.welcome(let welcome), .dialed(let peer, let lane), .greeting):
+            welcomed(connection, by: welcome, as: peer, lane, at: now)
+        case (.refusal(let reason), .dialed(let peer, let lane), _):
+            limiter.warn(
+                "refused by \(peer) \(reason)", at: now,
+                "raft: node \(peer) at \(connection.address) refuses this node: \(reason)")
+            forget(connection.token)
+            links[peer]![lane].refused(at: now)
+        case (.message(let message), .accepted(let peer, _), .open):
+            links[peer]?.lastReceived = now
+            events.append(.message(message, from: peer))
+        case (.info(let blob), .accepted(let peer, _), .open):
+            links[peer]?.lastReceived = now
+            events.append(.info(blob, from: peer))
+        case (.hello, _, _), (.welcome, _, _), (.refusal, _, _), (.message, _, _), (.info, _, _):
+            refuse(connection, "a frame that does not belong there", at: now)
+        }
+    }
+
+    private func greet(_ connection: Connection, _ hello: Hello, at now: Instant) {
+        if let problem = objection(to: hello) { return refuse(connection, problem, at: now) }
+        for older in connections.values where older.purpose == .accepted(hello.from, hello.lane) {
+            forget(older.token)
+        }
+        connection.purpose = .accepted(hello.from, hello.lane)
+        connection.phase = .open
+        connection.deadline = nil
+        connection.parser.bodyLimit = Frame.bodyLimit
+        let welcome = Welcome(from: local.id, incarnation: local.incarnation)
+        connection.output.append(FrameBody.welcome(welcome).encoded())
+        flush(connection, at: now)
+    }
+
+    private func objection(to hello: Hello) -> String? {
+        if hello.cluster != local.cluster {
+            return "it belongs to cluster '\(hello.cluster)', this is cluster '\(local.cluster)'"
+        }
+        if hello.to != local.id { return "it looks for node \(hello.to), this is node \(local.id)" }
+        guard links[hello.from] != nil else {
+            return "node \(hello.from) is not among the peers of this node; add it there, or correct its id"
+        }
+        return knows(hello.from, hello.incarnation) ? nil : Self.strangerReason(hello.from)
+    }
+}

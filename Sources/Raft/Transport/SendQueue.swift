@@ -1,0 +1,49 @@
+import Glibc
+import Posix
+
+/// Bytes on their way into one socket. Bounded: what does not fit is dropped and counted, for Raft sends again what
+/// still matters by then.
+struct SendQueue {
+    private var bytes: [UInt8] = []
+    private var start = 0
+    private let limit: Int
+    private(set) var framesDropped: UInt64 = 0
+
+    init(limit: Int) { self.limit = limit }
+
+    var isEmpty: Bool { start == bytes.count }
+
+    /// A frame is queued whole or not at all.
+    mutating func append(_ frame: [UInt8]) {
+        guard bytes.count - start + frame.count <= limit else {
+            framesDropped += 1
+            return
+        }
+        bytes.append(contentsOf: frame)
+    }
+
+    /// Sends what the socket takes now.
+    mutating func flush(into descriptor: Int32) throws(SystemError) {
+        while start < bytes.count {
+            let count = bytes.withUnsafeBytes { buffer in
+                retryingOnInterrupt {
+                    Glibc.send(descriptor, buffer.baseAddress! + start, buffer.count - start, Int32(MSG_NOSIGNAL))
+                }
+            }
+            if count < 0 {
+                if errno == EAGAIN { break }
+                throw SystemError("send")
+            }
+            start += count
+        }
+        if start == bytes.count {
+            bytes.removeAll(keepingCapacity: bytes.capacity <= Self.keptCapacity)
+            start = 0
+        } else if start > bytes.count / 2 {
+            bytes.removeFirst(start)
+            start = 0
+        }
+    }
+
+    private static let keptCapacity = 1 << 20
+}

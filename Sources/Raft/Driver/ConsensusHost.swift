@@ -1,0 +1,35 @@
+import Posix
+
+/// What runs on Raft: a state machine, and whatever acts with the right of the leader. Every call comes on the
+/// consensus thread and must not block: a heartbeat waits behind it.
+package protocol ConsensusHost: AnyObject, SendableMetatype {
+    associatedtype Outcome: Sendable
+
+    /// Applies a committed command. The same commands come in the same order at every node.
+    func apply(_ command: [UInt8], at position: LogPosition) -> Outcome
+    /// Takes a cheap copy of the applied state; the closure encodes it later, on the disk thread.
+    func snapshotEncoder() -> @Sendable () -> [UInt8]
+    /// Replaces the applied state by one that `snapshotEncoder` encoded, here or at another node.
+    func restore(_ state: [UInt8], through index: LogIndex) throws(RestoreFailure)
+    /// Comes once at the end of each turn of the loop, and at the latest at the instant returned by the call before.
+    func turn(_ view: TurnView) -> Instant
+    /// The lease of `term` is given up: withdraw what is tied to it, then call `RaftNode.leaseWithdrawn`.
+    func surrendered(lease term: Term)
+    /// What another node last published with `RaftNode.publish(info:)`.
+    func received(info: [UInt8], from node: NodeID, at now: Instant)
+}
+
+/// A state that can not be taken over. The node stops: going on without it would answer from another history.
+package struct RestoreFailure: Error, Hashable, Sendable, CustomStringConvertible {
+    package let reason: String
+    package init(_ reason: String) { self.reason = reason }
+    package var description: String { reason }
+}
+
+/// What a host sees at the end of a turn.
+package struct TurnView: Sendable {
+    package let now: Instant
+    package let raft: Status
+    /// The peers with an open connection to them.
+    package let connected: [NodeID]
+}

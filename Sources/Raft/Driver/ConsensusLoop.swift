@@ -1,0 +1,243 @@
+import Posix
+
+/// What the loop's own helpers bring; never dropped, for each answers something that the loop asked for.
+private enum Arrival: Sendable {
+    case disk(DiskThread<FileSystem>.Completion)
+    case resolved(Resolver.Answer)
+}
+
+/// The consensus thread: it waits, takes in what arrived, lets the core and the host act on it, and sends.
+///
+/// One turn: requests and disk → control lanes → bulk lanes → time → what the core wants done → the host's turn →
+/// sending. Nothing in it blocks.
+final class ConsensusLoop<Host: ConsensusHost> {
+    private enum Token {
+        static var timer: UInt64 { 0 }
+        static var requests: UInt64 { 1 }
+        static var arrivals: UInt64 { 2 }
+        static var firstOfTransport: UInt64 { 16 }
+    }
+
+    private static var gracefulStopTime: Nanoseconds { .seconds(1) }
+    /// More arrivals than the disk thread and the resolver can owe.
+    private static var arrivalCapacity: Int { 1 << 17 }
+
+    let options: RaftNodeOptions
+    let host: Host
+    var raft: Raft
+    let transport: Transport
+    let disk: DiskThread<FileSystem>
+    var proposals: PendingProposals<Host.Outcome>
+    var reads: PendingReads
+    var writes = OutstandingWrites()
+    var snapshots: SnapshotSchedule
+    var now: Instant
+    private let lock: DirectoryLock
+    private let requests: Mailbox<RaftNode<Host>.Request>
+    private let arrivals: Mailbox<Arrival>
+    private let resolver: Resolver
+    private let poller: SharedPoller
+    private let timer: TimerDescriptor
+    private let publish: (RaftStatus) -> Void
+    private var hostDeadline = Instant.zero
+    /// What the core wants done did not fit into the last turn.
+    var hasMore = false
+    /// The node is to stop: at once when it does not lead, otherwise when it has given that up, and then at the latest.
+    private var endsAt: Instant?
+    private var failure: RaftNodeError?
+
+    init(
+        _ resources: consuming NodeResources, host: Host, requests: Mailbox<RaftNode<Host>.Request>,
+        publish: @escaping (RaftStatus) -> Void
+    ) throws(RaftNodeError) {
+        let options = resources.options
+        let recovered = resources.recovered
+        let identity = resources.storage.identity
+        if let snapshot = recovered.snapshot {
+            do throws(RestoreFailure) { try host.restore(snapshot.state, through: snapshot.index) } catch {
+                throw .restore(error)
+            }
+        }
+        do throws(SystemError) {
+            let arrivals = try Mailbox<Arrival>(capacity: Self.arrivalCapacity)
+            let resolver = try Resolver { arrivals.post(.resolved($0)) }
+            poller = try SharedPoller()
+            timer = try TimerDescriptor()
+            disk = try DiskThread(resources.storage) { arrivals.post(.disk($0)) }
+            transport = try Transport(
+                local: .init(cluster: options.cluster, id: options.id, incarnation: identity.incarnation),
+                listener: resources.listener, registry: recovered.peers, poller: poller,
+                firstToken: Token.firstOfTransport, resolve: { resolver.resolve($0) })
+            try poller.add(timer.raw, .read, token: Token.timer)
+            try poller.add(requests.descriptor, .read, token: Token.requests)
+            try poller.add(arrivals.descriptor, .read, token: Token.arrivals)
+            self.arrivals = arrivals
+            self.resolver = resolver
+        } catch { throw .system(error) }
+        lock = resources.lock
+        self.options = options
+        self.host = host
+        self.requests = requests
+        self.publish = publish
+        let boot = UInt64.random(in: 1...UInt64.max)
+        now = Instant.now()
+        raft = Raft(
+            Settings(id: options.id, timing: options.timing, limits: options.limits, seed: boot),
+            recovered: RecoveredState(
+                hardState: recovered.hardState, snapshot: recovered.snapshot, entries: recovered.entries,
+                foundingMembership: options.founding),
+            at: now)
+        proposals = PendingProposals(node: options.id, boot: boot)
+        reads = PendingReads(boot: boot)
+        snapshots = SnapshotSchedule(options.snapshot)
+        transport.connect(to: options.peers)
+    }
+
+    /// Runs until the node is stopped, or can not go on; returns why in that case.
+    func run() -> RaftNodeError? {
+        ThreadPriority.raise()
+        do throws(SystemError) {
+            try disk.start()
+            while !isOver {
+                timer.arm(at: nextDeadline)
+                try turn(poller.wait())
+            }
+        } catch {
+            fail(.system(error))
+        }
+        shutDown()
+        return failure
+    }
+
+    private func turn(_ events: [(token: UInt64, readiness: Readiness)]) throws(SystemError) {
+        now = Instant.now()
+        for event in events where event.token == Token.timer { timer.clear() }
+        for request in requests.drain() { take(request) }
+        for arrival in arrivals.drain() { take(arrival) }
+        for event in events where event.token >= Token.firstOfTransport && !transport.isBulk(token: event.token) {
+            transport.handle(token: event.token, readiness: event.readiness, at: now)
+        }
+        takeTransportEvents()
+        for event in events where event.token >= Token.firstOfTransport && transport.isBulk(token: event.token) {
+            transport.handle(token: event.token, readiness: event.readiness, at: now)
+        }
+        transport.tick(at: now)
+        takeTransportEvents()
+        watchTime()
+        carryOutAll()
+        let status = raft.status
+        let peers = transport.peers
+        hostDeadline = host.turn(
+            TurnView(now: now, raft: status, connected: peers.filter(\.isConnected).map(\.id)))
+        transport.flush(at: now)
+        publish(RaftStatus(at: now, raft: status, transport: peers))
+    }
+
+    private var nextDeadline: Instant {
+        if hasMore { return now }
+        var deadline = min(raft.nextDeadline, transport.nextDeadline, hostDeadline)
+        deadline = min(deadline, proposals.nextDeadline, reads.nextDeadline, endsAt ?? .distantFuture)
+        if let oldest = writes.oldest, !writes.isStalled { deadline = min(deadline, oldest + options.diskStallLimit) }
+        return deadline
+    }
+
+    private var isOver: Bool {
+        guard let endsAt else { return false }
+        return endsAt <= now || raft.status.role != .leader
+    }
+
+    /// The node can not go on: it gives up leadership, tells the others so where it can, and ends.
+    func fail(_ error: RaftNodeError) {
+        guard failure == nil else { return }
+        Log.error("raft: this node stops: \(error)")
+        failure = error
+        endsAt = now + options.timing.electionMinimum
+        raft.stepDown(at: now)
+    }
+
+    var hasFailed: Bool { failure != nil }
+
+    private func shutDown() {
+        if let lease = raft.status.lease { host.surrendered(lease: lease.term) }
+        proposals.failAll(.stopping)
+        reads.failAll(.stopping)
+        disk.stop()
+        resolver.stop()
+    }
+
+    private func stop(graceful: Bool) {
+        endsAt = graceful ? now + Self.gracefulStopTime : now
+        guard graceful else { return }
+        do throws(TransferRefusal) { try raft.transferLeadership(to: nil, at: now) } catch { raft.stepDown(at: now) }
+    }
+
+    private func take(_ request: RaftNode<Host>.Request) {
+        switch request {
+        case .propose(let command, let deadline, let completion):
+            guard let id = proposals.add(command, deadline: deadline, completion) else {
+                return completion(.failure(.overloaded))
+            }
+            raft.propose(id, command, at: now)
+        case .read(let deadline, let completion):
+            guard let id = reads.add(deadline: deadline, again: readAgainAt, completion) else {
+                return completion(.failure(.overloaded))
+            }
+            raft.read(id, at: now)
+        case .perform(let body): body(host)
+        case .publish(let info): transport.publish(info: info)
+        case .connect(let peers): transport.connect(to: peers)
+        case .leaseWithdrawn(let term): raft.leaseWithdrawn(term, at: now)
+        case .stepDown: raft.stepDown(at: now)
+        case .transfer(let target, let completion):
+            do throws(TransferRefusal) {
+                try raft.transferLeadership(to: target, at: now)
+                completion(nil)
+            } catch { completion(error) }
+        case .change(let change, let completion):
+            do throws(MembershipRefusal) {
+                try raft.changeMembership(change, at: now)
+                completion(nil)
+            } catch { completion(error) }
+        case .stop(let graceful): stop(graceful: graceful)
+        }
+    }
+
+    private func take(_ arrival: Arrival) {
+        switch arrival {
+        case .resolved(let answer): transport.resolved(answer, at: now)
+        case .disk(.written(let ticket)):
+            writes.finished(through: ticket)
+            raft.persisted(ticket, at: now)
+        case .disk(.snapshotSaved(let snapshot)):
+            snapshots.saved()
+            raft.snapshotTaken(snapshot, at: now)
+        case .disk(.failed(let error)): fail(.storage(error))
+        }
+    }
+
+    private func takeTransportEvents() {
+        for event in transport.takeEvents() {
+            switch event {
+            case .message(let message, let sender): raft.step(message, from: sender, at: now)
+            case .info(let info, let sender): host.received(info: info, from: sender, at: now)
+            case .processGone(let node): raft.leaderProcessGone(node, at: now)
+            case .met(let registry): submit(.peers(registry))
+            }
+        }
+    }
+
+    /// Whatever falls due by the clock alone.
+    private func watchTime() {
+        if raft.nextDeadline <= now { raft.tick(at: now) }
+        for due in proposals.takeDue(at: now) { raft.propose(due.id, due.command, at: now) }
+        for id in reads.takeDue(at: now, again: readAgainAt) { raft.read(id, at: now) }
+        if let oldest = writes.oldest, !writes.isStalled, oldest + options.diskStallLimit <= now {
+            writes.isStalled = true
+            Log.warning("raft: the disk has not finished a write for \(now - oldest)")
+            raft.stepDown(at: now)
+        }
+    }
+
+    /// By then the answer to a read that is on its way must have been lost.
+    private var readAgainAt: Instant { now + options.timing.electionMaximum }
+}

@@ -1,0 +1,159 @@
+import Glibc
+import Posix
+import Synchronization
+
+/// One member of a cluster: the consensus thread with its disk, its peers and the host that runs on it.
+///
+/// All methods may be called from any thread but `stop`, which waits for the consensus thread. Completions are called
+/// exactly once, on the consensus thread (or on the caller's, when the request can not be queued), and must not block.
+package final class RaftNode<Host: ConsensusHost>: Sendable {
+    package typealias ProposalCompletion = @Sendable (Result<Host.Outcome, ProposalError>) -> Void
+    package typealias ReadCompletion = @Sendable (Result<LogIndex, ReadError>) -> Void
+
+    enum Request: Sendable {
+        case propose([UInt8], deadline: Instant, ProposalCompletion)
+        case read(deadline: Instant, ReadCompletion)
+        case perform(@Sendable (Host) -> Void)
+        case publish([UInt8])
+        case connect([PeerAddress])
+        case leaseWithdrawn(Term)
+        case stepDown
+        case transfer(NodeID?, @Sendable (TransferRefusal?) -> Void)
+        case change(MembershipChange, @Sendable (MembershipRefusal?) -> Void)
+        case stop(graceful: Bool)
+    }
+
+    /// Requests that may wait for one turn of the loop.
+    private static var capacity: Int { 1 << 14 }
+
+    /// Where the peers reach this node, with the port that was really taken.
+    package let listenAddress: SocketAddress
+    package let identity: NodeIdentity
+    private let limits: Limits
+    private let requests: Mailbox<Request>
+    private let isClosed = Atomic(false)
+    private let launch: Mutex<NodeResources?>
+    private let published: Mutex<RaftStatus?>
+    private let thread = Mutex<Thread?>(nil)
+
+    /// Locks and reads the data directory, and listens for the peers. Nothing runs before `start`.
+    package init(_ options: RaftNodeOptions) throws(RaftNodeError) {
+        let resources = try NodeResources.open(options)
+        listenAddress = resources.listenAddress
+        identity = resources.storage.identity
+        limits = options.limits
+        published = Mutex(nil)
+        do throws(SystemError) { requests = try Mailbox(capacity: Self.capacity) } catch { throw .system(error) }
+        launch = Mutex(resources)
+    }
+
+    /// Starts the consensus thread, which makes the host and owns it. `ended` is called there when the node has
+    /// stopped: with the reason when it had to.
+    package func start(
+        makeHost: @escaping @Sendable (RaftNode) -> Host, ended: @escaping @Sendable (RaftNodeError?) -> Void
+    ) throws(RaftNodeError) {
+        do throws(SystemError) {
+            let started = try Thread(name: "consensus", stackBytes: 4 << 20) { [self] in
+                guard let resources = launch.withLock({ $0.take() }) else { return }
+                ended(run(resources, makeHost(self)))
+            }
+            thread.withLock { $0 = started }
+        } catch { throw .system(error) }
+    }
+
+    /// Proposes a command at this node, whoever leads. The completion comes when it has been applied here.
+    package func propose(
+        _ command: [UInt8], timeout: Nanoseconds, completion: @escaping ProposalCompletion
+    ) {
+        guard command.count <= limits.proposalBytes else {
+            return completion(.failure(.tooLarge(limit: limits.proposalBytes)))
+        }
+        guard post(.propose(command, deadline: Instant.now() + timeout, completion)) else {
+            return completion(.failure(.overloaded))
+        }
+    }
+
+    /// Completes when this node has applied all that was committed anywhere before this call: a read of the applied
+    /// state in the completion is linearizable.
+    package func readBarrier(timeout: Nanoseconds, completion: @escaping ReadCompletion) {
+        guard post(.read(deadline: Instant.now() + timeout, completion)) else {
+            return completion(.failure(.overloaded))
+        }
+    }
+
+    /// Runs `body` on the consensus thread. False when too much waits, or the node has stopped: it then does not run.
+    @discardableResult
+    package func perform(_ body: @escaping @Sendable (Host) -> Void) -> Bool { post(.perform(body)) }
+
+    /// Lets every peer have `info` (at most `FrameBody.infoLimit` bytes) soon; only the newest counts.
+    package func publish(info: [UInt8]) { post(.publish(info)) }
+
+    /// Replaces the address book.
+    package func connect(to peers: [PeerAddress]) { post(.connect(peers)) }
+
+    /// The host has withdrawn what was tied to the lease of `term`.
+    package func leaseWithdrawn(_ term: Term) { post(.leaseWithdrawn(term)) }
+
+    /// Gives up leadership, for instance because the network of this node is gone. No effect at a follower.
+    package func stepDown() { post(.stepDown) }
+
+    /// Hands leadership to `target`, or to the voter that is closest behind. Begun when the completion has no refusal.
+    package func transferLeadership(
+        to target: NodeID?, completion: @escaping @Sendable (TransferRefusal?) -> Void
+    ) {
+        post(.transfer(target, completion))
+    }
+
+    /// Begun when the completion has no refusal.
+    package func changeMembership(
+        _ change: MembershipChange, completion: @escaping @Sendable (MembershipRefusal?) -> Void
+    ) {
+        post(.change(change, completion))
+    }
+
+    /// As of the last turn of the loop; nil before the first.
+    package var status: RaftStatus? { published.withLock { $0 } }
+
+    /// Stops and returns when the threads have ended. A graceful stop hands leadership over first. Not to be called
+    /// on the consensus thread.
+    package func stop(graceful: Bool) {
+        post(.stop(graceful: graceful))
+        thread.withLock { $0.take() }?.join()
+        launch.withLock { $0 = nil }
+    }
+
+    private func run(_ resources: consuming NodeResources, _ host: Host) -> RaftNodeError? {
+        let failure: RaftNodeError?
+        do throws(RaftNodeError) {
+            let loop = try ConsensusLoop(resources, host: host, requests: requests) { [self] status in
+                published.withLock { $0 = status }
+            }
+            failure = loop.run()
+        } catch {
+            failure = error
+        }
+        isClosed.store(true, ordering: .sequentiallyConsistent)
+        refuseWaiting()
+        return failure
+    }
+
+    @discardableResult
+    private func post(_ request: Request) -> Bool {
+        guard !isClosed.load(ordering: .sequentiallyConsistent), requests.post(request) else { return false }
+        // The loop may have closed in between; whoever drains first answers what is left.
+        if isClosed.load(ordering: .sequentiallyConsistent) { refuseWaiting() }
+        return true
+    }
+
+    private func refuseWaiting() {
+        for request in requests.drain() {
+            switch request {
+            case .propose(_, _, let completion): completion(.failure(.stopping))
+            case .read(_, let completion): completion(.failure(.stopping))
+            case .transfer(_, let completion): completion(.notLeader(leader: nil))
+            case .change(_, let completion): completion(.notLeader(leader: nil))
+            case .perform, .publish, .connect, .leaseWithdrawn, .stepDown, .stop: break
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+import Posix
+
+/// What a node is told when it is made.
+package struct RaftNodeOptions: Sendable {
+    /// At most `Hello.clusterNameBytes` bytes; nodes of another cluster are refused by it.
+    package var cluster: String
+    package var id: NodeID
+    /// Where the peers reach this node; port 0 takes a free one.
+    package var listen: SocketAddress
+    /// Absolute. Made when it is not there.
+    package var dataDirectory: String
+    /// The members at the founding of the cluster, the same at every founding node.
+    package var founding: Membership
+    package var peers: [PeerAddress]
+    package var timing = Timing.lan
+    package var limits = Limits()
+    package var snapshot = SnapshotPolicy()
+    /// A leader whose disk has not finished a write for this long steps down.
+    package var diskStallLimit = Nanoseconds.milliseconds(500)
+
+    package init(
+        cluster: String, id: NodeID, listen: SocketAddress, dataDirectory: String, founding: Membership,
+        peers: [PeerAddress]
+    ) {
+        self.cluster = cluster
+        self.id = id
+        self.listen = listen
+        self.dataDirectory = dataDirectory
+        self.founding = founding
+        self.peers = peers
+    }
+}
+
+/// When the applied state is saved so that the log before it can go.
+package struct SnapshotPolicy: Hashable, Sendable {
+    /// Entries applied since the last snapshot.
+    package var entries: UInt64 = 10_000
+    /// Bytes of commands applied since the last snapshot.
+    package var commandBytes: UInt64 = 16 << 20
+    package init() {}
+}
+
+/// Where another node is reached.
+package struct PeerAddress: Hashable, Sendable {
+    package var id: NodeID
+    /// `IPv4:port`, `[IPv6]:port` or `name:port`. Names are resolved anew at each attempt to connect.
+    package var address: String
+
+    package init(id: NodeID, address: String) {
+        self.id = id
+        self.address = address
+    }
+}

@@ -88,7 +88,7 @@ extension Raft {
         guard let sent = leadership?.stamp, reply.stamp <= sent else { return }
         leadership?.peers[position].lastContact = now
         leadership?.peers[position].acknowledge(reply.stamp)
-        noteMatch(reply.matched, of: position)
+        noteMatch(reply.matched, of: position, byAppend: false)
         serveWaitingReads()
     }
 }

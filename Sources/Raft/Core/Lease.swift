@@ -17,7 +17,8 @@ struct LeaderContact: Hashable, Sendable {
 /// `leaseGuard` after every granting voter's contact before it commits, claims or reads anything. So the wait, not
 /// the refusal of votes, is what keeps two leases apart; the refusal keeps a healthy leader undisturbed.
 extension Raft {
-    var lease: Lease? {
+    /// Only at a leader that has not given it up.
+    package var lease: Lease? {
         guard let leadership, !leadership.leaseSurrendered else { return nil }
         let acknowledged = membership.majorityValue { leadership.acknowledged(by: $0, self: id) }
         guard let acknowledged, acknowledged > .never else { return nil }

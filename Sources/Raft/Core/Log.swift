@@ -41,11 +41,14 @@ struct RaftLog: Hashable, Sendable {
         (memberships.last { $0.index <= index } ?? memberships[0]).membership
     }
 
+    func entry(at index: LogIndex) -> Entry? {
+        index > base.index && index <= last.index ? entries[offset(of: index)] : nil
+    }
+
     /// Nil where the log holds no entry or has been compacted.
     func term(at index: LogIndex) -> Term? {
         if index == base.index { return base.term }
-        guard index > base.index && index <= last.index else { return nil }
-        return entries[offset(of: index)].term
+        return entry(at: index)?.term
     }
 
     func holds(_ position: LogPosition) -> Bool { term(at: position.index) == position.term }

@@ -82,18 +82,19 @@ extension Raft {
         leadership?.peers[position].lastContact = now
         switch reply.outcome {
         case .matched(let index):
-            noteMatch(index, of: position)
-            leadership?.peers[position].accepted()
+            noteMatch(index, of: position, byAppend: true)
         case .conflict(let rejected, let hint):
             handleConflict(rejected: rejected, hint: hint, of: position)
         }
     }
 
     /// A member's durable and matching log only grows within a term: older news changes nothing.
-    mutating func noteMatch(_ index: LogIndex, of position: Int) {
+    mutating func noteMatch(_ index: LogIndex, of position: Int, byAppend: Bool) {
         guard index <= log.last.index else { return }
         let resendAt = self.resendAt
-        guard leadership?.peers[position].match(through: index, resendAt: resendAt) == true else { return }
+        let isNews = leadership?.peers[position].match(through: index, resendAt: resendAt) == true
+        if byAppend { leadership?.peers[position].accepted() }
+        guard isNews else { return }
         advanceCommit()
         continueHandover()
     }
@@ -105,8 +106,10 @@ extension Raft {
         case .replicate: guard rejected < peer.next else { return }
         case .snapshot: return
         }
-        let meeting = log.lastPosition(atOrBefore: min(hint.index, rejected.previous), term: hint.term)
-        leadership?.peers[position].probe(from: meeting.index.next)
+        let ceiling = min(hint.index, rejected.previous)
+        // Where the ceiling lies in the compacted part, so does the place from which the member needs entries.
+        let meeting = min(ceiling, log.lastPosition(atOrBefore: ceiling, term: hint.term).index)
+        leadership?.peers[position].probe(from: meeting.next)
     }
 
     /// Commits the newest entry of this term that a majority holds durably, and with it all before (paper, 5.4.2:

@@ -82,6 +82,9 @@ package enum TransferRefusal: Error, Hashable, Sendable {
 }
 
 extension Raft {
+    /// Nil where the log does not reach, or was compacted.
+    package func entry(at index: LogIndex) -> Entry? { log.entry(at: index) }
+
     package var status: Status {
         let peers = leadership?.peers.map { peer in
             var receivesSnapshot = false

@@ -1,0 +1,136 @@
+import Posix
+import Raft
+
+/// What goes wrong, and what operators do.
+extension Simulation {
+    mutating func injectFault() {
+        queue.schedule(.fault, at: time + draw(plan.faultGap))
+        let total = plan.weights.reduce(0) { $0 + $1.weight }
+        guard total > 0 else { return }
+        var ticket = Int(random.next() % UInt64(total))
+        for (fault, weight) in plan.weights {
+            if ticket < weight { return inject(fault) }
+            ticket -= weight
+        }
+    }
+
+    private mutating func inject(_ fault: Plan.Fault) {
+        coverage.faults += 1
+        let victim = likelyLeader()
+        switch fault {
+        case .crash: crash(victim)
+        case .pause: pause(victim)
+        case .split:
+            let side = random.next()
+            cut("split \(side % (1 << nodes.count))") { $0.split { side >> $0 & 1 == 1 } }
+        case .isolate: cut("isolate \(nodes[victim].id)") { $0.split { $0 == victim } }
+        case .cutOneWay:
+            let other = pickNode()
+            cut("cut \(nodes[victim].id) → \(nodes[other].id)") { $0.cutOneWay(from: victim, to: other) }
+        case .bridge: bridge(over: pickNode())
+        case .falseEvidence:
+            let witness = pickNode()
+            noticeDeath(of: nodes[victim].id, at: witness, boot: nodes[witness].boot)
+        case .transfer: operate(on: victim, "transfers leadership") { try? $0.transferLeadership(to: $1, at: $2) }
+        case .stepDown: operate(on: victim, "steps down") { core, _, now in core.stepDown(at: now) }
+        case .diskStall: nodes[victim].diskFreeAt = max(time, nodes[victim].diskFreeAt) + draw(plan.stall)
+        case .changeMembers: changeMembers(at: victim)
+        }
+    }
+
+    /// Most faults are worth more at the leader.
+    private mutating func likelyLeader() -> Int {
+        let leader = nodes.firstIndex { $0.isRunning && $0.core.status.role == .leader }
+        return chance(600) ? leader ?? pickNode() : pickNode()
+    }
+
+    private mutating func crash(_ position: Int) {
+        guard nodes[position].isUp else { return }
+        coverage.crashes += 1
+        let pending = nodes[position].disk.pending.count
+        nodes[position].disk.crash(keeping: Int(random.next() % UInt64(pending + 1)))
+        nodes[position].isUp = false
+        clients.giveUp(at: nodes[position].id)
+        invariants.noteCrash(position)
+        let id = nodes[position].id
+        trace.line(at: time, "\(id) crashes")
+        queue.schedule(.restart(id), at: time + draw(1_000_000...300_000_000))
+        for witness in nodes where witness.id != id && chance(500) {
+            let notice = Event.noticeDeath(of: id, by: witness.id, boot: witness.boot)
+            queue.schedule(notice, at: time + draw(200_000...5_000_000))
+        }
+    }
+
+    private mutating func pause(_ position: Int) {
+        guard nodes[position].isRunning else { return }
+        nodes[position].isPaused = true
+        trace.line(at: time, "\(nodes[position].id) is stopped")
+        queue.schedule(.resume(nodes[position].id), at: time + draw(5_000_000...300_000_000))
+    }
+
+    mutating func resume(_ position: Int) {
+        guard nodes[position].isUp, nodes[position].isPaused else { return }
+        nodes[position].isPaused = false
+        trace.line(at: time, "\(nodes[position].id) goes on")
+        let waiting = nodes[position].waiting
+        nodes[position].waiting = []
+        for event in waiting { queue.schedule(event, at: time) }
+        nodes[position].core.tick(at: now(position))
+        turn(position)
+    }
+
+    private mutating func cut(_ what: String, _ change: (inout SimulatedNetwork) -> Void) {
+        trace.line(at: time, "network: \(what)")
+        if chance(500) { network.heal() }
+        change(&network)
+        queue.schedule(.heal, at: time + draw(5_000_000...400_000_000))
+    }
+
+    /// Two halves that only one node sees both of (openraft#2080).
+    private mutating func bridge(over middle: Int) {
+        let count = nodes.count
+        cut("bridge over \(nodes[middle].id)") { network in
+            for first in 0..<count where first != middle {
+                for second in 0..<count where second != middle && (first < middle) != (second < middle) {
+                    network.cutOneWay(from: first, to: second)
+                }
+            }
+        }
+    }
+
+    private mutating func operate(on position: Int, _ what: String, _ order: (inout Raft, NodeID?, Instant) -> Void) {
+        guard nodes[position].isRunning else { return }
+        trace.line(at: time, "\(nodes[position].id) \(what)")
+        let target: NodeID? = chance(500) ? nil : nodes[pickNode()].id
+        order(&nodes[position].core, target, now(position))
+        turn(position)
+    }
+
+    private mutating func changeMembers(at position: Int) {
+        guard nodes[position].isRunning else { return }
+        let membership = nodes[position].core.status.membership
+        let node = nodes[pickNode()].id
+        let change: MembershipChange
+        if membership.learners.contains(node) {
+            change = chance(700) ? .promote(node) : .remove(node)
+        } else {
+            change = membership.contains(node) ? .remove(node) : .addLearner(node)
+        }
+        guard (try? nodes[position].core.changeMembership(change, at: now(position))) != nil else { return }
+        coverage.membershipChanges += 1
+        trace.line(at: time, "\(nodes[position].id) begins \(change)")
+        turn(position)
+    }
+
+    /// From here on everything works.
+    mutating func endFaults() {
+        isFaulty = false
+        trace.line(at: time, "faults end")
+        network.heal()
+        invariants.commitAtHeal = invariants.committed.count
+        for position in nodes.indices {
+            if !nodes[position].isUp { start(position) }
+            resume(position)
+        }
+    }
+}

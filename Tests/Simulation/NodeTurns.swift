@@ -1,0 +1,154 @@
+import Posix
+import Raft
+
+/// The host around each core: does what `Ready` says, in its order.
+extension Simulation {
+    mutating func start(_ position: Int) {
+        nodes[position].start(seed: random.next(), at: time)
+        trace.line(at: time, "\(nodes[position].id) starts")
+        turn(position)
+    }
+
+    mutating func deliver(_ message: Message, from sender: NodeID, to receiver: NodeID) {
+        let position = receiver.position
+        guard nodes[position].isUp else { return }
+        guard !nodes[position].isPaused else {
+            nodes[position].waiting.append(.deliver(message, from: sender, to: receiver))
+            return
+        }
+        trace.line(at: time, "\(sender) → \(receiver)  \(message.brief)")
+        nodes[position].core.step(message, from: sender, at: now(position))
+        turn(position)
+    }
+
+    mutating func wake(_ position: Int, boot: Int, number: Int) {
+        guard nodes[position].boot == boot, nodes[position].wakeNumber == number else { return }
+        guard nodes[position].isRunning else { return }
+        nodes[position].core.tick(at: now(position))
+        turn(position, mayWait: false)
+    }
+
+    mutating func finishWrite(_ position: Int, boot: Int) {
+        guard nodes[position].isUp, nodes[position].boot == boot else { return }
+        guard !nodes[position].isPaused else {
+            nodes[position].waiting.append(.written(nodes[position].id, boot: boot))
+            return
+        }
+        switch nodes[position].disk.finishFirst() {
+        case .write(let ticket):
+            trace.line(at: time, "\(nodes[position].id) wrote ticket \(ticket.id.number)")
+            nodes[position].core.persisted(ticket.id, at: now(position))
+        case .snapshot(let snapshot):
+            trace.line(at: time, "\(nodes[position].id) wrote its snapshot \(snapshot.position)")
+            nodes[position].snapshotUnderWay = false
+            nodes[position].core.snapshotTaken(snapshot, at: now(position))
+        }
+        turn(position)
+    }
+
+    mutating func noticeDeath(of dead: NodeID, at position: Int, boot: Int) {
+        guard nodes[position].isRunning, nodes[position].boot == boot else { return }
+        trace.line(at: time, "\(nodes[position].id) takes the process of \(dead) for gone")
+        nodes[position].core.leaderProcessGone(dead, at: now(position))
+        turn(position)
+    }
+
+    mutating func withdrawLease(of term: Term, at position: Int, boot: Int) {
+        guard nodes[position].isRunning, nodes[position].boot == boot else { return }
+        nodes[position].core.leaseWithdrawn(term, at: now(position))
+        turn(position)
+    }
+
+    func now(_ position: Int) -> Instant { nodes[position].clock.instant(at: time) }
+
+    /// Ends the handling of an event, or leaves that to a later event of the same node.
+    mutating func turn(_ position: Int, mayWait: Bool = true) {
+        if mayWait && chance(plan.batched) {
+            scheduleWake(position, at: time + 200_000)
+        } else {
+            act(position)
+            scheduleWake(position, at: nodes[position].clock.time(of: nodes[position].core.nextDeadline))
+        }
+        noteState(position)
+        invariants.check(position, of: nodes, at: time)
+    }
+
+    private mutating func scheduleWake(_ position: Int, at wanted: UInt64) {
+        nodes[position].wakeNumber += 1
+        guard wanted < .max else { return }
+        let wake = Event.wake(nodes[position].id, boot: nodes[position].boot, number: nodes[position].wakeNumber)
+        queue.schedule(wake, at: max(wanted, time + 1000))
+    }
+
+    private mutating func act(_ position: Int) {
+        while case let ready = nodes[position].core.ready(), !ready.isEmpty { act(on: ready, at: position) }
+    }
+
+    private mutating func act(on ready: Ready, at position: Int) {
+        let id = nodes[position].id
+        if let term = ready.surrenderedLease {
+            let event = Event.withdrawLease(term, id, boot: nodes[position].boot)
+            queue.schedule(event, at: time + draw(1000...4_000_000))
+        }
+        for envelope in ready.messages { send(envelope.message, from: id, to: envelope.to) }
+        if let ticket = ready.write { write(.write(ticket), at: position) }
+        if let snapshot = ready.restore {
+            coverage.snapshotsInstalled += 1
+            trace.line(at: time, "\(id) installs \(snapshot.position)")
+            nodes[position].machine = RegisterMachine(decoding: snapshot.state)
+            nodes[position].core.applied(through: snapshot.index, at: now(position))
+        }
+        apply(ready.committed, at: position)
+        answerClients(ready, at: position)
+        takeSnapshot(position)
+    }
+
+    private mutating func apply(_ entries: [Entry], at position: Int) {
+        for entry in entries {
+            invariants.noteApplied(entry, by: nodes[position])
+            guard case .command(let proposal, let bytes) = entry.payload else { continue }
+            nodes[position].machine.apply(RegisterCommand(decoding: bytes))
+            finishWrite(proposal, at: position)
+        }
+        guard let last = entries.last else { return }
+        nodes[position].core.applied(through: last.index, at: now(position))
+    }
+
+    private mutating func takeSnapshot(_ position: Int) {
+        let applied = nodes[position].core.status.applied
+        guard !nodes[position].snapshotUnderWay, applied.number >= nodes[position].snapshotIndex.number + plan.snapshotEvery
+        else { return }
+        nodes[position].snapshotUnderWay = true
+        nodes[position].snapshotIndex = applied
+        write(.snapshot(nodes[position].core.snapshot(ofAppliedState: nodes[position].machine.encoded)), at: position)
+    }
+
+    private mutating func write(_ job: SimulatedDisk.Job, at position: Int) {
+        let isStalled = isFaulty && chance(plan.stalledWrites)
+        let done = max(time, nodes[position].diskFreeAt) + draw(isStalled ? plan.stall : plan.write)
+        nodes[position].diskFreeAt = done
+        nodes[position].disk.queue(job)
+        queue.schedule(.written(nodes[position].id, boot: nodes[position].boot), at: done)
+    }
+
+    private mutating func send(_ message: Message, from sender: NodeID, to receiver: NodeID) {
+        guard receiver.position < nodes.count, network.delivers(from: sender, to: receiver) else { return }
+        if isFaulty && chance(plan.lost) { return }
+        // TCP doubles nothing, and every message but this one may safely come twice.
+        var isProposal = false
+        if case .proposal = message { isProposal = true }
+        let copies = isFaulty && !isProposal && chance(plan.doubled) ? 2 : 1
+        for _ in 0..<copies {
+            let isLate = isFaulty && chance(plan.delayed)
+            let delay = draw(isLate ? plan.longDelay : plan.delay)
+            queue.schedule(.deliver(message, from: sender, to: receiver), at: time + delay)
+        }
+    }
+
+    private mutating func noteState(_ position: Int) {
+        let status = nodes[position].core.status
+        trace.note(
+            time, UInt64(position), status.term.number, status.commit.number, status.last.index.number,
+            status.applied.number, UInt64(status.role == .leader ? 1 : 0))
+    }
+}

@@ -1,0 +1,71 @@
+import Posix
+import Raft
+
+/// What a seed does to its cluster, drawn from the seed: each seed has its own mixture of faults, for a uniform one
+/// hides those bugs that need many of one kind and none of another (swarm testing, Groce et al. 2012).
+package struct Plan: Sendable {
+    package var seed: UInt64
+    package var nodes: Int
+    /// Faults end after this; then the cluster has `recovery` to converge.
+    package var faultyTime: Nanoseconds = .milliseconds(1500)
+    package var recovery: Nanoseconds = .milliseconds(1200)
+    package var timing = Timing.lan
+    package var limits = Plan.tightLimits
+    /// Entries applied between two snapshots of a node.
+    package var snapshotEvery: UInt64 = 12
+    package var keys = 3
+
+    /// In a thousand messages.
+    var lost: Int
+    var doubled: Int
+    var delayed: Int
+    var delay: ClosedRange<UInt64>
+    var longDelay: ClosedRange<UInt64>
+    var write: ClosedRange<UInt64>
+    /// In a thousand writes, and how long those take.
+    var stalledWrites: Int
+    var stall: ClosedRange<UInt64>
+    /// From one fault, or client operation, to the next.
+    var faultGap: ClosedRange<UInt64>
+    var operationGap: ClosedRange<UInt64>
+    /// In a thousand turns, those whose `ready()` waits for more events.
+    var batched: Int
+    var weights: [(fault: Fault, weight: Int)]
+
+    enum Fault: CaseIterable, Sendable {
+        case crash, pause, split, isolate, cutOneWay, bridge, falseEvidence, transfer, stepDown, diskStall, changeMembers
+    }
+
+    /// Small, so that every limit is met often.
+    private static var tightLimits: Limits {
+        var limits = Limits()
+        limits.messageEntries = 4
+        limits.messagesInFlight = 3
+        limits.uncommittedBytes = 64 * 40
+        limits.pendingReads = 16
+        limits.snapshotChunkBytes = 10
+        limits.snapshotChunksInFlight = 2
+        limits.retainedEntries = 6
+        limits.appliesPerReady = 5
+        return limits
+    }
+
+    package init(seed: UInt64) {
+        self.seed = seed
+        var random = SplitMix64(seed: seed)
+        func pick<Value>(_ values: [Value]) -> Value { values[Int(random.next() % UInt64(values.count))] }
+        nodes = pick([3, 3, 5])
+        lost = pick([0, 0, 10, 100, 300])
+        doubled = pick([0, 10, 100])
+        delayed = pick([0, 10, 100])
+        delay = 50_000...pick([200_000, 1_000_000, 4_000_000])
+        longDelay = 5_000_000...pick([20_000_000, 120_000_000])
+        write = 100_000...pick([300_000, 2_000_000, 12_000_000])
+        stalledWrites = pick([0, 0, 20])
+        stall = 20_000_000...200_000_000
+        faultGap = 1_000_000...pick([40_000_000, 120_000_000, 400_000_000])
+        operationGap = 100_000...pick([2_000_000, 8_000_000, 40_000_000])
+        batched = pick([0, 100, 500])
+        weights = Fault.allCases.map { ($0, pick([0, 0, 1, 4])) }
+    }
+}

@@ -1,0 +1,55 @@
+import Posix
+import Raft
+
+/// One process on one machine.
+struct SimulatedNode {
+    let id: NodeID
+    let clock: SimulatedClock
+    let founders: Membership
+    let keys: Int
+    let settings: Settings
+    let snapshotEvery: UInt64
+
+    var disk = SimulatedDisk()
+    var core: Raft
+    var machine: RegisterMachine
+    var isUp = false
+    /// Stopped, as by SIGSTOP: events wait, time goes on.
+    var isPaused = false
+    var waiting: [Simulation.Event] = []
+    /// Counts the starts, so that events of a former process are known as such.
+    var boot = 0
+    /// Counts the wake-ups that were asked for; only the newest counts.
+    var wakeNumber = 0
+    var diskFreeAt: UInt64 = 0
+    var snapshotUnderWay = false
+    var snapshotIndex = LogIndex.zero
+
+    init(id: NodeID, clock: SimulatedClock, founders: Membership, plan: Plan) {
+        self.id = id
+        self.clock = clock
+        self.founders = founders
+        keys = plan.keys
+        snapshotEvery = plan.snapshotEvery
+        settings = Settings(id: id, timing: plan.timing, limits: plan.limits, seed: 0)
+        core = Raft(settings, recovered: RecoveredState(foundingMembership: founders), at: .zero)
+        machine = RegisterMachine(keys: plan.keys)
+    }
+
+    var isRunning: Bool { isUp && !isPaused }
+
+    mutating func start(seed: UInt64, at time: UInt64) {
+        isUp = true
+        isPaused = false
+        boot += 1
+        waiting = []
+        diskFreeAt = time
+        snapshotUnderWay = false
+        var settings = settings
+        settings.seed = seed
+        let recovered = disk.recovered(founding: founders)
+        core = Raft(settings, recovered: recovered, at: clock.instant(at: time))
+        machine = recovered.snapshot.map { RegisterMachine(decoding: $0.state) } ?? RegisterMachine(keys: keys)
+        snapshotIndex = recovered.snapshot?.index ?? .zero
+    }
+}

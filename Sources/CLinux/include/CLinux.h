@@ -40,6 +40,8 @@ int clinux_accept(int listener, struct sockaddr *address, socklen_t *length);
 int clinux_pipe(int descriptors[2]);
 /// splice(2) without offsets, SPLICE_F_MOVE | SPLICE_F_NONBLOCK.
 ssize_t clinux_splice(int from, int to, size_t length);
+/// Payload bytes of a TCP connection that its peer has acknowledged (tcpi_bytes_acked less the SYN), 0 if unknown.
+uint64_t clinux_acknowledged_bytes(int socket);
 /// fallocate(2) with mode 0.
 int clinux_fallocate(int descriptor, off_t offset, off_t length);
 /// Names the calling thread (at most 15 bytes are kept).

@@ -25,7 +25,9 @@ package struct Slab<Element: BitwiseCopyable>: ~Copyable {
     }
 
     @inline(__always)
-    package func contains(_ slot: Slot) -> Bool { slot.index >= firstIndex && slot.index - firstIndex < UInt32(capacity) }
+    package func contains(_ slot: Slot) -> Bool {
+        slot.index >= firstIndex && slot.index - firstIndex < UInt32(capacity)
+    }
 
     /// Nil when every place is taken.
     package mutating func insert(_ element: Element) -> Slot? {
@@ -51,7 +53,10 @@ package struct Slab<Element: BitwiseCopyable>: ~Copyable {
     }
 
     @inline(__always)
-    package subscript(slot: Slot) -> UnsafeMutablePointer<Element> { elements + Int(slot.index &- firstIndex) }
+    package subscript(slot: Slot) -> UnsafeMutablePointer<Element> {
+        precondition(contains(slot), "the slot belongs to another slab")
+        return elements + Int(slot.index &- firstIndex)
+    }
 
     /// Every place that was ever used, the freed ones included.
     package var touchedSlots: Range<UInt32> { firstIndex..<(firstIndex + UInt32(touched)) }

@@ -126,12 +126,13 @@ package struct TimerWheel: ~Copyable {
     private mutating func unlink(_ index: UInt32) {
         let entry = entries + Int(index)
         let bucket = Int(entry.pointee.linkedTick & TimerWheel.bucketMask)
-        if entry.pointee.next != TimerWheel.absent { entries[Int(entry.pointee.next)].previous = entry.pointee.previous }
-        if entry.pointee.previous != TimerWheel.absent {
-            entries[Int(entry.pointee.previous)].next = entry.pointee.next
+        let (next, previous) = (entry.pointee.next, entry.pointee.previous)
+        if next != TimerWheel.absent { entries[Int(next)].previous = previous }
+        if previous != TimerWheel.absent {
+            entries[Int(previous)].next = next
         } else {
-            buckets[bucket] = entry.pointee.next
-            if entry.pointee.next == TimerWheel.absent { occupied[bucket / 64] &= ~(1 << UInt64(bucket % 64)) }
+            buckets[bucket] = next
+            if next == TimerWheel.absent { occupied[bucket / 64] &= ~(1 << UInt64(bucket % 64)) }
         }
         entry.pointee.linkedTick = 0
         linkedCount -= 1

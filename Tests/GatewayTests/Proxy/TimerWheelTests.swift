@@ -1,7 +1,6 @@
+import Gateway
 import Posix
 import Testing
-
-import Gateway
 
 @Suite struct TimerWheelTests {
     private let start = Instant(nanoseconds: 1_000_000_000_000)

@@ -27,39 +27,64 @@ package enum Scratch {
     package static let tailroom = 64
     /// The most that one receive brings while a message head is expected.
     package static let headCapacity = 16 << 10
-    /// The most that can be put back: what one receive in the head phase brings plus a head that was incomplete.
+    /// The most that is held of a message head that is not complete yet.
     package static let unreadCapacity = 32 << 10
 
     static let total = headroom + capacity + tailroom
 }
 
 /// A buffer on loan from a `BufferPool`, with the bytes that are in use.
-struct HeldBytes {
-    var base: UnsafeMutableRawPointer?
-    var start: UInt32 = 0
-    var count: UInt32 = 0
-    var isLarge = false
+struct HeldBytes: BitwiseCopyable {
+    private static let largeBit: UInt32 = 1 << 31
 
-    static var none: HeldBytes { HeldBytes(base: nil) }
+    private(set) var base: UnsafeMutableRawPointer?
+    /// The offset of the first byte in use, and above it the class of the buffer.
+    private var startAndClass: UInt32
+    private(set) var count: UInt32
+
+    init(base: UnsafeMutableRawPointer, start: Int = 0, count: Int = 0, isLarge: Bool = false) {
+        self.base = base
+        self.count = UInt32(count)
+        startAndClass = UInt32(start) | (isLarge ? HeldBytes.largeBit : 0)
+    }
+
+    private init() {
+        base = nil
+        startAndClass = 0
+        count = 0
+    }
+
+    static var none: HeldBytes { HeldBytes() }
+
+    @inline(__always)
+    var isLarge: Bool { startAndClass & HeldBytes.largeBit != 0 }
+
+    @inline(__always)
+    private var start: Int { Int(startAndClass & ~HeldBytes.largeBit) }
 
     @inline(__always)
     var isEmpty: Bool { count == 0 }
 
     @inline(__always)
     var bytes: UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(start: base.map { UnsafeRawPointer($0 + Int(start)) }, count: Int(count))
+        UnsafeRawBufferPointer(start: base.map { UnsafeRawPointer($0 + start) }, count: Int(count))
     }
 
     @inline(__always)
     mutating func removeFirst(_ removed: Int) {
-        start += UInt32(removed)
+        startAndClass += UInt32(removed)
         count -= UInt32(removed)
     }
+
+    /// Counts bytes that were written behind those in use.
+    @inline(__always)
+    mutating func grow(by added: Int) { count += UInt32(added) }
 }
 
 /// Two classes of buffers, kept in last-in first-out lists so that the warmest is used next.
 struct BufferPool: ~Copyable {
-    static let smallCapacity = Scratch.unreadCapacity
+    /// A head of the greatest length, and what a gateway adds to it.
+    static let smallCapacity = Scratch.unreadCapacity + 4096
 
     private var small: FreeList
     private var large: FreeList
@@ -115,7 +140,7 @@ struct BufferPool: ~Copyable {
         let isLarge = bytes.count > BufferPool.smallCapacity
         let base = isLarge ? takeLarge() : takeSmall()
         base.copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
-        return HeldBytes(base: base, start: 0, count: UInt32(bytes.count), isLarge: isLarge)
+        return HeldBytes(base: base, count: bytes.count, isLarge: isLarge)
     }
 }
 

@@ -1,6 +1,6 @@
 import Posix
 
-/// What an `EpollEngine` knows of one slot's socket. One cache line, all zero while the slot is free.
+/// What an `EpollEngine` knows of one slot's socket. All zero while the slot is free.
 struct Channel: BitwiseCopyable {
     struct Flags: OptionSet, BitwiseCopyable {
         let rawValue: UInt16
@@ -16,11 +16,10 @@ struct Channel: BitwiseCopyable {
         static let wantsReceive = Flags(rawValue: 1 << 7)
         /// The receive is to wait for bytes that were not seen yet.
         static let wantsMore = Flags(rawValue: 1 << 8)
-        static let wantsBulk = Flags(rawValue: 1 << 9)
         /// Linked in the ready list.
-        static let queued = Flags(rawValue: 1 << 10)
+        static let queued = Flags(rawValue: 1 << 9)
         /// Closed, and its `closed` is still to be reported.
-        static let closing = Flags(rawValue: 1 << 11)
+        static let closing = Flags(rawValue: 1 << 10)
     }
 
     var descriptor: Int32
@@ -28,6 +27,8 @@ struct Channel: BitwiseCopyable {
     var generation: UInt32
     var nextReady: UInt32
     var flags: Flags
+    /// Of the receive that is wanted.
+    var receiveLimit: UInt32
     /// Bytes that the kernel did not take yet; not empty while a send is pending.
     var outbox: HeldBytes
     var unread: HeldBytes

@@ -3,11 +3,11 @@ import Posix
 /// Something that an engine has finished.
 package enum Completion {
     /// A connection waits to be adopted; whoever takes the completion owns the descriptor.
-    case accepted(ListenerIndex, descriptor: Int32, peer: SocketAddress)
+    case accepted(ListenerID, descriptor: Int32, peer: SocketAddress)
     /// No connection could be taken, with the errno. The listener has stopped accepting.
-    case acceptFailed(ListenerIndex, code: Int32)
+    case acceptFailed(ListenerID, code: Int32)
     /// All connections that waited on a listener have been taken; sent once, after `finishAccepting`.
-    case acceptFinished(ListenerIndex)
+    case acceptFinished(ListenerID)
     case connected(Slot)
     case connectFailed(Slot, code: Int32)
     /// The bytes stay valid until the next completion is asked for. `Scratch.headroom` bytes in front of them
@@ -52,24 +52,27 @@ package protocol Engine: ~Copyable {
     mutating func next() -> Completion?
 
     /// Begins to accept on a listening socket, which stays the caller's.
-    mutating func accept(on listener: ListenerIndex, descriptor: Int32) throws(SystemError)
+    mutating func accept(on listener: ListenerID, descriptor: Int32) throws(SystemError)
     /// Stops accepting for now, leaving connections to wait in the kernel's queue.
-    mutating func pauseAccepting(on listener: ListenerIndex)
-    mutating func resumeAccepting(on listener: ListenerIndex)
+    mutating func pauseAccepting(on listener: ListenerID)
+    mutating func resumeAccepting(on listener: ListenerID)
     /// Takes the connections that already wait and then reports `acceptFinished`.
-    mutating func finishAccepting(on listener: ListenerIndex)
+    mutating func finishAccepting(on listener: ListenerID)
     /// Forgets the listener. Its descriptor may be closed afterwards.
-    mutating func removeListener(_ listener: ListenerIndex)
+    mutating func removeListener(_ listener: ListenerID)
 
     /// Takes over an accepted descriptor, closing it when that fails.
     mutating func adopt(_ descriptor: Int32, as slot: Slot) throws(SystemError)
     mutating func connect(_ slot: Slot, to address: SocketAddress) throws(SystemError)
 
     /// Asks for one `received`, `receivedEnd` or `receiveFailed`. Bytes that were unread come first and at once.
-    mutating func receive(_ slot: Slot, limit: ReceiveLimit)
+    /// `limit`: how many bytes it may bring, at most `Scratch.capacity`. It brings less when the worker is short of
+    /// memory.
+    mutating func receive(_ slot: Slot, limit: Int)
     /// Like `receive`, but completes only when bytes have come that were not seen yet; unread ones are in front.
-    mutating func receiveMore(_ slot: Slot, limit: ReceiveLimit)
-    /// Puts bytes of the last `received` back, at most `Scratch.unreadCapacity`.
+    /// There must be less than `Scratch.unreadCapacity` of those.
+    mutating func receiveMore(_ slot: Slot)
+    /// Puts bytes of the last `received` back.
     mutating func unread(_ slot: Slot, _ bytes: UnsafeRawBufferPointer)
     /// Sends all of `bytes`. No other send of the slot may be pending.
     mutating func send(_ slot: Slot, _ bytes: UnsafeRawBufferPointer) -> SendOutcome
@@ -77,16 +80,12 @@ package protocol Engine: ~Copyable {
     mutating func finishSending(_ slot: Slot)
     /// Closes at once. No completion follows but `closed`.
     mutating func close(_ slot: Slot, _ manner: CloseManner)
-    /// Whether a send is pending, for checks.
-    func isSending(_ slot: Slot) -> Bool
-}
-
-/// How much one receive may bring.
-package enum ReceiveLimit {
-    /// The beginning of a message: `Scratch.headCapacity` bytes.
-    case head
-    /// As much as the scratch buffer holds, less when the worker is short of memory.
-    case bulk
+    /// Bytes that a pending send still has to hand to the kernel; 0 when none is pending.
+    func unsentBytes(_ slot: Slot) -> Int
+    /// Whether bytes, or the end, of the peer's stream may be waiting to be received.
+    func mayHaveInput(_ slot: Slot) -> Bool
+    /// How many bytes of all that were sent the peer's kernel has acknowledged.
+    func acknowledgedBytes(_ slot: Slot) -> UInt64
 }
 
 package enum CloseManner {

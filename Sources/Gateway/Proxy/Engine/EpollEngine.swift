@@ -113,17 +113,17 @@ package struct EpollEngine: ~Copyable, Engine {
         return Int32(min((rest + 999_999) / 1_000_000, 60_000))
     }
 
-    package mutating func accept(on listener: ListenerIndex, descriptor: Int32) throws(SystemError) {
+    package mutating func accept(on listener: ListenerID, descriptor: Int32) throws(SystemError) {
         try listeners.add(listener, descriptor: descriptor, to: poller)
     }
 
-    package mutating func pauseAccepting(on listener: ListenerIndex) { listeners.pause(listener, poller) }
+    package mutating func pauseAccepting(on listener: ListenerID) { listeners.pause(listener, poller) }
 
-    package mutating func resumeAccepting(on listener: ListenerIndex) { listeners.resume(listener, poller) }
+    package mutating func resumeAccepting(on listener: ListenerID) { listeners.resume(listener, poller) }
 
-    package mutating func finishAccepting(on listener: ListenerIndex) { listeners.finish(listener) }
+    package mutating func finishAccepting(on listener: ListenerID) { listeners.finish(listener) }
 
-    package mutating func removeListener(_ listener: ListenerIndex) { listeners.remove(listener, poller) }
+    package mutating func removeListener(_ listener: ListenerID) { listeners.remove(listener, poller) }
 
     package mutating func adopt(_ descriptor: Int32, as slot: Slot) throws(SystemError) {
         try register(FileDescriptor(owning: descriptor), as: slot, flags: .open)
@@ -176,26 +176,26 @@ package struct EpollEngine: ~Copyable, Engine {
     }
 
     @inline(__always)
-    package mutating func receive(_ slot: Slot, limit: ReceiveLimit) { wantReceive(slot, limit, []) }
+    package mutating func receive(_ slot: Slot, limit: Int) { wantReceive(slot, limit, []) }
 
-    @inline(__always)
-    package mutating func receiveMore(_ slot: Slot, limit: ReceiveLimit) { wantReceive(slot, limit, .wantsMore) }
+    package mutating func receiveMore(_ slot: Slot) {
+        let held = Int(channels[Int(slot.index)].unread.count)
+        precondition(held < Scratch.unreadCapacity, "more is wanted although no more can be held")
+        wantReceive(slot, min(Scratch.headCapacity, Scratch.unreadCapacity - held), .wantsMore)
+    }
 
-    private mutating func wantReceive(_ slot: Slot, _ limit: ReceiveLimit, _ more: Channel.Flags) {
+    private mutating func wantReceive(_ slot: Slot, _ limit: Int, _ more: Channel.Flags) {
         let channel = channels + Int(slot.index)
         precondition(channel.pointee.flags.isSuperset(of: .open), "the slot is not open")
-        channel.pointee.flags.subtract([.wantsMore, .wantsBulk])
+        channel.pointee.flags.remove(.wantsMore)
         channel.pointee.flags.formUnion(more.union(.wantsReceive))
-        switch limit {
-        case .head: break
-        case .bulk: channel.pointee.flags.insert(.wantsBulk)
-        }
+        channel.pointee.receiveLimit = UInt32(limit)
         if channel.pointee.canReceive { enqueue(slot.index, channel) }
     }
 
     package mutating func unread(_ slot: Slot, _ bytes: UnsafeRawBufferPointer) {
         let channel = channels + Int(slot.index)
-        precondition(bytes.count <= Scratch.unreadCapacity && channel.pointee.unread.isEmpty)
+        precondition(channel.pointee.unread.isEmpty, "bytes can be put back once a receive")
         if bytes.isEmpty { return }
         channel.pointee.unread = pool.hold(copyOf: bytes)
     }
@@ -207,10 +207,9 @@ package struct EpollEngine: ~Copyable, Engine {
             let count = takeUnread(channel, to: data)
             return received(slot, channel, UnsafeMutableRawBufferPointer(start: data, count: count))
         }
-        let isBulk = channel.pointee.flags.contains(.wantsBulk) && !pool.isShort
         let held = Int(channel.pointee.unread.count)
-        let limit = isBulk ? Scratch.capacity : min(Scratch.headCapacity, Scratch.unreadCapacity - held)
-        precondition(limit > 0, "more is wanted although no more can be held")
+        var limit = Int(channel.pointee.receiveLimit)
+        if pool.isShort { limit = min(limit, Scratch.headCapacity) }
         let count = recv(channel.pointee.descriptor, data, limit, 0)
         if count > 0 {
             if count < limit && !channel.pointee.flags.contains(.ended) { channel.pointee.flags.remove(.readable) }
@@ -264,7 +263,17 @@ package struct EpollEngine: ~Copyable, Engine {
         return .pending
     }
 
-    package func isSending(_ slot: Slot) -> Bool { !channels[Int(slot.index)].outbox.isEmpty }
+    @inline(__always)
+    package func unsentBytes(_ slot: Slot) -> Int { Int(channels[Int(slot.index)].outbox.count) }
+
+    @inline(__always)
+    package func mayHaveInput(_ slot: Slot) -> Bool {
+        channels[Int(slot.index)].flags.contains(.readable) || !channels[Int(slot.index)].unread.isEmpty
+    }
+
+    package func acknowledgedBytes(_ slot: Slot) -> UInt64 {
+        clinux_acknowledged_bytes(channels[Int(slot.index)].descriptor)
+    }
 
     /// Keeps bytes past the call: a short rest is copied; a long one in the scratch buffer takes it along.
     private mutating func keep(_ rest: UnsafeRawBufferPointer) -> HeldBytes {
@@ -272,7 +281,7 @@ package struct EpollEngine: ~Copyable, Engine {
         if rest.count <= BufferPool.smallCapacity || offset < 0 || offset >= Scratch.total {
             return pool.hold(copyOf: rest)
         }
-        let held = HeldBytes(base: scratch, start: UInt32(offset), count: UInt32(rest.count), isLarge: true)
+        let held = HeldBytes(base: scratch, start: offset, count: rest.count, isLarge: true)
         scratch = pool.takeLarge()
         return held
     }

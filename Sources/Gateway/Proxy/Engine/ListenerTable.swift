@@ -3,9 +3,7 @@ import Posix
 
 /// The listening sockets of an `EpollEngine`, level-triggered.
 struct ListenerTable {
-    static let firstToken = UInt32.max - 1 - UInt32(maximum)
-    /// Listeners a worker can have at once.
-    static let maximum = 256
+    static let firstToken = UInt32.max - 1 - UInt32(ListenerID.maximum)
     /// Connections taken from one listener a turn.
     private static let acceptsPerTurn = 64
 
@@ -26,15 +24,15 @@ struct ListenerTable {
     private var finishingCount = 0
 
     static func listener(ofToken token: UInt32) -> Int? {
-        token >= firstToken && token < firstToken + UInt32(maximum) ? Int(token - firstToken) : nil
+        token >= firstToken && token < firstToken + UInt32(ListenerID.maximum) ? Int(token - firstToken) : nil
     }
 
     var hasFinishing: Bool { finishingCount > 0 }
 
     mutating func add(
-        _ index: ListenerIndex, descriptor: Int32, to poller: borrowing Poller
+        _ index: ListenerID, descriptor: Int32, to poller: borrowing Poller
     ) throws(SystemError) {
-        precondition(index.value < ListenerTable.maximum, "too many listeners")
+        precondition(index.value < ListenerID.maximum, "too many listeners")
         while listeners.count <= index.value { listeners.append(Listener()) }
         precondition(listeners[index.value].state == .absent, "the listener is there already")
         try poller.add(descriptor, .read, token: token(index))
@@ -47,14 +45,14 @@ struct ListenerTable {
         position = min(position, index)
     }
 
-    mutating func pause(_ index: ListenerIndex, _ poller: borrowing Poller) {
+    mutating func pause(_ index: ListenerID, _ poller: borrowing Poller) {
         guard listeners[index.value].state == .accepting else { return }
         listeners[index.value].state = .paused
         listeners[index.value].acceptsLeft = 0
         poller.remove(listeners[index.value].descriptor)
     }
 
-    mutating func resume(_ index: ListenerIndex, _ poller: borrowing Poller) {
+    mutating func resume(_ index: ListenerID, _ poller: borrowing Poller) {
         guard listeners[index.value].state == .paused else { return }
         do {
             try poller.add(listeners[index.value].descriptor, .read, token: token(index))
@@ -64,14 +62,14 @@ struct ListenerTable {
         }
     }
 
-    mutating func finish(_ index: ListenerIndex) {
+    mutating func finish(_ index: ListenerID) {
         guard listeners[index.value].state == .accepting || listeners[index.value].state == .paused else { return }
         listeners[index.value].state = .finishing
         finishingCount += 1
         noteReadable(index.value)
     }
 
-    mutating func remove(_ index: ListenerIndex, _ poller: borrowing Poller) {
+    mutating func remove(_ index: ListenerID, _ poller: borrowing Poller) {
         switch listeners[index.value].state {
         case .absent: return
         case .accepting: poller.remove(listeners[index.value].descriptor)
@@ -97,15 +95,15 @@ struct ListenerTable {
         var peer = SocketAddress(ip: IPAddress(v4: 0), port: 0)
         do {
             if let socket = try Socket.accept(from: listeners[index].descriptor, peer: &peer) {
-                return .accepted(ListenerIndex(index), descriptor: socket.take(), peer: peer)
+                return .accepted(ListenerID(index), descriptor: socket.take(), peer: peer)
             }
         } catch {
             listeners[index].acceptsLeft = 0
-            if listeners[index].state == .accepting { return .acceptFailed(ListenerIndex(index), code: error.code) }
+            if listeners[index].state == .accepting { return .acceptFailed(ListenerID(index), code: error.code) }
         }
         listeners[index].acceptsLeft = 0
-        return listeners[index].state == .finishing ? .acceptFinished(ListenerIndex(index)) : nil
+        return listeners[index].state == .finishing ? .acceptFinished(ListenerID(index)) : nil
     }
 
-    private func token(_ index: ListenerIndex) -> UInt64 { UInt64(ListenerTable.firstToken) + UInt64(index.value) }
+    private func token(_ index: ListenerID) -> UInt64 { UInt64(ListenerTable.firstToken) + UInt64(index.value) }
 }

@@ -29,8 +29,9 @@ struct Token {
     var generation: UInt32 { UInt32(truncatingIfNeeded: raw >> 32) }
 }
 
-/// A listening socket of one worker.
-package struct ListenerIndex: Hashable, Sendable {
+/// A listening address; every worker has one socket for it under the same number, 0 to `maximum` − 1.
+package struct ListenerID: Hashable, Sendable {
+    package static let maximum = 256
     package let value: Int
     package init(_ value: Int) { self.value = value }
 }

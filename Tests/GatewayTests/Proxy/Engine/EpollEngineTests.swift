@@ -9,9 +9,9 @@ import Testing
         let far = try bench.adoptPair(as: Slot(0))
         far.write("hello")
         far.finish()
-        bench.engine.receive(Slot(0), limit: .head)
+        bench.engine.receive(Slot(0), limit: Scratch.headCapacity)
         #expect(try bench.await() == .received(Slot(0), "hello"))
-        bench.engine.receive(Slot(0), limit: .head)
+        bench.engine.receive(Slot(0), limit: Scratch.headCapacity)
         #expect(try bench.await() == .receivedEnd(Slot(0)))
     }
 
@@ -19,10 +19,10 @@ import Testing
         let bench = try EngineBench()
         let far = try bench.adoptPair(as: Slot(0))
         far.write("one two")
-        bench.engine.receive(Slot(0), limit: .head)
+        bench.engine.receive(Slot(0), limit: Scratch.headCapacity)
         #expect(try bench.await() == .received(Slot(0), "one two"))
         bench.unread("two", Slot(0))
-        bench.engine.receive(Slot(0), limit: .head)
+        bench.engine.receive(Slot(0), limit: Scratch.headCapacity)
         #expect(try bench.await() == .received(Slot(0), "two"))
     }
 
@@ -30,10 +30,10 @@ import Testing
         let bench = try EngineBench()
         let far = try bench.adoptPair(as: Slot(0))
         far.write("GET /")
-        bench.engine.receive(Slot(0), limit: .head)
+        bench.engine.receive(Slot(0), limit: Scratch.headCapacity)
         _ = try bench.await()
         bench.unread("GET /", Slot(0))
-        bench.engine.receiveMore(Slot(0), limit: .head)
+        bench.engine.receiveMore(Slot(0))
         #expect(try bench.poll() == nil)
         far.write(" HTTP")
         #expect(try bench.await() == .received(Slot(0), "GET / HTTP"))
@@ -43,9 +43,9 @@ import Testing
         let bench = try EngineBench()
         let far = try bench.adoptPair(as: Slot(0))
         far.write(String(repeating: "x", count: Scratch.headCapacity + 10))
-        bench.engine.receive(Slot(0), limit: .head)
+        bench.engine.receive(Slot(0), limit: Scratch.headCapacity)
         _ = try bench.await()
-        bench.engine.receive(Slot(0), limit: .head)
+        bench.engine.receive(Slot(0), limit: Scratch.headCapacity)
         #expect(try bench.await() == .received(Slot(0), String(repeating: "x", count: 10)))
     }
 
@@ -66,13 +66,13 @@ import Testing
         let bench = try EngineBench()
         let far = try bench.adoptPair(as: Slot(0))
         far.write("late")
-        bench.engine.receive(Slot(0), limit: .head)
+        bench.engine.receive(Slot(0), limit: Scratch.headCapacity)
         bench.engine.close(Slot(0), .orderly)
         #expect(try bench.await() == .closed(Slot(0)))
         #expect(try bench.poll() == nil)
         let next = try bench.adoptPair(as: Slot(0))
         next.write("new")
-        bench.engine.receive(Slot(0), limit: .head)
+        bench.engine.receive(Slot(0), limit: Scratch.headCapacity)
         #expect(try bench.await() == .received(Slot(0), "new"))
     }
 
@@ -80,7 +80,7 @@ import Testing
         let bench = try EngineBench()
         let listener = try Socket.listen(on: SocketAddress("127.0.0.1:0")!)
         let address = Socket.localAddress(of: listener.raw)!
-        try bench.engine.accept(on: ListenerIndex(0), descriptor: listener.raw)
+        try bench.engine.accept(on: ListenerID(0), descriptor: listener.raw)
         try bench.engine.connect(Slot(0), to: address)
         let first = [try bench.await(), try bench.await()]
         #expect(first.contains(.connected(Slot(0))))
@@ -92,7 +92,7 @@ import Testing
         bench.engine.close(Slot(1), .reset)
         #expect(try bench.await() == .closed(Slot(1)))
         #expect(try bench.await() == .reset(Slot(0)))
-        bench.engine.receive(Slot(0), limit: .bulk)
+        bench.engine.receive(Slot(0), limit: Scratch.capacity)
         #expect(try bench.await() == .receivedEnd(Slot(0)) || bench.seen.last == .failed(Slot(0), ECONNRESET))
     }
 
@@ -111,20 +111,20 @@ import Testing
         let bench = try EngineBench()
         let listener = try Socket.listen(on: SocketAddress("127.0.0.1:0")!)
         let address = Socket.localAddress(of: listener.raw)!
-        try bench.engine.accept(on: ListenerIndex(3), descriptor: listener.raw)
-        bench.engine.pauseAccepting(on: ListenerIndex(3))
+        try bench.engine.accept(on: ListenerID(3), descriptor: listener.raw)
+        bench.engine.pauseAccepting(on: ListenerID(3))
         try bench.engine.connect(Slot(0), to: address)
         #expect(try bench.await() == .connected(Slot(0)))
-        bench.engine.finishAccepting(on: ListenerIndex(3))
-        #expect(try bench.await() == .accepted(ListenerIndex(3)))
-        #expect(try bench.await() == .acceptFinished(ListenerIndex(3)))
+        bench.engine.finishAccepting(on: ListenerID(3))
+        #expect(try bench.await() == .accepted(ListenerID(3)))
+        #expect(try bench.await() == .acceptFinished(ListenerID(3)))
     }
 }
 
 /// An engine with completions turned into comparable values.
 private final class EngineBench {
     enum Seen: Equatable {
-        case accepted(ListenerIndex), acceptFinished(ListenerIndex)
+        case accepted(ListenerID), acceptFinished(ListenerID)
         case connected(Slot), received(Slot, String), receivedEnd(Slot), sent(Slot), reset(Slot), closed(Slot), woken
         case failed(Slot, Int32)
     }
@@ -157,7 +157,7 @@ private final class EngineBench {
         bytes.withUnsafeBytes { engine.send(slot, $0) }
     }
 
-    func isSending(_ slot: Slot) -> Bool { engine.isSending(slot) }
+    func isSending(_ slot: Slot) -> Bool { engine.unsentBytes(slot) > 0 }
 
     /// The next completion, or nil after five seconds.
     func await() throws -> Seen? {

@@ -1,0 +1,75 @@
+import Posix
+
+/// A client's connection with the exchange that is under way on it.
+struct ClientConnection {
+    enum State {
+        /// The exchange decides.
+        case open
+        /// The exchange is over; the last bytes are on their way to the kernel.
+        case closing
+        /// FIN was sent; what the client still sends is read and dropped, so that no RST overtakes the response.
+        case lingering
+        /// Closed; the slot waits for the engine to let go of it.
+        case closed
+    }
+
+    /// What the connection's deadline is for.
+    enum Timer {
+        case none, requestHead, keepAlive, requestBody, write, linger, tunnel
+    }
+
+    /// What to do once the pending send is with the kernel.
+    struct AfterSend: OptionSet {
+        let rawValue: UInt8
+        static let receiveFromUpstream = AfterSend(rawValue: 1 << 0)
+        static let nextRequest = AfterSend(rawValue: 1 << 1)
+    }
+
+    let peer: SocketAddress
+    var state = State.open
+    var timer = Timer.keepAlive
+    var afterSend: AfterSend = []
+    var exchange = Exchange()
+    var parse = ParseProgress()
+    var requestMethod = HTTPMethod.get
+    /// The client sent FIN.
+    var hasEnded = false
+    /// Everything of the request body was taken from the engine.
+    var isBodyRead = true
+    /// The response's last chunk is on its way.
+    var isReplyEnded = false
+    /// The next attempt must not take a connection from the pool: one from there was dead.
+    var needsFreshConnection = false
+    var body = BodyDecoder(.none)
+    var upstream = Slot.none
+    /// Where the request is routed to, within `table`; -1 for nowhere.
+    var upstreamIndex: Int32 = -1
+    /// The backend of the present attempt, -1 between attempts.
+    var backendIndex: Int32 = -1
+    var tried = TriedBackends()
+    var attempts = 0
+    /// Nil between requests.
+    var table: UnsafeMutablePointer<AdoptedTable>?
+    /// The request as it is sent, for as long as it may have to be sent again.
+    var kept = HeldBytes.none
+    /// What a pending send still had to do when its deadline was set.
+    var unsentAtCheck = 0
+    /// Bytes read and dropped while lingering.
+    var lingered = 0
+
+    init(peer: SocketAddress) { self.peer = peer }
+
+    /// The upstream that the request is routed to.
+    @inline(__always)
+    var route: UnsafePointer<UpstreamTable>? {
+        guard let table, upstreamIndex >= 0 else { return nil }
+        return table.pointee.upstreams.baseAddress! + Int(upstreamIndex)
+    }
+
+    /// The backend of the present attempt.
+    @inline(__always)
+    var backend: UnsafePointer<BackendSlot>? {
+        guard let route, backendIndex >= 0 else { return nil }
+        return route.pointee.backends.baseAddress! + Int(backendIndex)
+    }
+}

@@ -1,0 +1,83 @@
+import Posix
+
+/// How the data path serves; fixed at start.
+package struct ProxyOptions: Sendable {
+    /// Threads that serve clients, 1…256.
+    package var workers: Int
+    /// Binds worker n to processor n, wrapping round.
+    package var pinsWorkers: Bool
+    package var limits: ProxyLimits
+    package var timeouts: ClientTimeouts
+    package var memory: MemoryLimits
+
+    package init(
+        workers: Int = 1, pinsWorkers: Bool = false, limits: ProxyLimits = .standard,
+        timeouts: ClientTimeouts = .standard, memory: MemoryLimits = MemoryLimits()
+    ) {
+        precondition(1...256 ~= workers, "1 to 256 workers")
+        self.workers = workers
+        self.pinsWorkers = pinsWorkers
+        self.limits = limits
+        self.timeouts = timeouts
+        self.memory = memory
+    }
+}
+
+/// Counts of one worker.
+package struct ProxyLimits: Sendable {
+    /// Client connections at once; further ones are reset and counted as refused.
+    package var clients: Int
+    /// Connections to backends at once, idle ones included.
+    package var upstreamConnections: Int
+    /// Idle connections kept for one backend.
+    package var idlePerBackend: Int
+
+    package init(clients: Int, upstreamConnections: Int, idlePerBackend: Int) {
+        self.clients = clients
+        self.upstreamConnections = upstreamConnections
+        self.idlePerBackend = idlePerBackend
+    }
+
+    package static let standard = ProxyLimits(clients: 65_536, upstreamConnections: 32_768, idlePerBackend: 256)
+}
+
+/// How long a client may take, and how long idle connections are kept.
+package struct ClientTimeouts: Sendable {
+    /// From the first byte of a request head, or from the accept, to the head's end.
+    package var requestHead: Nanoseconds
+    /// Between two parts of a request body.
+    package var requestBody: Nanoseconds
+    /// Between a response and the next request.
+    package var keepAlive: Nanoseconds
+    /// Without the client taking a byte of a response.
+    package var write: Nanoseconds
+    /// After the last response byte, for the client to close or to read an early answer.
+    package var linger: Nanoseconds
+    /// Without a byte in either direction through a tunnel.
+    package var tunnel: Nanoseconds
+    /// Of a backend connection in the pool.
+    package var idleUpstream: Nanoseconds
+    /// For which a backend that failed a connect is passed over.
+    package var ejection: Nanoseconds
+    /// Before accepting again after the process ran out of descriptors or memory.
+    package var acceptPause: Nanoseconds
+
+    package init(
+        requestHead: Nanoseconds = .seconds(10), requestBody: Nanoseconds = .seconds(30),
+        keepAlive: Nanoseconds = .seconds(60), write: Nanoseconds = .seconds(30), linger: Nanoseconds = .seconds(2),
+        tunnel: Nanoseconds = .seconds(3600), idleUpstream: Nanoseconds = .seconds(30),
+        ejection: Nanoseconds = .seconds(5), acceptPause: Nanoseconds = .milliseconds(200)
+    ) {
+        self.requestHead = requestHead
+        self.requestBody = requestBody
+        self.keepAlive = keepAlive
+        self.write = write
+        self.linger = linger
+        self.tunnel = tunnel
+        self.idleUpstream = idleUpstream
+        self.ejection = ejection
+        self.acceptPause = acceptPause
+    }
+
+    package static let standard = ClientTimeouts()
+}

@@ -1,0 +1,43 @@
+import Posix
+
+/// A connection to a backend: being opened, serving one client's exchange, or idle in the pool.
+struct UpstreamConnection {
+    enum State {
+        case connecting, serving, idle
+        /// Closed; the slot waits for the engine to let go of it.
+        case closed
+    }
+
+    /// What the connection's deadline is for.
+    enum Timer {
+        case none, connect, responseHead, responseBody, idle
+    }
+
+    let address: SocketAddress
+    /// `BackendSlot.runtimeID`.
+    let backendID: UInt32
+    var state = State.connecting
+    var timer = Timer.none
+    /// Came out of the pool for its present exchange, so it may have died unnoticed.
+    var isReused = false
+    /// A send failed. What the backend said before may still be read.
+    var isSendBroken = false
+    /// The present exchange has seen a byte of its response.
+    var hasReplied = false
+    var client = Slot.none
+    var body = BodyDecoder(.none)
+    var parse = ParseProgress()
+    /// A response head, the first or one after an interim one, comes next.
+    var awaitsHead = true
+    /// Bytes handed to the kernel since the connection was opened, and before the present exchange.
+    var sentBytes: UInt64 = 0
+    var sentBytesBefore: UInt64 = 0
+    /// Neighbours in the list of idle connections.
+    var newer = Slot.none
+    var older = Slot.none
+
+    init(address: SocketAddress, backendID: UInt32) {
+        self.address = address
+        self.backendID = backendID
+    }
+}

@@ -1,0 +1,80 @@
+import Posix
+
+/// One worker's idle connections, by backend, the most recently used in front: it is the likeliest to be alive and
+/// warm, and those that are not needed reach their idle timeout.
+struct UpstreamPool: ~Copyable {
+    private struct List {
+        var newest = Slot.none
+        var count = 0
+        /// Nil while the present routing table does not use the identifier.
+        var address: SocketAddress?
+    }
+
+    private var lists: UnsafeMutableBufferPointer<List>
+    private let limit: Int
+
+    /// - Parameter limit: idle connections of one backend.
+    init(limit: Int) {
+        self.limit = limit
+        lists = .allocate(capacity: 0)
+    }
+
+    deinit { lists.deallocate() }
+
+    /// Adopts the backends of a routing table. Connections to backends that it does not name are no longer taken
+    /// or put; the idle ones come back one by one through `takeForeign`.
+    mutating func adopt(_ table: borrowing RoutingTable) {
+        let bound = max(table.runtimeIDBound, lists.count)
+        let larger = UnsafeMutableBufferPointer<List>.allocate(capacity: bound)
+        for index in 0..<bound {
+            larger.initializeElement(at: index, to: index < lists.count ? lists[index] : List())
+            larger[index].address = nil
+        }
+        lists.deallocate()
+        lists = larger
+        for upstream in table.upstreams {
+            for backend in upstream.backends { lists[Int(backend.runtimeID)].address = backend.address }
+        }
+    }
+
+    /// Takes an idle connection that leads to no backend of the present table.
+    mutating func takeForeign(from slab: borrowing Slab<UpstreamConnection>) -> Slot? {
+        for list in lists where list.newest != .none && slab[list.newest].pointee.address != list.address {
+            let slot = list.newest
+            remove(slot, from: slab)
+            return slot
+        }
+        return nil
+    }
+
+    /// Takes the most recently used connection of a backend, nil when none is idle.
+    mutating func take(_ backend: BackendSlot, from slab: borrowing Slab<UpstreamConnection>) -> Slot? {
+        let list = lists[Int(backend.runtimeID)]
+        guard list.newest != .none, list.address == backend.address else { return nil }
+        let slot = list.newest
+        remove(slot, from: slab)
+        return slot
+    }
+
+    /// Puts a connection in front; false when the backend is gone or has as many idle ones as it may.
+    mutating func put(_ slot: Slot, into slab: borrowing Slab<UpstreamConnection>) -> Bool {
+        let connection = slab[slot]
+        let index = Int(connection.pointee.backendID)
+        guard lists[index].count < limit, lists[index].address == connection.pointee.address else { return false }
+        connection.pointee.newer = .none
+        connection.pointee.older = lists[index].newest
+        if lists[index].newest != .none { slab[lists[index].newest].pointee.newer = slot }
+        lists[index].newest = slot
+        lists[index].count += 1
+        return true
+    }
+
+    mutating func remove(_ slot: Slot, from slab: borrowing Slab<UpstreamConnection>) {
+        let connection = slab[slot]
+        let index = Int(connection.pointee.backendID)
+        let (newer, older) = (connection.pointee.newer, connection.pointee.older)
+        if newer == .none { lists[index].newest = older } else { slab[newer].pointee.older = older }
+        if older != .none { slab[older].pointee.newer = newer }
+        lists[index].count -= 1
+    }
+}

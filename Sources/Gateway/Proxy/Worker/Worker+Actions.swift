@@ -1,0 +1,51 @@
+import Posix
+
+extension Worker where E: ~Copyable {
+    /// Tells the exchange of a client what happened, and carries out what follows.
+    @inline(__always)
+    mutating func report(_ event: ExchangeEvent, _ slot: Slot) {
+        let actions = clients[slot].pointee.exchange.handle(event)
+        perform(actions, slot)
+    }
+
+    /// Carries out the actions that need no bytes at hand. Those that do (`forwardRequestBody`, `forwardInterim`,
+    /// `forwardResponse`, `forwardResponseBody`) are the business of whoever has the bytes.
+    mutating func perform(_ actions: ExchangeActions, _ slot: Slot) {
+        if actions.isEmpty { return }
+        let client = clients[slot]
+        if actions.contains(.keepUpstream) { keepUpstream(of: client) }
+        if actions.contains(.discardUpstream) { discardUpstream(of: client) }
+        if !actions.isDisjoint(with: [.connect, .retry]) {
+            if actions.contains(.retry) { counters.pointee.retries.increase() }
+            connect(slot, client)
+            return
+        }
+        if actions.contains(.forwardRequest) { forwardRequest(slot, client) }
+        if actions.contains(.halfCloseUpstream) { engine.finishSending(client.pointee.upstream) }
+        if actions.contains(.halfCloseClient) { engine.finishSending(slot) }
+        if actions.contains(.endResponse) { endResponse(slot, client) }
+        if actions.contains(.respond) { respond(slot, client) }
+        if actions.contains(.nextRequest) {
+            endRequest(client)
+            nextRequest(slot, client)
+        }
+        if actions.contains(.closeClient) {
+            endRequest(client)
+            finishClient(slot, client)
+        }
+        if actions.contains(.abortClient) {
+            endRequest(client)
+            closeClient(slot, .reset)
+        }
+    }
+
+    /// Lets go of what belongs to one request. Harmless when none is under way.
+    @inline(__always)
+    private mutating func endRequest(_ client: UnsafeMutablePointer<ClientConnection>) {
+        dropKeptRequest(client)
+        guard let table = client.pointee.table else { return }
+        client.pointee.table = nil
+        counters.pointee.activeRequests.change(by: -1)
+        if tables.end(table) { reportOldestTable() }
+    }
+}

@@ -1,0 +1,99 @@
+import CLinux
+import Posix
+import Synchronization
+
+extension Worker where E: ~Copyable {
+    mutating func takeCommands() {
+        for command in handle.mailbox.drain() {
+            switch command {
+            case .publish(let table): adopt(table)
+            case .addListener(let listener, let descriptor): addListener(listener, descriptor)
+            case .removeListener(let listener): closeListener(listener)
+            case .finishListener(let listener): if listeners.contains(listener) { engine.finishAccepting(on: listener) }
+            case .drain(let deadline): drain(until: deadline)
+            }
+        }
+        reportOldestTable()
+    }
+
+    private mutating func adopt(_ table: RoutingTable) {
+        tables.adopt(table)
+        pool.adopt(table)
+        while let slot = pool.takeForeign(from: upstreams) { closeUpstream(slot) }
+    }
+
+    func reportOldestTable() {
+        handle.oldestGeneration.store(tables.oldestGeneration, ordering: .releasing)
+    }
+
+    private mutating func drain(until deadline: Instant) {
+        isDraining = true
+        drainDeadline = deadline
+        for listener in listeners.all { closeListener(listener) }
+        for index in clients.touchedSlots where clients[Slot(index)].pointee.state == .open {
+            report(.drain, Slot(index))
+        }
+    }
+
+    // Listeners.
+
+    private mutating func addListener(_ listener: ListenerID, _ descriptor: Int32) {
+        listeners.add(listener, descriptor: descriptor)
+        do {
+            try engine.accept(on: listener, descriptor: descriptor)
+        } catch {
+            Log.error("proxy: a worker can not accept connections: \(error)")
+            listeners.close(listener)
+        }
+        if isDraining { closeListener(listener) }
+    }
+
+    mutating func closeListener(_ listener: ListenerID) {
+        guard listeners.contains(listener) else { return }
+        engine.removeListener(listener)
+        listeners.close(listener)
+    }
+
+    mutating func accepted(_ descriptor: Int32, from peer: SocketAddress) {
+        guard let slot = clients.insert(ClientConnection(peer: peer)) else {
+            refuse(descriptor)
+            return
+        }
+        do {
+            try engine.adopt(descriptor, as: slot)
+        } catch {
+            clients.remove(slot)
+            counters.pointee.connectionsRefused.increase()
+            return
+        }
+        counters.pointee.connectionsAccepted.increase()
+        counters.pointee.clientConnections.change(by: 1)
+        // Whoever connects and says nothing is closed as silently as an idle connection.
+        setTimer(.keepAlive, slot, options.timeouts.requestHead)
+        engine.receive(slot, limit: Scratch.headCapacity)
+    }
+
+    private func refuse(_ descriptor: Int32) {
+        counters.pointee.connectionsRefused.increase()
+        var option = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+        close(descriptor)
+    }
+
+    /// Running out of descriptors or memory passes; the end of a listener is followed by the command to close it.
+    mutating func acceptFailed(_ listener: ListenerID, _ code: Int32) {
+        engine.pauseAccepting(on: listener)
+        switch code {
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM:
+            if listeners.resumeAt == .distantFuture {
+                Log.warning("proxy: no connection can be accepted for now: \(SystemError.message(for: code))")
+            }
+            listeners.pause(listener, until: now + options.timeouts.acceptPause)
+        default: break
+        }
+    }
+
+    mutating func resumeListeners() {
+        for listener in listeners.takeResumable(now: now) { engine.resumeAccepting(on: listener) }
+    }
+}

@@ -1,0 +1,241 @@
+import Posix
+
+/// What clients send, on its way to a backend.
+extension Worker where E: ~Copyable {
+    mutating func clientReceived(_ slot: Slot, _ bytes: UnsafeMutableRawBufferPointer) {
+        let client = clients[slot]
+        counters.pointee.bytesReceived.increase(by: UInt64(bytes.count))
+        switch client.pointee.state {
+        case .open:
+            if client.pointee.exchange.isIdle {
+                readRequestHead(slot, client, bytes)
+            } else if client.pointee.exchange.isTunnel {
+                tunnelToUpstream(slot, client, UnsafeRawBufferPointer(bytes))
+            } else {
+                readRequestBody(slot, client, bytes)
+            }
+        case .lingering: linger(slot, client, bytes.count)
+        case .closing, .closed: break
+        }
+    }
+
+    mutating func clientEnded(_ slot: Slot) {
+        let client = clients[slot]
+        client.pointee.hasEnded = true
+        switch client.pointee.state {
+        case .open: report(.clientEnd, slot)
+        case .lingering: closeClient(slot, .orderly)
+        case .closing, .closed: break
+        }
+    }
+
+    // The head.
+
+    private mutating func readRequestHead(
+        _ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>, _ bytes: UnsafeMutableRawBufferPointer
+    ) {
+        switch RequestParser.parse(bytes, fields: fields, progress: &client.pointee.parse) {
+        case .complete(let head):
+            client.pointee.parse = ParseProgress()
+            begin(head, slot, client, bytes)
+        case .incomplete where bytes.count < Scratch.unreadCapacity:
+            // The deadline counts from the first byte, or a client could keep a head open for ever.
+            if client.pointee.timer != .requestHead { setTimer(.requestHead, slot, options.timeouts.requestHead) }
+            engine.unread(slot, UnsafeRawBufferPointer(bytes))
+            engine.receiveMore(slot)
+        case .incomplete: refuse(.headTooLarge, slot)
+        case .invalid(let fault): refuse(fault, slot)
+        }
+    }
+
+    private mutating func refuse(_ fault: HTTPFault, _ slot: Slot) {
+        counters.pointee.requests.increase()
+        report(.invalidRequest(fault), slot)
+    }
+
+    private mutating func begin(
+        _ head: RequestHead, _ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>,
+        _ bytes: UnsafeMutableRawBufferPointer
+    ) {
+        counters.pointee.requests.increase()
+        counters.pointee.activeRequests.change(by: 1)
+        client.pointee.timer = .none
+        client.pointee.requestMethod = head.traits.method
+        client.pointee.body = BodyDecoder(head.traits.framing)
+        client.pointee.isBodyRead = head.traits.framing == .none
+        client.pointee.isReplyEnded = false
+        client.pointee.tried = TriedBackends()
+        client.pointee.attempts = 0
+        client.pointee.needsFreshConnection = false
+        var actions = client.pointee.exchange.handle(.request(head.traits))
+        route(head, client, UnsafeRawBufferPointer(bytes))
+        let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[head.byteCount...])
+        if client.pointee.isBodyRead { engine.unread(slot, UnsafeRawBufferPointer(rest)) }
+        if client.pointee.route != nil {
+            if !keepHead(head, client, UnsafeRawBufferPointer(bytes)) {
+                actions = client.pointee.exchange.handle(.invalidRequest(.headTooLarge))
+            } else if !client.pointee.isBodyRead {
+                actions = takeEarlyBody(slot, client, rest, actions)
+            }
+        }
+        perform(actions, slot)
+    }
+
+    private mutating func route(
+        _ head: RequestHead, _ client: UnsafeMutablePointer<ClientConnection>, _ bytes: UnsafeRawBufferPointer
+    ) {
+        let table = tables.current
+        table.pointee.users += 1
+        client.pointee.table = table
+        let host = UnsafeRawBufferPointer(rebasing: bytes[head.host.range]).bytes
+        let path = UnsafeRawBufferPointer(rebasing: bytes[head.path.range]).bytes
+        client.pointee.upstreamIndex = table.pointee.route(host: host, path: path) ?? -1
+    }
+
+    /// Writes the head as it goes to backends into a buffer that is kept until a reply comes; false if it does not
+    /// fit.
+    private mutating func keepHead(
+        _ head: RequestHead, _ client: UnsafeMutablePointer<ClientConnection>, _ bytes: UnsafeRawBufferPointer
+    ) -> Bool {
+        guard let backend = client.pointee.route?.pointee.backends.first else { return true }
+        let base = keptRequests.takeSmall()
+        let buffer = UnsafeMutableRawBufferPointer(start: base, count: BufferPool.smallCapacity)
+        let context = ForwardingContext(client: client.pointee.peer.ip, scheme: .http, backend: backend.address)
+        let count = RequestHeadWriter.write(head, of: bytes, fields: fields, context: context, into: buffer)
+        client.pointee.kept = HeldBytes(base: base, count: count ?? 0)
+        return count != nil
+    }
+
+    @inline(__always)
+    mutating func dropKeptRequest(_ client: UnsafeMutablePointer<ClientConnection>) {
+        guard let base = client.pointee.kept.base else { return }
+        keptRequests.giveBackSmall(base)
+        client.pointee.kept = .none
+    }
+
+    // The body.
+
+    /// Takes body bytes that came before a backend is connected, if they can be kept; otherwise they wait.
+    /// - Returns: what is to be done instead of `actions`, if the bytes change that.
+    private mutating func takeEarlyBody(
+        _ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>, _ bytes: UnsafeMutableRawBufferPointer,
+        _ actions: ExchangeActions
+    ) -> ExchangeActions {
+        if !canKeep(bytes.count, client) {
+            engine.unread(slot, UnsafeRawBufferPointer(bytes))
+            return actions
+        }
+        do throws(HTTPFault) {
+            let part = try decodeRequestBody(slot, client, bytes)
+            keep(part, client)
+            return client.pointee.isBodyRead ? actions.union(client.pointee.exchange.handle(.requestEnd)) : actions
+        } catch {
+            return client.pointee.exchange.handle(.invalidRequest(error))
+        }
+    }
+
+    private mutating func readRequestBody(
+        _ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>, _ bytes: UnsafeMutableRawBufferPointer
+    ) {
+        client.pointee.timer = .none
+        guard isServing(client.pointee.upstream) else {
+            let actions = takeEarlyBody(slot, client, bytes, [])
+            perform(actions, slot)
+            return
+        }
+        let part: UnsafeRawBufferPointer
+        do throws(HTTPFault) {
+            part = try decodeRequestBody(slot, client, bytes)
+        } catch {
+            report(.invalidRequest(error), slot)
+            return
+        }
+        if client.pointee.kept.base != nil {
+            if canKeep(part.count, client) {
+                keep(part, client)
+            } else {
+                dropKeptRequest(client)
+                report(.requestNotKept, slot)
+            }
+        }
+        let event: ExchangeEvent = client.pointee.isBodyRead ? .requestEnd : .requestBody
+        let actions = client.pointee.exchange.handle(event)
+        if actions.contains(.forwardRequestBody) && !part.isEmpty { send(part, toUpstreamOf: client) }
+        perform(actions, slot)
+        continueRequest(slot, client)
+    }
+
+    /// Decodes body bytes and frames them for the backend, in place. What lies behind the body waits for the next
+    /// request.
+    private mutating func decodeRequestBody(
+        _ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>, _ bytes: UnsafeMutableRawBufferPointer
+    ) throws(HTTPFault) -> UnsafeRawBufferPointer {
+        let progress = try client.pointee.body.decode(bytes)
+        client.pointee.isBodyRead = progress.isComplete
+        engine.unread(slot, UnsafeRawBufferPointer(rebasing: bytes[progress.consumed...]))
+        let isChunked = client.pointee.exchange.request.framing == .chunked
+        return ScratchFraming.frame(bytes, progress, isChunked: isChunked)
+    }
+
+    private func canKeep(_ count: Int, _ client: UnsafeMutablePointer<ClientConnection>) -> Bool {
+        let room = BufferPool.smallCapacity - Int(client.pointee.kept.count)
+        return client.pointee.kept.base != nil && count + ScratchFraming.maximumGrowth <= room
+    }
+
+    private func keep(_ part: UnsafeRawBufferPointer, _ client: UnsafeMutablePointer<ClientConnection>) {
+        if part.isEmpty { return }
+        let end = client.pointee.kept.base! + Int(client.pointee.kept.count)
+        end.copyMemory(from: part.baseAddress!, byteCount: part.count)
+        client.pointee.kept.grow(by: part.count)
+    }
+
+    /// Goes on receiving the request's body once the backend has taken what came before.
+    mutating func continueRequest(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>) {
+        let upstream = client.pointee.upstream
+        guard client.pointee.state == .open, !client.pointee.isBodyRead, !client.pointee.hasEnded,
+            isServing(upstream), !upstreams[upstream].pointee.isSendBroken, engine.unsentBytes(upstream) == 0
+        else { return }
+        engine.receive(slot, limit: bodyLimit(client))
+        setTimer(.requestBody, slot, options.timeouts.requestBody)
+    }
+
+    /// As much as a receive can bring while no more than a held head's worth can belong to the next request.
+    private func bodyLimit(_ client: UnsafeMutablePointer<ClientConnection>) -> Int {
+        guard let remaining = client.pointee.body.remaining else { return Scratch.unreadCapacity }
+        return Int(min(remaining, UInt64(Scratch.capacity - Scratch.headCapacity))) + Scratch.headCapacity
+    }
+
+    /// Sends the request, from its first byte, as far as it is there.
+    mutating func forwardRequest(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>) {
+        engine.receive(client.pointee.upstream, limit: Scratch.capacity)
+        send(client.pointee.kept.bytes, toUpstreamOf: client)
+        if !client.pointee.isBodyRead { continueRequest(slot, client) }
+    }
+
+    private mutating func send(
+        _ bytes: UnsafeRawBufferPointer, toUpstreamOf client: UnsafeMutablePointer<ClientConnection>
+    ) {
+        let slot = client.pointee.upstream
+        let upstream = upstreams[slot]
+        if upstream.pointee.isSendBroken { return }
+        upstream.pointee.sentBytes += UInt64(bytes.count)
+        switch engine.send(slot, bytes) {
+        case .done, .pending: break
+        case .failed: upstream.pointee.isSendBroken = true
+        }
+        awaitResponse(slot, upstream, client)
+    }
+
+    /// The backend's time runs while it has to read or to answer, not while the client is still sending.
+    mutating func awaitResponse(
+        _ slot: Slot, _ upstream: UnsafeMutablePointer<UpstreamConnection>,
+        _ client: UnsafeMutablePointer<ClientConnection>
+    ) {
+        guard upstream.pointee.awaitsHead, let route = client.pointee.route else { return }
+        if client.pointee.isBodyRead || engine.unsentBytes(slot) > 0 {
+            setTimer(.responseHead, upstream: slot, route.pointee.timeouts.response)
+        } else {
+            upstream.pointee.timer = .none
+        }
+    }
+}

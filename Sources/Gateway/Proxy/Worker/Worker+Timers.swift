@@ -1,0 +1,67 @@
+import Posix
+
+extension Worker where E: ~Copyable {
+    @inline(__always)
+    mutating func setTimer(_ timer: ClientConnection.Timer, _ slot: Slot, _ delay: Nanoseconds) {
+        clients[slot].pointee.timer = timer
+        timers.set(slot, at: now + delay)
+    }
+
+    @inline(__always)
+    mutating func setTimer(_ timer: UpstreamConnection.Timer, upstream slot: Slot, _ delay: Nanoseconds) {
+        upstreams[slot].pointee.timer = timer
+        timers.set(slot, at: now + delay)
+    }
+
+    mutating func expireTimers() {
+        while let slot = timers.expire(now: now) {
+            if clients.contains(slot) { clientTimeout(slot) } else { upstreamTimeout(slot) }
+        }
+        if listeners.resumeAt <= now { resumeListeners() }
+    }
+
+    private mutating func clientTimeout(_ slot: Slot) {
+        let client = clients[slot]
+        let timer = client.pointee.timer
+        client.pointee.timer = .none
+        switch timer {
+        case .none: break
+        case .requestHead: report(.timeout(.requestHead), slot)
+        case .keepAlive: report(.timeout(.keepAlive), slot)
+        case .requestBody: report(.timeout(.requestBody), slot)
+        case .tunnel: report(.timeout(.tunnel), slot)
+        case .linger: closeClient(slot, .reset)
+        case .write: writeTimeout(slot, client)
+        }
+    }
+
+    /// A client that took some bytes since the last look is slow, not gone.
+    private mutating func writeTimeout(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>) {
+        let unsent = engine.unsentBytes(slot)
+        if unsent == 0 { return }
+        if unsent < client.pointee.unsentAtCheck {
+            awaitSend(slot, client)
+        } else if client.pointee.state == .open {
+            report(.timeout(.clientWrite), slot)
+        } else {
+            closeClient(slot, .reset)
+        }
+    }
+
+    private mutating func upstreamTimeout(_ slot: Slot) {
+        let upstream = upstreams[slot]
+        let timer = upstream.pointee.timer
+        upstream.pointee.timer = .none
+        switch timer {
+        case .none: break
+        case .connect:
+            ejectBackend(of: upstream.pointee.client)
+            failAttempt(.timeout(.connect), upstream.pointee.client)
+        case .responseHead: report(.timeout(.responseHead), upstream.pointee.client)
+        case .responseBody: report(.timeout(.responseBody), upstream.pointee.client)
+        case .idle:
+            pool.remove(slot, from: upstreams)
+            closeUpstream(slot)
+        }
+    }
+}

@@ -1,0 +1,183 @@
+import CLinux
+import Posix
+import Synchronization
+
+/// Backends: choosing, connecting, losing and keeping them.
+extension Worker where E: ~Copyable {
+    @inline(__always)
+    func isServing(_ slot: Slot) -> Bool { slot != .none && upstreams[slot].pointee.state == .serving }
+
+    /// Finds a backend for the client's request and a connection to it.
+    mutating func connect(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>) {
+        guard let route = client.pointee.route else { return report(.unroutable, slot) }
+        guard client.pointee.attempts <= route.pointee.retries else { return report(.unavailable, slot) }
+        let isHashed = route.pointee.algorithm == .ipHash
+        let choice = route.pointee.pick(
+            clientHash: isHashed ? StableHash.hash(client.pointee.peer.ip) : 0, random: &random,
+            tried: client.pointee.tried, now: now)
+        guard let choice else { return report(.unavailable, slot) }
+        client.pointee.attempts += 1
+        client.pointee.backendIndex = choice
+        let backend = route.pointee.backends[Int(choice)]
+        backend.counters.pointee.activeRequests.add(1, ordering: .relaxed)
+        backend.counters.pointee.requests.add(1, ordering: .relaxed)
+        if !client.pointee.needsFreshConnection, let pooled = pool.take(backend, from: upstreams) {
+            serve(pooled, slot, isReused: true)
+            report(.connected, slot)
+        } else {
+            open(backend, route.pointee.timeouts.connect, slot, client)
+        }
+    }
+
+    private mutating func open(
+        _ backend: BackendSlot, _ timeout: Nanoseconds, _ slot: Slot,
+        _ client: UnsafeMutablePointer<ClientConnection>
+    ) {
+        let fresh = UpstreamConnection(address: backend.address, backendID: backend.runtimeID)
+        guard let upstream = upstreams.insert(fresh) else { return report(.connectFailed, slot) }
+        do {
+            try engine.connect(upstream, to: backend.address)
+        } catch {
+            upstreams.remove(upstream)
+            if !isOwnShortage(error.code) { ejectBackend(of: slot) }
+            return failAttempt(.connectFailed, slot)
+        }
+        counters.pointee.upstreamConnects.increase()
+        counters.pointee.upstreamConnections.change(by: 1)
+        upstreams[upstream].pointee.client = slot
+        client.pointee.upstream = upstream
+        setTimer(.connect, upstream: upstream, timeout)
+    }
+
+    /// Whether a connect failed for want of something on this side.
+    private func isOwnShortage(_ code: Int32) -> Bool {
+        switch code {
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL: true
+        default: false
+        }
+    }
+
+    /// Ties a connection to the client's exchange.
+    private mutating func serve(_ slot: Slot, _ client: Slot, isReused: Bool) {
+        let upstream = upstreams[slot]
+        upstream.pointee.state = .serving
+        upstream.pointee.timer = .none
+        upstream.pointee.client = client
+        upstream.pointee.isReused = isReused
+        upstream.pointee.hasReplied = false
+        upstream.pointee.awaitsHead = true
+        upstream.pointee.sentBytesBefore = upstream.pointee.sentBytes
+        upstream.pointee.parse = ParseProgress()
+        clients[client].pointee.upstream = slot
+    }
+
+    mutating func upstreamConnected(_ slot: Slot) {
+        let client = upstreams[slot].pointee.client
+        serve(slot, client, isReused: false)
+        report(.connected, client)
+    }
+
+    mutating func upstreamConnectFailed(_ slot: Slot, _ code: Int32) {
+        let client = upstreams[slot].pointee.client
+        if !isOwnShortage(code) { ejectBackend(of: client) }
+        failAttempt(.connectFailed, client)
+    }
+
+    /// The backend closed (`isLost`: reset) the connection, and everything it sent before has been read.
+    mutating func upstreamEnded(_ slot: Slot, isLost: Bool) {
+        let upstream = upstreams[slot]
+        switch upstream.pointee.state {
+        case .idle:
+            pool.remove(slot, from: upstreams)
+            closeUpstream(slot)
+        case .serving:
+            let client = upstream.pointee.client
+            let delivery = delivery(slot, upstream)
+            let event: ExchangeEvent = isLost ? .upstreamLost(delivery) : .upstreamEnd(delivery)
+            if upstream.pointee.hasReplied { return report(event, client) }
+            if upstream.pointee.isReused {
+                // Not the backend's fault: the next attempt may go to it again.
+                clients[client].pointee.needsFreshConnection = true
+                clients[client].pointee.attempts -= 1
+                report(event, client)
+            } else {
+                ejectBackend(of: client)
+                failAttempt(event, client)
+            }
+        case .connecting, .closed: break
+        }
+    }
+
+    /// Whether the backend can have seen a part of the request: the kernel knows what was acknowledged.
+    private func delivery(_ slot: Slot, _ upstream: UnsafeMutablePointer<UpstreamConnection>) -> Delivery {
+        let before = upstream.pointee.sentBytesBefore
+        if upstream.pointee.sentBytes == before { return .none }
+        return engine.acknowledgedBytes(slot) <= before ? .none : .possible
+    }
+
+    /// The attempt at the present backend failed through a fault of its own: it is not tried again.
+    mutating func failAttempt(_ event: ExchangeEvent, _ slot: Slot) {
+        let client = clients[slot]
+        client.pointee.tried.insert(client.pointee.backendIndex)
+        report(event, slot)
+    }
+
+    func ejectBackend(of slot: Slot) {
+        clients[slot].pointee.backend?.pointee.counters.pointee.eject(until: now + options.timeouts.ejection)
+    }
+
+    mutating func upstreamSent(_ slot: Slot) {
+        let upstream = upstreams[slot]
+        guard upstream.pointee.state == .serving else { return }
+        let client = clients[upstream.pointee.client]
+        if client.pointee.exchange.isTunnel {
+            engine.receive(upstream.pointee.client, limit: Scratch.capacity)
+            return
+        }
+        awaitResponse(slot, upstream, client)
+        continueRequest(upstream.pointee.client, client)
+    }
+
+    /// The receive that is under way brings the backend's last words and then reports the loss.
+    mutating func upstreamSendFailed(_ slot: Slot) { upstreams[slot].pointee.isSendBroken = true }
+
+    mutating func keepUpstream(of client: UnsafeMutablePointer<ClientConnection>) {
+        let slot = client.pointee.upstream
+        release(client)
+        if isDraining || !pool.put(slot, into: upstreams) { return closeUpstream(slot) }
+        upstreams[slot].pointee.state = .idle
+        upstreams[slot].pointee.client = .none
+        setTimer(.idle, upstream: slot, options.timeouts.idleUpstream)
+        // Brings the end of the connection, or bytes that nobody asked for; either closes it.
+        engine.receive(slot, limit: Scratch.headCapacity)
+    }
+
+    mutating func discardUpstream(of client: UnsafeMutablePointer<ClientConnection>) {
+        let slot = client.pointee.upstream
+        release(client)
+        if slot != .none { closeUpstream(slot) }
+    }
+
+    /// Ends the client's claim on its backend.
+    private mutating func release(_ client: UnsafeMutablePointer<ClientConnection>) {
+        if let backend = client.pointee.backend {
+            backend.pointee.counters.pointee.activeRequests.subtract(1, ordering: .releasing)
+        }
+        client.pointee.backendIndex = -1
+        client.pointee.upstream = .none
+    }
+
+    mutating func closeUpstream(_ slot: Slot) {
+        let upstream = upstreams[slot]
+        upstream.pointee.state = .closed
+        upstream.pointee.timer = .none
+        upstream.pointee.client = .none
+        engine.close(slot, .orderly)
+    }
+
+    mutating func upstreamClosed(_ slot: Slot) {
+        timers.cancel(slot)
+        upstreams.remove(slot)
+        counters.pointee.upstreamConnections.change(by: -1)
+    }
+}

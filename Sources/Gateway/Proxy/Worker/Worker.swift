@@ -1,0 +1,116 @@
+import CLinux
+import Posix
+
+/// One thread of the data path: takes completions from its engine and carries clients' exchanges forward.
+///
+/// Everything here is this thread's own; other threads see only the `WorkerHandle`. What follows an event is decided
+/// by `Exchange`; the extensions of this type carry it out.
+struct Worker<E: Engine & ~Copyable>: ~Copyable {
+    let handle: WorkerHandle
+    let counters: UnsafeMutablePointer<WorkerCounters>
+    let options: ProxyOptions
+    var engine: E
+    var clients: Slab<ClientConnection>
+    var upstreams: Slab<UpstreamConnection>
+    var pool: UpstreamPool
+    var timers: TimerWheel
+    var tables: AdoptedTables
+    /// Requests that may have to be sent again.
+    var keptRequests: BufferPool
+    let fields = FieldTable()
+    /// For responses of our own.
+    let answerBuffer: UnsafeMutableRawBufferPointer
+    /// For responses without a Date field; renewed once a second.
+    var date = HTTPDate(.now())
+    var dateUntil = Instant.zero
+    var random: RandomSource
+    /// Read once a turn.
+    var now: Instant
+    var listeners = WorkerListeners()
+    var isDraining = false
+    var drainDeadline = Instant.distantFuture
+
+    init(
+        handle: WorkerHandle, options: ProxyOptions, table: RoutingTable, seed: UInt64
+    ) throws(SystemError) {
+        self.handle = handle
+        self.options = options
+        counters = handle.counters
+        let limits = options.limits
+        let capacity = limits.clients + limits.upstreamConnections
+        clients = Slab(firstIndex: 0, capacity: limits.clients)
+        upstreams = Slab(firstIndex: UInt32(limits.clients), capacity: limits.upstreamConnections)
+        pool = UpstreamPool(limit: limits.idlePerBackend)
+        pool.adopt(table)
+        tables = AdoptedTables(table)
+        now = .now()
+        timers = TimerWheel(capacity: capacity, now: now)
+        keptRequests = BufferPool(options.memory)
+        answerBuffer = .allocate(byteCount: OwnResponse.maximumBytes, alignment: 64)
+        random = RandomSource(seed: seed)
+        engine = try E(capacity: capacity, wake: handle.mailbox.descriptor, memory: options.memory)
+    }
+
+    deinit {
+        answerBuffer.deallocate()
+        listeners.closeAll()
+    }
+
+    /// Serves until drained.
+    mutating func run() {
+        while !isFinished {
+            do {
+                try engine.wait(until: nextDeadline, now: now)
+            } catch {
+                Log.error("proxy: a worker ends, its events can not be waited for: \(error)")
+                return
+            }
+            now = .now()
+            renewDate()
+            while let completion = engine.next() { take(completion) }
+            expireTimers()
+        }
+    }
+
+    @inline(__always)
+    private mutating func renewDate() {
+        guard now >= dateUntil else { return }
+        date = HTTPDate(.now())
+        dateUntil = now + .seconds(1)
+    }
+
+    private var isFinished: Bool { isDraining && (clients.count == 0 || now >= drainDeadline) }
+
+    private var nextDeadline: Instant {
+        var deadline = min(timers.nextDeadline(), listeners.resumeAt)
+        if isDraining { deadline = min(deadline, drainDeadline) }
+        return deadline
+    }
+
+    @inline(__always)
+    private mutating func take(_ completion: Completion) {
+        switch completion {
+        case .received(let slot, let bytes):
+            if clients.contains(slot) { clientReceived(slot, bytes) } else { upstreamReceived(slot, bytes) }
+        case .receivedEnd(let slot):
+            if clients.contains(slot) { clientEnded(slot) } else { upstreamEnded(slot, isLost: false) }
+        case .receiveFailed(let slot, _):
+            if clients.contains(slot) { clientLost(slot) } else { upstreamEnded(slot, isLost: true) }
+        case .reset(let slot):
+            // A backend's last words are read first; the receive that follows them reports the loss.
+            if clients.contains(slot) { clientLost(slot) }
+        case .sent(let slot):
+            if clients.contains(slot) { clientSent(slot) } else { upstreamSent(slot) }
+        case .sendFailed(let slot, _):
+            if clients.contains(slot) { clientLost(slot) } else { upstreamSendFailed(slot) }
+        case .connected(let slot): upstreamConnected(slot)
+        case .connectFailed(let slot, let code): upstreamConnectFailed(slot, code)
+        case .closed(let slot):
+            if clients.contains(slot) { clientClosed(slot) } else { upstreamClosed(slot) }
+        case .accepted(_, let descriptor, let peer): accepted(descriptor, from: peer)
+        case .acceptFailed(let listener, let code): acceptFailed(listener, code)
+        case .acceptFinished(let listener): closeListener(listener)
+        case .woken: takeCommands()
+        }
+    }
+}

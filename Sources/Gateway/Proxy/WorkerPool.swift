@@ -1,0 +1,164 @@
+import CLinux
+import Posix
+import Synchronization
+
+/// The data path of a node: a fixed number of worker threads, each with its own sockets, connections and pools.
+///
+/// All methods may be called from any thread.
+package final class WorkerPool: Sendable {
+    private struct State {
+        /// By listener, the sockets of all workers; empty when the number is free.
+        var listeners = [[Int32]](repeating: [], count: ListenerID.maximum)
+        var nextListener = 0
+        var threads: [Thread] = []
+        var isStopping = false
+    }
+
+    private let workers: [WorkerHandle]
+    private let state = Mutex(State())
+
+    /// Starts the threads.
+    package init(_ options: ProxyOptions, table: RoutingTable) throws(SystemError) {
+        var handles: [WorkerHandle] = []
+        for _ in 0..<options.workers { handles.append(try WorkerHandle()) }
+        workers = handles
+        for (index, handle) in handles.enumerated() {
+            handle.oldestGeneration.store(table.generation, ordering: .relaxed)
+            let body = try WorkerBody(handle, options, table, index: index)
+            let thread = try Thread(name: "worker-\(index)") { body.run() }
+            state.withLock { $0.threads.append(thread) }
+        }
+    }
+
+    /// Routes new requests by `table`; requests under way keep theirs.
+    package func publish(_ table: RoutingTable) { post(.publish(table)) }
+
+    /// The generation of the oldest routing table that a request or a worker still uses, for `RoutingTable.init`.
+    package var oldestAdoptedGeneration: UInt64 {
+        workers.reduce(UInt64.max) { min($0, $1.oldestGeneration.load(ordering: .acquiring)) }
+    }
+
+    /// Listens on `address` with one socket a worker; the kernel spreads connections over them.
+    /// - Returns: the listener and the address it has, with the port the kernel chose if that was 0.
+    package func addListener(
+        _ address: SocketAddress, options: Socket.ListenOptions = []
+    ) throws(SystemError) -> (ListenerID, SocketAddress) {
+        let (descriptors, bound) = try openSockets(address, options.union(.sharedPort))
+        let id = state.withLock { state -> ListenerID? in
+            guard !state.isStopping, let id = state.freeListener() else { return nil }
+            state.listeners[id.value] = descriptors
+            // Posted under the lock, so that no removal can overtake it.
+            for (worker, descriptor) in zip(workers, descriptors) {
+                post(.addListener(id, descriptor: descriptor), to: worker)
+            }
+            return id
+        }
+        guard let id else {
+            for descriptor in descriptors { close(descriptor) }
+            throw SystemError("listen on", "\(address): at most \(ListenerID.maximum) listeners", code: EMFILE)
+        }
+        return (id, bound)
+    }
+
+    /// Stops listening.
+    ///
+    /// When this returns no new connection can be made, however busy the workers are, unless `acceptsWaiting`: then
+    /// each worker first takes the connections that the kernel has completed. Connections taken before stay.
+    package func removeListener(_ id: ListenerID, acceptsWaiting: Bool = false) {
+        state.withLock { state in
+            let descriptors = state.listeners[id.value]
+            guard !descriptors.isEmpty, !state.isStopping else { return }
+            state.listeners[id.value] = []
+            if !acceptsWaiting {
+                // The workers close these descriptors only on the command below.
+                for descriptor in descriptors { shutdown(descriptor, Int32(SHUT_RDWR)) }
+            }
+            for worker in workers { post(acceptsWaiting ? .finishListener(id) : .removeListener(id), to: worker) }
+        }
+    }
+
+    /// Ends the workers: no connection is accepted any more, idle ones close, requests under way may finish until
+    /// `deadline`. Returns when all threads have ended.
+    package func stop(drainingUntil deadline: Instant = .zero) {
+        let threads = state.withLock { state -> [Thread] in
+            guard !state.isStopping else { return [] }
+            state.isStopping = true
+            for worker in workers { post(.drain(until: deadline), to: worker) }
+            return state.threads
+        }
+        for thread in threads { thread.join() }
+    }
+
+    package var statistics: ProxyStatistics {
+        var total = ProxyStatistics()
+        for worker in workers { worker.counters.pointee.add(to: &total) }
+        return total
+    }
+
+    /// The same for each worker by itself.
+    package var statisticsByWorker: [ProxyStatistics] {
+        workers.map { worker in
+            var statistics = ProxyStatistics()
+            worker.counters.pointee.add(to: &statistics)
+            return statistics
+        }
+    }
+
+    private func post(_ command: WorkerCommand) {
+        for worker in workers { post(command, to: worker) }
+    }
+
+    private func post(_ command: WorkerCommand, to worker: WorkerHandle) {
+        if !worker.mailbox.post(command) { Log.error("proxy: a worker is stuck, its commands are not taken") }
+    }
+
+    private func openSockets(
+        _ address: SocketAddress, _ options: Socket.ListenOptions
+    ) throws(SystemError) -> ([Int32], SocketAddress) {
+        var descriptors: [Int32] = []
+        var bound = address
+        do {
+            for _ in workers {
+                let socket = try Socket.listen(on: bound, options: options)
+                // Accepted connections inherit it.
+                Socket.setNoDelay(socket.raw)
+                if bound.port == 0, let actual = Socket.localAddress(of: socket.raw) { bound.port = actual.port }
+                descriptors.append(socket.take())
+            }
+        } catch {
+            for descriptor in descriptors { close(descriptor) }
+            throw error
+        }
+        return (descriptors, bound)
+    }
+}
+
+/// Carries a worker into its thread: a closure can not own a value that is not copyable.
+private final class WorkerBody: @unchecked Sendable {
+    private var worker: Worker<EpollEngine>
+    private let processor: Int32?
+
+    init(_ handle: WorkerHandle, _ options: ProxyOptions, _ table: RoutingTable, index: Int) throws(SystemError) {
+        // Differs from worker to worker, so that random choices do.
+        let seed = Instant.now().nanoseconds &+ UInt64(index) << 32
+        worker = try Worker(handle: handle, options: options, table: table, seed: seed)
+        processor = options.pinsWorkers ? Int32(index) % Int32(sysconf(Int32(_SC_NPROCESSORS_ONLN))) : nil
+    }
+
+    func run() {
+        if let processor { _ = clinux_pin_thread(processor) }
+        worker.run()
+    }
+}
+
+extension WorkerPool.State {
+    /// Numbers go round, so that one is not used again while a worker may still be finishing its listener.
+    fileprivate mutating func freeListener() -> ListenerID? {
+        for _ in 0..<ListenerID.maximum {
+            let candidate = nextListener
+            nextListener = (nextListener + 1) % ListenerID.maximum
+            if listeners[candidate].isEmpty { return ListenerID(candidate) }
+        }
+        return nil
+    }
+}

@@ -1,7 +1,7 @@
 /// Fixed places for plain structs, reached by pointer. Freed places are used again last-in first-out.
 ///
 /// Address space is reserved for the full capacity; memory is touched only up to the most that was in use.
-package struct Slab<Element: BitwiseCopyable>: ~Copyable {
+package struct Slab<Element>: ~Copyable {
     package let firstIndex: UInt32
     package let capacity: Int
     package private(set) var count = 0
@@ -12,6 +12,7 @@ package struct Slab<Element: BitwiseCopyable>: ~Copyable {
 
     /// Slots are numbered from `firstIndex` on, so that several slabs share one engine.
     package init(firstIndex: UInt32, capacity: Int) {
+        precondition(_isPOD(Element.self), "elements are dropped without being deinitialised")
         precondition(capacity > 0 && capacity < Int(UInt32.max) - Int(firstIndex), "slab capacity out of range")
         self.firstIndex = firstIndex
         self.capacity = capacity

@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// All methods may be called from any thread.
 package final class WorkerPool: Sendable {
-    private struct State {
+    fileprivate struct State {
         /// By listener, the sockets of all workers; empty when the number is free.
         var listeners = [[Int32]](repeating: [], count: ListenerID.maximum)
         var nextListener = 0

@@ -31,7 +31,7 @@ extension Worker where E: ~Copyable {
         engine.receive(slot, limit: Scratch.capacity)
     }
 
-    mutating func linger(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>, _ count: Int) {
+    mutating func dropLingering(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>, _ count: Int) {
         client.pointee.lingered += count
         if client.pointee.lingered > Worker.lingerBytes { return closeClient(slot, .reset) }
         engine.receive(slot, limit: Scratch.capacity)

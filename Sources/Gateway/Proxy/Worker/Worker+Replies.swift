@@ -1,3 +1,4 @@
+import CLinux
 import Posix
 
 /// Sending to clients: heads, bodies, and responses of our own.
@@ -21,7 +22,7 @@ extension Worker where E: ~Copyable {
         }
         let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[head.byteCount...])
         if actions.contains(.startTunnel) {
-            startTunnel(slot, clientSlot, client, UnsafeRawBufferPointer(prepend(written, to: rest)))
+            startTunnel(slot, clientSlot, client, prepend(written, to: UnsafeRawBufferPointer(rest)))
         } else {
             forwardReply(slot, upstream, head: written, rest)
         }
@@ -44,7 +45,8 @@ extension Worker where E: ~Copyable {
         let start = UnsafeMutableRawPointer(mutating: source.baseAddress! - room)
         let target = UnsafeMutableRawBufferPointer(start: start, count: room)
         let terms = ReplyTerms(
-            framing: client.pointee.exchange.replyFraming, announcesClose: client.pointee.exchange.announcesClose,
+            framing: head.traits.isInterim ? .none : client.pointee.exchange.replyFraming,
+            announcesClose: client.pointee.exchange.announcesClose,
             clientVersion: client.pointee.exchange.request.version, date: date)
         guard
             let count = ResponseHeadWriter.write(head, of: source, fields: fields, terms: terms, into: target)

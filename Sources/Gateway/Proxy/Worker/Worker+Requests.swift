@@ -14,7 +14,7 @@ extension Worker where E: ~Copyable {
             } else {
                 readRequestBody(slot, client, bytes)
             }
-        case .lingering: linger(slot, client, bytes.count)
+        case .lingering: dropLingering(slot, client, bytes.count)
         case .closing, .closed: break
         }
     }

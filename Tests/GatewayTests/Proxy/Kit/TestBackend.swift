@@ -1,0 +1,71 @@
+import Glibc
+import Posix
+import Synchronization
+
+/// A backend on a port of its own, with a thread for each connection.
+final class TestBackend: Sendable {
+    let address: SocketAddress
+    private let listener: Int32
+    private let state: Mutex<State>
+
+    private struct State {
+        var threads: [Thread] = []
+        var connections = 0
+        var requests: [Wire.Message] = []
+    }
+
+    /// Serves each connection with `serve`, and closes it when that returns or throws.
+    init(_ serve: @escaping @Sendable (Wire, TestBackend) throws -> Void) throws {
+        let socket = try Socket.listen(on: SocketAddress("127.0.0.1:0")!)
+        address = Socket.localAddress(of: socket.raw)!
+        listener = socket.take()
+        _ = fcntl(listener, F_SETFL, 0)
+        state = Mutex(State())
+        let thread = try Thread(name: "backend") { [listener, weak self] in
+            while true {
+                let connection = accept(listener, nil, nil)
+                guard connection >= 0, let self else { return }
+                self.run(connection, serve)
+            }
+        }
+        state.withLock { $0.threads.append(thread) }
+    }
+
+    /// Answers each request of a connection with what `answer` returns.
+    convenience init(answering answer: @escaping @Sendable (Wire.Message) -> String) throws {
+        try self.init { wire, backend in
+            while true {
+                let request = try wire.message()
+                backend.record(request)
+                try wire.send(answer(request))
+            }
+        }
+    }
+
+    /// Answers 200 with `name` as body.
+    convenience init(named name: String) throws {
+        try self.init(answering: { _ in
+            "HTTP/1.1 200 OK\r\nContent-Length: \(name.utf8.count)\r\nX-Backend: \(name)\r\n\r\n\(name)"
+        })
+    }
+
+    private func run(_ connection: Int32, _ serve: @escaping @Sendable (Wire, TestBackend) throws -> Void) {
+        let thread = try? Thread(name: "backend") { [self] in
+            try? serve(Wire(connection), self)
+        }
+        state.withLock { state in
+            state.connections += 1
+            if let thread { state.threads.append(thread) }
+        }
+    }
+
+    func record(_ request: Wire.Message) { state.withLock { $0.requests.append(request) } }
+
+    var requests: [Wire.Message] { state.withLock { $0.requests } }
+    var connectionCount: Int { state.withLock { $0.connections } }
+
+    /// Refuses connections from now on.
+    func stop() { shutdown(listener, Int32(SHUT_RDWR)) }
+
+    deinit { close(listener) }
+}

@@ -1,0 +1,84 @@
+import Gateway
+import Glibc
+import Posix
+import Synchronization
+import Testing
+
+/// A worker pool in front of test backends.
+final class TestGateway {
+    let pool: WorkerPool
+    let address: SocketAddress
+    let listener: ListenerID
+    private(set) var registry = RuntimeRegistry(firstStep: 0)
+    private var generation: UInt64 = 1
+
+    /// Routes `/` to `backends`.
+    convenience init(
+        _ backends: [SocketAddress], timeouts: UpstreamTimeouts = .standard, retries: Int = 2,
+        options: ProxyOptions = ProxyOptions(limits: TestGateway.limits)
+    ) throws {
+        try self.init(TestGateway.configuration(backends, timeouts: timeouts, retries: retries), options: options)
+    }
+
+    init(
+        _ configuration: GatewayConfiguration, options: ProxyOptions = ProxyOptions(limits: TestGateway.limits),
+        isUsable: (BackendKey) -> Bool = { _ in true }
+    ) throws {
+        let table = RoutingTable(
+            configuration, generation: 1, registry: &registry, oldestAdopted: 0, isUsable: isUsable)
+        pool = try WorkerPool(options, table: table)
+        (listener, address) = try pool.addListener(SocketAddress("127.0.0.1:0")!)
+    }
+
+    deinit { pool.stop() }
+
+    static let limits = ProxyLimits(clients: 4096, upstreamConnections: 1024, idlePerBackend: 64)
+
+    static func configuration(
+        _ backends: [SocketAddress], timeouts: UpstreamTimeouts = .standard, retries: Int = 2, path: String = "/"
+    ) -> GatewayConfiguration {
+        let upstream = Upstream(
+            name: "main", backends: backends.map { Backend(address: $0) }, health: nil, timeouts: timeouts,
+            retries: retries)
+        return GatewayConfiguration(
+            listeners: [Listener(name: "web", port: 80)], routes: [Route(path: path, upstream: "main")],
+            upstreams: [upstream])
+    }
+
+    func publish(_ configuration: GatewayConfiguration, isUsable: (BackendKey) -> Bool = { _ in true }) {
+        generation += 1
+        pool.publish(
+            RoutingTable(
+                configuration, generation: generation, registry: &registry,
+                oldestAdopted: pool.oldestAdoptedGeneration, isUsable: isUsable))
+    }
+
+    var publishedGeneration: UInt64 { generation }
+
+    func connect(receiveBuffer: Int32? = nil) throws -> Wire { try Wire(to: address, receiveBuffer: receiveBuffer) }
+
+    /// Requests under way at a backend, by the counter that balancing uses.
+    func activeRequests(_ backend: SocketAddress) -> Int {
+        let runtime = registry.runtime(BackendKey(upstream: "main", address: backend))
+        return runtime?.counters.pointee.activeRequests.load(ordering: .acquiring) ?? -1
+    }
+
+    /// Waits until `condition` holds, at most ten seconds.
+    func wait(_ condition: () -> Bool) -> Bool {
+        let deadline = Instant.now() + .seconds(10)
+        while Instant.now() < deadline {
+            if condition() { return true }
+            sched_yield()
+        }
+        return false
+    }
+}
+
+extension Wire {
+    static let get = "GET / HTTP/1.1\r\nHost: test\r\n\r\n"
+
+    func get(_ path: String = "/", fields: String = "") throws -> Message {
+        try send("GET \(path) HTTP/1.1\r\nHost: test\r\n\(fields)\r\n")
+        return try message()
+    }
+}

@@ -26,6 +26,7 @@ let package = Package(
         .testTarget(name: "RaftTests", dependencies: ["Raft", "Posix"], swiftSettings: strict),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Raft"], swiftSettings: strict),
         .testTarget(name: "GatewayTests", dependencies: ["Gateway", "Raft", "Posix"], swiftSettings: strict),
+        .testTarget(name: "gwnodeTests", dependencies: ["gwnode", "Gateway", "Posix"], swiftSettings: strict),
         .testTarget(name: "ClusterTests", dependencies: ["gwnode", "Gateway", "Raft", "Posix"], swiftSettings: strict),
     ]
 )

@@ -1,1 +1,53 @@
-@main enum Main { static func main() {} }
+import Glibc
+
+@main enum Main {
+    static func main() {
+        exit(run(Array(CommandLine.arguments.dropFirst())).rawValue)
+    }
+
+    private static func run(_ arguments: [String]) -> ExitCode {
+        do throws(UsageError) {
+            return carryOut(try Invocation(arguments))
+        } catch {
+            Terminal.complain(error.description)
+            return .usage
+        }
+    }
+
+    private static func carryOut(_ invocation: Invocation) -> ExitCode {
+        do throws(CommandFailure) {
+            switch invocation {
+            case .help(let command):
+                Terminal.write(command.map(HelpText.explanation) ?? HelpText.overview)
+                return .success
+            case .version:
+                Terminal.write("gwnode \(gwnodeVersion)\n")
+                return .success
+            case .run(let configPath):
+                return try Run.start(configPath: configPath)
+            case .demo(let directory, let basePort):
+                return try Demo.start(directory: directory, basePort: basePort)
+            case .validate(let files):
+                return try ValidateCommand.run(files)
+            case .status(let access, let format, let watch):
+                return try StatusCommand.run(client(access), format, watch: watch)
+            case .showConfiguration(let access, let consistency):
+                return try ConfigurationCommands.show(client(access), consistency)
+            case .applyConfiguration(let access, let file, let revision):
+                return try ConfigurationCommands.apply(client(access), file: file, ifRevision: revision)
+            case .listBackends(let access, let format):
+                return try BackendCommands.list(client(access), format)
+            case .setMode(let access, let mode, let upstream, let address):
+                return try BackendCommands.setMode(client(access), mode, upstream: upstream, address)
+            }
+        } catch {
+            for line in error.lines { Terminal.note(Terminal.printable(line)) }
+            return error.code
+        }
+    }
+
+    private static func client(_ access: AdminAccess) throws(CommandFailure) -> ClusterClient {
+        let environment = getenv("GWNODE_ADMIN").map { String(cString: $0) }
+        return ClusterClient(addresses: try access.resolve(environment: environment))
+    }
+}

@@ -97,4 +97,6 @@ package struct BackendModeDocument: Codable, Hashable, Sendable {
 /// The answer of `GET /v1/backends`.
 package struct BackendsDocument: Codable, Hashable, Sendable {
     package var upstreams: [StatusDocument.Upstream]
+
+    package init(upstreams: [StatusDocument.Upstream]) { self.upstreams = upstreams }
 }

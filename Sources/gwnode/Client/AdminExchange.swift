@@ -1,0 +1,189 @@
+import Gateway
+import Glibc
+import Posix
+
+/// A request to a node's admin API.
+package struct AdminCall: Hashable, Sendable {
+    package var method: HTTPMethod
+    /// Path and query, percent-encoded.
+    package var target: String
+    package var body: [UInt8]
+    package var ifMatch: String?
+    /// For the whole exchange.
+    package var timeout: Nanoseconds
+
+    package init(
+        method: HTTPMethod, target: String, body: [UInt8] = [], ifMatch: String? = nil, timeout: Nanoseconds
+    ) {
+        self.method = method
+        self.target = target
+        self.body = body
+        self.ifMatch = ifMatch
+        self.timeout = timeout
+    }
+
+    static func get(_ target: String) -> AdminCall {
+        AdminCall(method: .get, target: target, timeout: .seconds(2))
+    }
+
+    /// A node gives up on agreement of its own accord before this timeout.
+    static func put(_ target: String, _ body: [UInt8], ifMatch: String? = nil) -> AdminCall {
+        AdminCall(method: .put, target: target, body: body, ifMatch: ifMatch, timeout: .seconds(40))
+    }
+}
+
+/// What a node answered.
+package struct AdminAnswer: Hashable, Sendable {
+    package var status: UInt16
+    package var entityTag: String?
+    package var body: [UInt8]
+
+    package init(status: UInt16, entityTag: String?, body: [UInt8]) {
+        self.status = status
+        self.entityTag = entityTag
+        self.body = body
+    }
+}
+
+/// Why there is no answer.
+package enum AdminExchangeError: Error, Hashable, Sendable {
+    /// The request never left this machine, so another node can be asked.
+    case notSent(String)
+    /// The node may have carried out the request.
+    case noAnswer(String)
+
+    package var reason: String {
+        switch self {
+        case .notSent(let reason), .noAnswer(let reason): reason
+        }
+    }
+}
+
+/// One request on a connection of its own, with a deadline and a bound on the answer.
+package struct AdminExchange: ~Copyable {
+    package static let connectTimeout = Nanoseconds.seconds(1)
+    package static let answerLimit = 32 << 20
+
+    private let socket: FileDescriptor
+    private let deadline: Instant
+
+    /// Sends `call` to `address` and waits for the answer.
+    package static func run(_ call: AdminCall, at address: HostPort) throws(AdminExchangeError) -> AdminAnswer {
+        let deadline = Instant.now() + call.timeout
+        let numeric = try resolve(address)
+        let exchange = try AdminExchange(connectingTo: numeric, deadline: deadline)
+        try exchange.send(call, host: numeric)
+        return try exchange.receive(call.method)
+    }
+
+    private init(connectingTo address: SocketAddress, deadline: Instant) throws(AdminExchangeError) {
+        let socket: FileDescriptor
+        do throws(SystemError) { socket = try Socket.startConnecting(to: address) } catch {
+            throw .notSent(SystemError.message(for: error.code))
+        }
+        guard Self.wait(socket.raw, POLLOUT, until: min(deadline, Instant.now() + Self.connectTimeout)) else {
+            throw .notSent("no connection in time")
+        }
+        let code = Socket.pendingError(socket.raw)
+        if code != 0 { throw .notSent(SystemError.message(for: code)) }
+        self.socket = socket
+        self.deadline = deadline
+    }
+
+    /// The Host field has the numeric address, which a node always takes for its own.
+    private borrowing func send(_ call: AdminCall, host: SocketAddress) throws(AdminExchangeError) {
+        let method = call.method == .put ? "PUT" : "GET"
+        var head = "\(method) \(call.target) HTTP/1.1\r\nHost: \(host)\r\nConnection: close\r\n"
+        if let ifMatch = call.ifMatch { head += "If-Match: \(ifMatch)\r\n" }
+        if call.method == .put { head += "Content-Length: \(call.body.count)\r\n" }
+        var rest = (Array((head + "\r\n").utf8) + call.body)[...]
+        while !rest.isEmpty {
+            guard Self.wait(socket.raw, POLLOUT, until: deadline) else { throw .noAnswer("it takes no request") }
+            let count = rest.withUnsafeBytes { bytes in
+                retryingOnInterrupt { Glibc.send(socket.raw, bytes.baseAddress!, bytes.count, Int32(MSG_NOSIGNAL)) }
+            }
+            // A node that refuses a request early closes before it has read all of it; its answer tells why.
+            if count < 0 && (errno == EPIPE || errno == ECONNRESET) { return }
+            if count < 0 && errno != EAGAIN { throw .noAnswer(SystemError.message(for: errno)) }
+            rest = rest.dropFirst(max(0, count))
+        }
+    }
+
+    private borrowing func receive(_ method: HTTPMethod) throws(AdminExchangeError) -> AdminAnswer {
+        var input: [UInt8] = []
+        let fields = FieldTable()
+        var progress = ParseProgress()
+        while true {
+            switch input.withUnsafeBytes({
+                ResponseParser.parse($0, to: method, fields: fields, progress: &progress)
+            }) {
+            case .incomplete:
+                try receiveMore(&input)
+            case .invalid(let fault):
+                throw .noAnswer("it is no admin API of gwnode: \(fault.reason)")
+            case .complete(let head) where head.traits.isInterim:
+                input.removeFirst(head.byteCount)
+                progress = ParseProgress()
+            case .complete(let head):
+                guard case .length(let length) = head.traits.framing, length <= UInt64(Self.answerLimit) else {
+                    throw .noAnswer("it is no admin API of gwnode: the answer has no acceptable length")
+                }
+                let end = head.byteCount + Int(length)
+                while input.count < end { try receiveMore(&input) }
+                return AdminAnswer(
+                    status: head.traits.status, entityTag: Self.entityTag(head, fields, input),
+                    body: Array(input[head.byteCount..<end]))
+            }
+        }
+    }
+
+    private borrowing func receiveMore(_ input: inout [UInt8]) throws(AdminExchangeError) {
+        guard Self.wait(socket.raw, POLLIN, until: deadline) else { throw .noAnswer("no answer in time") }
+        let (count, code) = withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 1) { buffer in
+            let count = retryingOnInterrupt { recv(socket.raw, buffer.baseAddress!, buffer.count, 0) }
+            if count > 0 { input.append(contentsOf: buffer[..<count]) }
+            return (count, errno)
+        }
+        if count == 0 { throw .noAnswer("it closed the connection in the middle of an answer") }
+        if count < 0 && code != EAGAIN { throw .noAnswer(SystemError.message(for: code)) }
+    }
+
+    private static func entityTag(
+        _ head: ResponseHead, _ fields: borrowing FieldTable, _ input: [UInt8]
+    ) -> String? {
+        func text(_ slice: ByteSlice) -> String { String(decoding: input[slice.range], as: UTF8.self) }
+        for index in 0..<head.fieldCount where text(fields[index].name).lowercased() == "etag" {
+            return text(fields[index].value)
+        }
+        return nil
+    }
+
+    private static func wait(_ descriptor: Int32, _ events: Int32, until deadline: Instant) -> Bool {
+        while true {
+            let left = deadline - Instant.now()
+            var poll = pollfd(fd: descriptor, events: Int16(events), revents: 0)
+            let ready = Glibc.poll(&poll, 1, Int32(clamping: (left.count + 999_999) / 1_000_000))
+            if ready > 0 { return true }
+            if ready == 0 || errno != EINTR { return false }
+        }
+    }
+
+    private static func resolve(_ address: HostPort) throws(AdminExchangeError) -> SocketAddress {
+        if let numeric = address.numericAddress { return numeric }
+        var hints = addrinfo()
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var found: UnsafeMutablePointer<addrinfo>?
+        let code = getaddrinfo(address.host, nil, &hints, &found)
+        guard code == 0, let first = found else {
+            throw .notSent("cannot resolve \(address.host): \(String(cString: gai_strerror(code)))")
+        }
+        defer { freeaddrinfo(first) }
+        var storage = sockaddr_storage()
+        memcpy(&storage, first.pointee.ai_addr, Int(first.pointee.ai_addrlen))
+        guard var numeric = SocketAddress(storage) else {
+            throw .notSent("\(address.host) has no IP address")
+        }
+        numeric.port = address.port
+        return numeric
+    }
+}

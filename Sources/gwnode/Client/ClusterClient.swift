@@ -1,0 +1,81 @@
+import FoundationEssentials
+import Gateway
+
+/// The cluster behind several admin addresses, of which any may be dead.
+package struct ClusterClient: Sendable {
+    private let addresses: [HostPort]
+    private let exchange: @Sendable (AdminCall, HostPort) throws(AdminExchangeError) -> AdminAnswer
+
+    package init(
+        addresses: [HostPort],
+        exchange: @escaping @Sendable (AdminCall, HostPort) throws(AdminExchangeError) -> AdminAnswer =
+            AdminExchange.run
+    ) {
+        self.addresses = addresses
+        self.exchange = exchange
+    }
+
+    /// The status as the first node that sees a quorum has it, else as the first node that answers has it.
+    package func status() throws(CommandFailure) -> StatusDocument {
+        var withoutQuorum: StatusDocument?
+        var failures: [String] = []
+        for address in addresses {
+            do throws(AdminExchangeError) {
+                let document = try decode(StatusDocument.self, exchange(.get("/v1/status"), address))
+                if document.quorum { return document }
+                withoutQuorum = withoutQuorum ?? document
+            } catch {
+                failures.append("\(address): \(error.reason)")
+            }
+        }
+        if let withoutQuorum { return withoutQuorum }
+        throw Self.unreachable(failures)
+    }
+
+    /// Asks one node after the other until one carries out `call`. A request that may have been carried out is not
+    /// repeated unless it only reads.
+    package func ask(_ call: AdminCall) throws(CommandFailure) -> AdminAnswer {
+        var failures: [String] = []
+        var refusal: CommandFailure?
+        for address in addresses {
+            switch attempt(call, at: address) {
+            case .success(let answer) where answer.status == 200: return answer
+            case .success(let answer) where answer.status == 503: refusal = Self.failure(answer, from: address)
+            case .success(let answer): throw Self.failure(answer, from: address)
+            case .failure(.noAnswer(let reason)) where call.method != .get:
+                throw CommandFailure(
+                    .unreachable, "\(address): \(reason); whether it was done is unknown, see `gwnode status`")
+            case .failure(let error): failures.append("\(address): \(error.reason)")
+            }
+        }
+        throw refusal ?? Self.unreachable(failures)
+    }
+
+    private func attempt(_ call: AdminCall, at address: HostPort) -> Result<AdminAnswer, AdminExchangeError> {
+        do throws(AdminExchangeError) { return .success(try exchange(call, address)) } catch { return .failure(error) }
+    }
+
+    private func decode<Document: Decodable>(
+        _ type: Document.Type, _ answer: AdminAnswer
+    ) throws(AdminExchangeError) -> Document {
+        guard answer.status == 200, let document = try? JSONDecoder().decode(type, from: Data(answer.body)) else {
+            throw .noAnswer("it gives no status as gwnode does (HTTP status \(answer.status))")
+        }
+        return document
+    }
+
+    private static func unreachable(_ failures: [String]) -> CommandFailure {
+        CommandFailure(
+            .unreachable,
+            lines: failures + ["no node answers; is one running, and are --admin or GWNODE_ADMIN right?"])
+    }
+
+    /// The validator's lines alone when there are any: they are for programs too.
+    private static func failure(_ answer: AdminAnswer, from address: HostPort) -> CommandFailure {
+        let code: ExitCode = answer.status == 503 || answer.status == 504 ? .noQuorum : .failure
+        guard let problem = try? JSONDecoder().decode(ProblemDetails.self, from: Data(answer.body)) else {
+            return CommandFailure(code, "\(address) answers with HTTP status \(answer.status), which says no more")
+        }
+        return CommandFailure(code, lines: problem.problems ?? ["\(address): \(problem.detail)"])
+    }
+}

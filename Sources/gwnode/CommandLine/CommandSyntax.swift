@@ -1,0 +1,144 @@
+/// A command of gwnode, as its words say it.
+package enum CommandName: String, CaseIterable, Sendable {
+    case run
+    case demo
+    case validate
+    case status
+    case configShow = "config show"
+    case configApply = "config apply"
+    case backendList = "backend list"
+    case backendEnable = "backend enable"
+    case backendDrain = "backend drain"
+    case backendDisable = "backend disable"
+    case version
+    case help
+
+    package var words: [String] { rawValue.split(separator: " ").map(String.init) }
+}
+
+/// An option that a command declares.
+package struct OptionSyntax: Sendable {
+    /// With its dashes.
+    package var name: String
+    /// What stands for the value in the help; nil for an option without a value.
+    package var value: String?
+    package var summary: String
+
+    static func flag(_ name: String, _ summary: String) -> OptionSyntax {
+        OptionSyntax(name: name, value: nil, summary: summary)
+    }
+
+    static func value(_ name: String, _ value: String, _ summary: String) -> OptionSyntax {
+        OptionSyntax(name: name, value: value, summary: summary)
+    }
+}
+
+/// What a command takes, and what its help says.
+package struct CommandSyntax: Sendable {
+    /// As the help shows them, such as `FILE...`.
+    package var operands = ""
+    package var operandCount: ClosedRange<Int> = 0...0
+    package var options: [OptionSyntax] = []
+    /// One line.
+    package var summary: String
+    package var details = ""
+    /// Command lines with what they do.
+    package var examples: [(line: String, meaning: String)] = []
+}
+
+extension CommandName {
+    package var syntax: CommandSyntax {
+        switch self {
+        case .run: Self.runSyntax
+        case .demo: Self.demoSyntax
+        case .validate: Self.validateSyntax
+        case .status: Self.statusSyntax
+        case .configShow: Self.configShowSyntax
+        case .configApply: Self.configApplySyntax
+        case .backendList: Self.backendListSyntax
+        case .backendEnable: Self.modeSyntax("Lets a backend take requests again.", "enable")
+        case .backendDrain: Self.modeSyntax("Sends a backend no new requests; running ones end.", "drain")
+        case .backendDisable:
+            Self.modeSyntax("Sends a backend no requests; running ones are not waited for.", "disable")
+        case .version: CommandSyntax(summary: "Prints the version.")
+        case .help:
+            CommandSyntax(
+                operands: "[COMMAND]", operandCount: 0...2, summary: "Explains gwnode or one of its commands.")
+        }
+    }
+
+    private static let accessOptions: [OptionSyntax] = [
+        .value("--admin", "HOST:PORT[,...]", "Ask these nodes, in this order."),
+        .value("--config", "FILE", "Ask the peers of this node file."),
+    ]
+
+    private static let accessDetails = """
+        Without --admin and --config the nodes are those of the environment variable GWNODE_ADMIN (as --admin), or \
+        127.0.0.1:8091 to 8093, where the demo has them.
+        """
+
+    private static let formatOption = OptionSyntax.value("--format", "table|json", "How to print; table unless told.")
+
+    private static let runSyntax = CommandSyntax(
+        options: [.value("--config", "FILE", "The node file.")],
+        summary: "Runs a node until SIGTERM.",
+        examples: [("gwnode run --config /etc/gwnode/node.json5", "what the systemd unit does")])
+
+    private static let demoSyntax = CommandSyntax(
+        options: [
+            .value("--directory", "DIR", "Keep the nodes' data and files here; a temporary directory unless told."),
+            .value("--base-port", "N", "The port of the virtual address, 1024 to 65000; 8080 unless told."),
+        ],
+        summary: "Starts a cluster of three nodes and three sample backends on this machine, until ^C.",
+        details: """
+            With base port N: virtual address 127.0.0.100:N, the nodes' own addresses 127.0.0.1:N+1 to N+3, admin API \
+            N+11 to N+13, Raft N+21 to N+23, backends N+31 to N+33.
+            """,
+        examples: [("gwnode demo --base-port 9000", "the virtual address is 127.0.0.100:9000")])
+
+    private static let validateSyntax = CommandSyntax(
+        operands: "FILE...", operandCount: 1...1000,
+        summary: "Checks node files and gateway files.",
+        details: "Prints every problem as file:line:column: path: what is wrong; what would be right. Exits 0 or 1.",
+        examples: [("gwnode validate node.json5 gateway.json5", "checks both, each for what it is")])
+
+    private static let statusSyntax = CommandSyntax(
+        options: accessOptions + [formatOption, .flag("--watch", "Print again every second until ^C.")],
+        summary: "Shows nodes, virtual addresses, upstreams and backends.",
+        details: """
+            Asks one node after the other until one answers that sees a quorum. Exits 0 when all is well, 1 when \
+            something is down, 2 without a quorum, 3 when no node answers. \(accessDetails)
+            """,
+        examples: [
+            ("gwnode status", "the demo's cluster"),
+            ("gwnode status --admin 10.0.0.1:8091,10.0.0.2:8091 --format json", "for programs"),
+        ])
+
+    private static let configShowSyntax = CommandSyntax(
+        options: accessOptions + [.flag("--stale", "Take what the asked node has, even without a quorum.")],
+        summary: "Prints the gateway configuration that is in force.",
+        details: "The text goes to standard output, its revision to standard error. \(accessDetails)",
+        examples: [("gwnode config show > gateway.json5", "to edit it and apply it again")])
+
+    private static let configApplySyntax = CommandSyntax(
+        operands: "FILE", operandCount: 1...1,
+        options: accessOptions + [.value("--if-revision", "N", "Only if revision N is still in force.")],
+        summary: "Puts a gateway file in force on the whole cluster.",
+        details: "Prints every problem of the file and changes nothing if there is one. \(accessDetails)",
+        examples: [("gwnode config apply gateway.json5 --if-revision 4", "fails if someone was faster")])
+
+    private static let backendListSyntax = CommandSyntax(
+        options: accessOptions + [formatOption],
+        summary: "Lists upstreams and backends.",
+        details: accessDetails)
+
+    private static func modeSyntax(_ summary: String, _ verb: String) -> CommandSyntax {
+        CommandSyntax(
+            operands: "[UPSTREAM] ADDRESS", operandCount: 1...2, options: accessOptions, summary: summary,
+            details: "Without UPSTREAM: in every upstream that has the address. \(accessDetails)",
+            examples: [
+                ("gwnode backend \(verb) app 10.0.0.7:8080", "in the upstream app"),
+                ("gwnode backend \(verb) 10.0.0.7:8080", "in all upstreams"),
+            ])
+    }
+}

@@ -1,0 +1,100 @@
+import Gateway
+import Posix
+
+/// What the command line asks for, with every value read.
+package enum Invocation: Hashable, Sendable {
+    case help(CommandName?)
+    case version
+    case run(configPath: String)
+    case demo(directory: String?, basePort: UInt16)
+    case validate(files: [String])
+    case status(AdminAccess, OutputFormat, watch: Bool)
+    case showConfiguration(AdminAccess, AdminServices.Consistency)
+    case applyConfiguration(AdminAccess, file: String, ifRevision: Revision?)
+    case listBackends(AdminAccess, OutputFormat)
+    case setMode(AdminAccess, BackendMode, upstream: String?, SocketAddress)
+
+    /// `arguments` are those after the program's name.
+    package init(_ arguments: [String]) throws(UsageError) {
+        let parsed = try ParsedArguments(arguments)
+        self = parsed.wantsHelp ? .help(parsed.command) : try Self.read(parsed)
+    }
+
+    private static func read(_ parsed: ParsedArguments) throws(UsageError) -> Invocation {
+        switch parsed.command {
+        case .help: .help(try helpTopic(parsed.operands))
+        case .version: .version
+        case .run: .run(configPath: try configPath(parsed))
+        case .demo: .demo(directory: parsed.value("--directory"), basePort: try basePort(parsed))
+        case .validate: .validate(files: parsed.operands)
+        case .status: .status(try access(parsed), try format(parsed), watch: parsed.has("--watch"))
+        case .configShow:
+            .showConfiguration(try access(parsed), parsed.has("--stale") ? .stale : .linearizable)
+        case .configApply:
+            .applyConfiguration(try access(parsed), file: parsed.operands[0], ifRevision: try revision(parsed))
+        case .backendList: .listBackends(try access(parsed), try format(parsed))
+        case .backendEnable: try modeChange(parsed, .enabled)
+        case .backendDrain: try modeChange(parsed, .draining)
+        case .backendDisable: try modeChange(parsed, .disabled)
+        }
+    }
+
+    private static func helpTopic(_ words: [String]) throws(UsageError) -> CommandName? {
+        if words.isEmpty { return nil }
+        if words.count == 1, CommandName.allCases.contains(where: { $0.words.count == 2 && $0.words[0] == words[0] }) {
+            return nil
+        }
+        return try ParsedArguments(words + ["--help"]).command
+    }
+
+    private static func configPath(_ parsed: ParsedArguments) throws(UsageError) -> String {
+        guard let path = parsed.value("--config") else { throw UsageError("run needs --config FILE, the node file") }
+        return path
+    }
+
+    /// The highest of the demo's ports is 33 above the base port.
+    private static func basePort(_ parsed: ParsedArguments) throws(UsageError) -> UInt16 {
+        guard let text = parsed.value("--base-port") else { return 8080 }
+        guard let port = UInt16(text), 1024...65000 ~= port else {
+            throw UsageError("--base-port \(Terminal.printable(text)) is not a number from 1024 to 65000")
+        }
+        return port
+    }
+
+    private static func access(_ parsed: ParsedArguments) throws(UsageError) -> AdminAccess {
+        let configPath = parsed.value("--config")
+        guard let list = parsed.value("--admin") else { return AdminAccess(addresses: nil, configPath: configPath) }
+        if configPath != nil { throw UsageError("--admin and --config exclude each other; give one") }
+        return AdminAccess(addresses: try AdminAccess.addresses(list, source: "--admin"), configPath: nil)
+    }
+
+    private static func format(_ parsed: ParsedArguments) throws(UsageError) -> OutputFormat {
+        guard let word = parsed.value("--format") else { return .table }
+        guard let format = OutputFormat(rawValue: word) else {
+            throw UsageError("--format \(Terminal.printable(word)) is unknown; use table or json")
+        }
+        return format
+    }
+
+    private static func revision(_ parsed: ParsedArguments) throws(UsageError) -> Revision? {
+        guard let text = parsed.value("--if-revision") else { return nil }
+        guard let number = UInt64(text) else {
+            throw UsageError("--if-revision \(Terminal.printable(text)) is not a revision as in `gwnode status`")
+        }
+        return Revision(number)
+    }
+
+    private static func modeChange(_ parsed: ParsedArguments, _ mode: BackendMode) throws(UsageError) -> Invocation {
+        let text = parsed.operands[parsed.operands.count - 1]
+        guard let address = SocketAddress(text) else {
+            throw UsageError("\(Terminal.printable(text)) is not an address as in 10.0.0.1:8080 or [fd00::1]:8080")
+        }
+        let upstream = parsed.operands.count == 2 ? parsed.operands[0] : nil
+        return .setMode(try access(parsed), mode, upstream: upstream, address)
+    }
+}
+
+package enum OutputFormat: String, Hashable, Sendable {
+    case table
+    case json
+}

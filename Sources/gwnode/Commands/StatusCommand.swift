@@ -1,0 +1,35 @@
+import Gateway
+import Glibc
+
+/// `gwnode status`.
+enum StatusCommand {
+    private static let watchSeconds: UInt32 = 1
+
+    static func run(
+        _ client: ClusterClient, _ format: OutputFormat, watch: Bool
+    ) throws(CommandFailure) -> ExitCode {
+        guard watch else { return try show(client, format) }
+        while true {
+            do throws(CommandFailure) {
+                _ = try show(client, format, startOver: isatty(STDOUT_FILENO) == 1)
+            } catch {
+                guard error.code == .unreachable else { throw error }
+                for line in error.lines { Terminal.complain(line) }
+            }
+            sleep(watchSeconds)
+        }
+    }
+
+    private static func show(
+        _ client: ClusterClient, _ format: OutputFormat, startOver: Bool = false
+    ) throws(CommandFailure) -> ExitCode {
+        let status = try client.status()
+        let text =
+            switch format {
+            case .json: String(decoding: AdminResponse.json(status).body, as: UTF8.self)
+            case .table: StatusReport.text(status, coloured: Terminal.isColoured)
+            }
+        Terminal.write(startOver ? Terminal.startOver + text : text)
+        return StatusVerdict(status).code
+    }
+}

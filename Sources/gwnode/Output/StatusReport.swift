@@ -1,0 +1,81 @@
+import Gateway
+
+/// A status as text for people.
+package enum StatusReport {
+    package static func text(_ status: StatusDocument, coloured: Bool) -> String {
+        let verdict = StatusVerdict(status)
+        let style: Terminal.Style = verdict.complaints.isEmpty ? .good : .bad
+        let last = TextTable.Cell(verdict.line, style)
+        let lines =
+            [headline(status)] + virtualAddresses(status).lines(coloured: coloured) + [""]
+            + nodes(status).lines(coloured: coloured) + [""]
+            + (status.upstreams.isEmpty ? [] : backends(status.upstreams).lines(coloured: coloured) + [""])
+            + [coloured ? last.style.applied(to: last.text) : last.text]
+        return lines.map { $0 + "\n" }.joined()
+    }
+
+    package static func backends(_ upstreams: [StatusDocument.Upstream]) -> TextTable {
+        var table = TextTable(columns: [.left, .left, .left, .right, .left, .left, .right, .left])
+        table.add(heading("UPSTREAM", "ALGORITHM", "BACKEND", "WEIGHT", "MODE", "HEALTH", "ACTIVE", "REASON"))
+        for upstream in upstreams {
+            for (index, backend) in upstream.backends.enumerated() {
+                let isFirst = index == 0
+                let isEnabled = backend.mode == BackendMode.enabled.rawValue
+                table.add([
+                    .init(isFirst ? upstream.name : ""), .init(isFirst ? upstream.algorithm : ""),
+                    .init(backend.address), .init("\(backend.weight)"),
+                    .init(backend.mode, isEnabled ? .plain : .faint),
+                    .init(backend.healthy ? "up" : "down", backend.healthy ? .good : .bad),
+                    .init("\(backend.activeRequests)"), .init(backend.reason, .faint),
+                ])
+            }
+        }
+        return table
+    }
+
+    private static func headline(_ status: StatusDocument) -> String {
+        let leader = status.leader.map { "leader \(name(of: $0, status))" } ?? "no leader"
+        let quorum = status.quorum ? "quorum" : "no quorum"
+        let revision = status.revision == 0 ? "no configuration" : "configuration \(status.revision)"
+        return Terminal.printable(
+            "cluster \(status.cluster): \(leader), term \(status.term), \(quorum), \(revision)")
+    }
+
+    private static func virtualAddresses(_ status: StatusDocument) -> TextTable {
+        var table = TextTable(columns: [.left, .left])
+        for address in status.virtualAddresses {
+            let holder = address.holder.map { TextTable.Cell("held by \(name(of: $0, status))") }
+            table.add([.init("virtual address \(address.address)"), holder ?? .init("held by no node", .bad)])
+        }
+        return table
+    }
+
+    private static func nodes(_ status: StatusDocument) -> TextTable {
+        let columns: [TextTable.Alignment] = [
+            .left, .right, .left, .right, .right, .right, .right, .right, .left, .left, .left,
+        ]
+        var table = TextTable(columns: columns)
+        table.add(
+            heading(
+                "NODE", "ID", "ROLE", "TERM", "COMMIT", "APPLIED", "TRAILS", "PID", "VERSION", "RAFT", "ADMIN"))
+        for node in status.nodes {
+            let role: Terminal.Style = !node.alive ? .bad : node.role == .leader ? .good : .plain
+            let figures: Terminal.Style = node.alive ? .plain : .faint
+            func cell(_ value: (some CustomStringConvertible)?) -> TextTable.Cell {
+                .init(value?.description ?? "-", figures)
+            }
+            table.add([
+                .init(node.name), cell(node.id), .init(node.role.rawValue, role), cell(node.term),
+                cell(node.commitIndex), cell(node.appliedIndex), cell(node.trailing), cell(node.pid),
+                cell(node.version), cell(node.raft), cell(node.admin),
+            ])
+        }
+        return table
+    }
+
+    private static func heading(_ titles: String...) -> [TextTable.Cell] { titles.map { .init($0, .heading) } }
+
+    private static func name(of id: UInt64, _ status: StatusDocument) -> String {
+        status.nodes.first { $0.id == id }?.name ?? "node \(id)"
+    }
+}

@@ -1,0 +1,59 @@
+import Glibc
+
+/// What the process writes to people.
+package enum Terminal {
+    package enum Style: Hashable, Sendable {
+        case plain
+        case heading
+        case good
+        case bad
+        case faint
+
+        package func applied(to text: String) -> String {
+            switch self {
+            case .plain: text
+            case .heading: "\u{1b}[1m\(text)\u{1b}[0m"
+            case .good: "\u{1b}[32m\(text)\u{1b}[0m"
+            case .bad: "\u{1b}[31m\(text)\u{1b}[0m"
+            case .faint: "\u{1b}[2m\(text)\u{1b}[0m"
+            }
+        }
+    }
+
+    /// Colours only where a person looks, and not against their wish (no-color.org).
+    package static var isColoured: Bool {
+        let refusal = getenv("NO_COLOR").map { String(cString: $0) } ?? ""
+        return isatty(STDOUT_FILENO) == 1 && refusal.isEmpty
+    }
+
+    /// Moves to the top left and clears what is below, so that a watched table does not flicker.
+    package static let startOver = "\u{1b}[H\u{1b}[J"
+
+    /// `text` with control characters made visible: what comes from files and nodes must not drive the terminal.
+    package static func printable(_ text: String) -> String {
+        text.unicodeScalars.reduce(into: "") { result, scalar in
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator:
+                result += "\\u{\(String(scalar.value, radix: 16))}"
+            case _: result.unicodeScalars.append(scalar)
+            }
+        }
+    }
+
+    package static func write(_ text: String) { put(text, STDOUT_FILENO) }
+
+    /// One line that says what went wrong.
+    package static func complain(_ message: String) { put("gwnode: \(message)\n", STDERR_FILENO) }
+
+    package static func note(_ line: String) { put("\(line)\n", STDERR_FILENO) }
+
+    private static func put(_ text: String, _ descriptor: Int32) {
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress!, $0.count) }
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else { return }
+            rest = rest.dropFirst(count)
+        }
+    }
+}

@@ -1,0 +1,103 @@
+import Gateway
+import Posix
+import Testing
+import gwnode
+
+private let standard = AdminAccess(addresses: nil, configPath: nil)
+
+private func words(_ line: String) -> [String] { line.split(separator: " ").map(String.init) }
+
+@Suite struct InvocationTests {
+    private static let accepted: [(String, Invocation)] = [
+        ("", .help(nil)),
+        ("--help", .help(nil)),
+        ("help", .help(nil)),
+        ("help status", .help(.status)),
+        ("help config apply", .help(.configApply)),
+        ("help backend", .help(nil)),
+        ("backend drain --help", .help(.backendDrain)),
+        ("--version", .version),
+        ("version", .version),
+        ("run --config a.json5", .run(configPath: "a.json5")),
+        ("run --config=a.json5", .run(configPath: "a.json5")),
+        ("demo", .demo(directory: nil, basePort: 8080)),
+        ("demo --directory d --base-port=9000", .demo(directory: "d", basePort: 9000)),
+        ("validate a b", .validate(files: ["a", "b"])),
+        ("validate -- --a", .validate(files: ["--a"])),
+        ("status", .status(standard, .table, watch: false)),
+        ("status --watch --format json", .status(standard, .json, watch: true)),
+        (
+            "status --admin 10.0.0.1:8091,gw2.example.org:8091,[fd00::1]:8091",
+            .status(
+                AdminAccess(
+                    addresses: [
+                        HostPort(host: "10.0.0.1", port: 8091), HostPort(host: "gw2.example.org", port: 8091),
+                        HostPort(host: "fd00::1", port: 8091),
+                    ], configPath: nil), .table, watch: false)
+        ),
+        ("config show --stale", .showConfiguration(standard, .stale)),
+        (
+            "config apply g.json5 --if-revision 4",
+            .applyConfiguration(standard, file: "g.json5", ifRevision: Revision(4))
+        ),
+        (
+            "backend list --config n.json5",
+            .listBackends(AdminAccess(addresses: nil, configPath: "n.json5"), .table)
+        ),
+        ("backend enable 10.0.0.1:80", .setMode(standard, .enabled, upstream: nil, SocketAddress("10.0.0.1:80")!)),
+        ("backend drain a 10.0.0.1:80", .setMode(standard, .draining, upstream: "a", SocketAddress("10.0.0.1:80")!)),
+        ("backend disable a [::1]:80", .setMode(standard, .disabled, upstream: "a", SocketAddress("[::1]:80")!)),
+    ]
+
+    private static let refused: [(String, String)] = [
+        ("statsu", "there is no command \"statsu\"; did you mean status?"),
+        ("xyzzy", "there is no command \"xyzzy\"; see `gwnode help`"),
+        ("\u{1b}[2J", "there is no command \"\\u{1b}[2J\"; see `gwnode help`"),
+        ("config", "config needs one of show, apply"),
+        ("config aply f", "there is no command \"config aply\"; did you mean config apply?"),
+        ("status --fromat json", "status has no option \"--fromat\"; did you mean --format?"),
+        ("status -x", "status has no option \"-x\"; see `gwnode help status`"),
+        ("status --format yaml", "--format yaml is unknown; use table or json"),
+        ("status --format", "--format needs a value: --format table|json"),
+        ("status --format=", "--format needs a value: --format table|json"),
+        ("status --watch=1", "--watch takes no value"),
+        ("status --watch --watch", "--watch is given twice; give it once"),
+        ("status now", "status has no use for \"now\": gwnode status"),
+        ("status --admin 8091", "--admin: \"8091\" is not HOST:PORT, as in 127.0.0.1:8091"),
+        ("status --admin 127.0.0.1:8091,", "--admin: \"\" is not HOST:PORT, as in 127.0.0.1:8091"),
+        ("status --admin a:1 --config b", "--admin and --config exclude each other; give one"),
+        ("run", "run needs --config FILE, the node file"),
+        ("demo --base-port 80", "--base-port 80 is not a number from 1024 to 65000"),
+        ("config apply", "config apply needs more operands: gwnode config apply FILE"),
+        ("config apply f --if-revision last", "--if-revision last is not a revision as in `gwnode status`"),
+        ("backend drain", "backend drain needs more operands: gwnode backend drain [UPSTREAM] ADDRESS"),
+        ("backend drain app", "app is not an address as in 10.0.0.1:8080 or [fd00::1]:8080"),
+        ("help statsu", "there is no command \"statsu\"; did you mean status?"),
+    ]
+
+    @Test(arguments: accepted)
+    fileprivate func accepts(_ line: String, _ expected: Invocation) throws {
+        #expect(try Invocation(words(line)) == expected)
+    }
+
+    @Test(arguments: refused)
+    fileprivate func refuses(_ line: String, _ message: String) {
+        #expect(throws: UsageError(message)) { try Invocation(words(line)) }
+    }
+
+    @Test(arguments: CommandName.allCases)
+    func everyCommandHasHelpThatFits(_ command: CommandName) throws {
+        let text = HelpText.explanation(of: command)
+        #expect(text.hasPrefix("gwnode \(command.rawValue)"))
+        #expect(text.split(separator: "\n").allSatisfy { $0.count <= 120 })
+        #expect(HelpText.overview.contains(command.syntax.summary))
+    }
+
+    @Test(arguments: CommandName.allCases)
+    func everyExampleIsAccepted(_ command: CommandName) throws {
+        for example in command.syntax.examples {
+            let line = example.line.prefix { $0 != ">" }
+            _ = try Invocation(Array(words(String(line)).dropFirst()))
+        }
+    }
+}

@@ -1,0 +1,66 @@
+import Gateway
+import Testing
+import gwnode
+
+@Suite struct StatusReportTests {
+    @Test func degradedCluster() throws {
+        let expected = """
+            cluster demo: leader gw1, term 3, quorum, configuration 4
+            virtual address 127.0.0.100  held by gw1
+
+            NODE  ID  ROLE         TERM  COMMIT  APPLIED  TRAILS  PID  VERSION  RAFT            ADMIN
+            gw1    1  leader          3      17       17       0  101  0.1.0    127.0.0.1:8101  127.0.0.1:8091
+            gw2    2  follower        3      17       15       2  102  0.1.0    127.0.0.1:8102  127.0.0.1:8092
+            gw3    3  unreachable     -       -        -       -    -  -        127.0.0.1:8103  127.0.0.1:8093
+
+            UPSTREAM  ALGORITHM    BACKEND      WEIGHT  MODE      HEALTH  ACTIVE  REASON
+            app       round-robin  10.0.0.1:80       1  enabled   up           5  connected
+                                   10.0.0.2:80       5  draining  down         0  connect refused
+
+            gw3 is unreachable; app 10.0.0.2:80 is down (connect refused)
+
+            """
+        #expect(StatusReport.text(try Sample.degraded(), coloured: false) == expected)
+    }
+
+    @Test func colouredTextSaysTheSame() throws {
+        let status = try Sample.degraded()
+        var text = StatusReport.text(status, coloured: true)
+        #expect(text.contains("\u{1b}[31munreachable\u{1b}[0m"))
+        for code in [0, 1, 2, 31, 32] { text.replace("\u{1b}[\(code)m", with: "") }
+        #expect(text == StatusReport.text(status, coloured: false))
+    }
+}
+
+@Suite struct StatusVerdictTests {
+    @Test func healthy() throws {
+        let verdict = StatusVerdict(try Sample.healthy())
+        #expect(verdict.code == .success && verdict.line == "healthy")
+    }
+
+    @Test func eachTroubleDegrades() throws {
+        #expect(StatusVerdict(try Sample.degraded()).complaints.count == 2)
+        var status = try Sample.healthy()
+        status.virtualAddresses[0].holder = nil
+        #expect(StatusVerdict(status).complaints == ["virtual address 127.0.0.100 is held by no node"])
+        #expect(StatusVerdict(status).code == .failure)
+        status = try Sample.healthy()
+        status.leader = nil
+        #expect(StatusVerdict(status).complaints == ["no leader is known"])
+    }
+
+    @Test func withoutQuorumThatIsWhatMatters() throws {
+        var status = try Sample.degraded()
+        status.quorum = false
+        #expect(StatusVerdict(status).code == .noQuorum)
+        #expect(StatusVerdict(status).line.hasPrefix("no quorum"))
+    }
+
+    /// Somebody who disabled a backend knows that it is down.
+    @Test func disabledBackendsAreNoTrouble() throws {
+        var status = try Sample.healthy()
+        status.upstreams[0].backends[0].healthy = false
+        status.upstreams[0].backends[0].mode = "disabled"
+        #expect(StatusVerdict(status).code == .success)
+    }
+}

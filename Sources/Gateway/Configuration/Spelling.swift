@@ -1,12 +1,14 @@
 /// Guesses what someone meant to write.
 package enum Spelling {
-    /// The candidate that is nearest to `word`, nil when none is near: at most one edit for each three characters.
+    /// The candidate that is nearest to `word`, nil when none is near: at most one edit for each three characters, and
+    /// one for shorter words.
     package static func closest(to word: String, among candidates: some Sequence<String>) -> String? {
         let word = Array(word.lowercased().unicodeScalars.prefix(maximumLength))
         let near = candidates.map { candidate in
             (candidate, distance(word, Array(candidate.lowercased().unicodeScalars.prefix(maximumLength))))
         }
-        guard let best = near.min(by: { $0.1 < $1.1 }), best.1 <= max(1, word.count / 3) else { return nil }
+        let allowed = min(max(1, word.count / 3), word.count - 1)
+        guard let best = near.min(by: { $0.1 < $1.1 }), best.1 <= allowed else { return nil }
         return best.0
     }
 

@@ -4,8 +4,7 @@ import Testing
 
 /// What goes out on the other side for a message that came in.
 @Suite struct ForwardingTests {
-    private let context = ForwardingContext(
-        client: IPAddress("192.0.2.7")!, scheme: .http, backend: SocketAddress("127.0.0.1:9000")!)
+    private let context = ForwardingContext.example
 
     @Test func requestLosesTheFieldsOfItsHopAndGetsOurs() throws {
         let message = """

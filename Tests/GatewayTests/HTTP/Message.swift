@@ -1,4 +1,5 @@
 import Gateway
+import Posix
 
 /// A message in memory of its own, with a field table to parse it into.
 final class Message {
@@ -47,8 +48,14 @@ final class Message {
 
     func text(_ slice: ByteSlice) -> String { String(decoding: bytes[slice.range], as: UTF8.self) }
 
+    var description: String { String(decoding: bytes, as: UTF8.self) }
+
     /// The request head as it goes to the backend; nil if it does not fit.
     func rewritten(_ head: RequestHead, _ context: ForwardingContext) -> String? {
+        rewrittenBytes(head, context).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    func rewrittenBytes(_ head: RequestHead, _ context: ForwardingContext) -> [UInt8]? {
         written {
             RequestHeadWriter.write(
                 head, of: UnsafeRawBufferPointer(bytes), fields: fields, context: context, into: $0)
@@ -59,12 +66,60 @@ final class Message {
     func rewritten(_ head: ResponseHead, _ terms: ReplyTerms) -> String? {
         written {
             ResponseHeadWriter.write(head, of: UnsafeRawBufferPointer(bytes), fields: fields, terms: terms, into: $0)
-        }
+        }.map { String(decoding: $0, as: UTF8.self) }
     }
 
-    private func written(_ write: (UnsafeMutableRawBufferPointer) -> Int?) -> String? {
+    private func written(_ write: (UnsafeMutableRawBufferPointer) -> Int?) -> [UInt8]? {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 3 * HeadLimits.bytes, alignment: 1)
         defer { buffer.deallocate() }
-        return write(buffer).map { String(decoding: buffer.prefix($0), as: UTF8.self) }
+        return write(buffer).map { Array(buffer.prefix($0)) }
     }
+
+    /// Parses as the bytes would come in from a socket, in pieces of random sizes.
+    func parseInPieces<Head>(
+        _ random: inout SplitMix,
+        _ parse: (UnsafeMutableRawBufferPointer, inout ParseProgress) -> HeadParse<Head>
+    ) -> HeadParse<Head> {
+        var progress = ParseProgress()
+        let largest = 1 + random.below(max(1, bytes.count))
+        var available = 0
+        while available < bytes.count {
+            available = min(bytes.count, available + 1 + random.below(largest))
+            let outcome = parse(UnsafeMutableRawBufferPointer(rebasing: bytes[..<available]), &progress)
+            if case .incomplete = outcome { continue }
+            return outcome
+        }
+        return .incomplete
+    }
+
+    /// Decodes a copy of the body in pieces of random sizes.
+    func bodyInPieces(framing: BodyFraming, from start: Int, _ random: inout SplitMix) -> Body {
+        var decoder = BodyDecoder(framing)
+        var body = Body()
+        var rest = bytes[start...]
+        let largest = 1 + random.below(max(1, rest.count))
+        while !rest.isEmpty, !body.isComplete {
+            let piece = rest.prefix(1 + random.below(largest))
+            let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: piece.count, alignment: 1)
+            defer { copy.deallocate() }
+            copy.copyBytes(from: piece)
+            do throws(HTTPFault) {
+                let progress = try decoder.decode(copy)
+                body.data += copy[progress.data]
+                body.isComplete = progress.isComplete
+                rest = rest.dropFirst(progress.consumed)
+            } catch {
+                body.fault = error
+                return body
+            }
+        }
+        body.isComplete = body.isComplete || framing.isEmpty
+        body.rest = Array(rest)
+        return body
+    }
+}
+
+extension ForwardingContext {
+    static let example = ForwardingContext(
+        client: IPAddress("192.0.2.7")!, scheme: .http, backend: SocketAddress("127.0.0.1:9000")!)
 }

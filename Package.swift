@@ -22,6 +22,8 @@ let package = Package(
         .executableTarget(name: "gwnode", dependencies: ["Gateway", "Raft", "Posix"], swiftSettings: strict),
 
         .target(name: "Simulation", dependencies: ["Raft", "Posix"], path: "Tests/Simulation", swiftSettings: strict),
+        .executableTarget(
+            name: "soak", dependencies: ["Simulation", "Posix"], path: "Tests/Soak", swiftSettings: strict),
         .testTarget(name: "PosixTests", dependencies: ["Posix"], swiftSettings: strict),
         .testTarget(name: "RaftTests", dependencies: ["Raft", "Posix"], swiftSettings: strict),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Raft"], swiftSettings: strict),

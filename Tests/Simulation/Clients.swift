@@ -41,7 +41,7 @@ extension Simulation {
     mutating func operate() {
         let quietTime = plan.recovery.count / 3
         let end = plan.faultyTime.count + plan.recovery.count
-        if time + quietTime < end { queue.schedule(.operate, at: time + draw(plan.operationGap)) }
+        if time + quietTime < end { queue.schedule(.operate, at: time + draw(isFaulty ? plan.operationGap : Plan.calmOperationGap)) }
         let position = pickNode()
         guard nodes[position].isRunning else { return }
         clients.issued += 1

@@ -33,15 +33,16 @@ extension Simulation {
             noticeDeath(of: nodes[victim].id, at: witness, boot: nodes[witness].boot)
         case .transfer: operate(on: victim, "transfers leadership") { try? $0.transferLeadership(to: $1, at: $2) }
         case .stepDown: operate(on: victim, "steps down") { core, _, now in core.stepDown(at: now) }
-        case .diskStall: nodes[victim].diskFreeAt = max(time, nodes[victim].diskFreeAt) + draw(plan.stall)
-        case .changeMembers: changeMembers(at: victim)
+        case .diskStall: nodes[victim].diskFreeAt = max(nodes[victim].diskFreeAt, time + draw(plan.stall))
+        case .changeMembers: changeMembers(at: leaderPosition ?? victim)
         }
     }
 
+    private var leaderPosition: Int? { nodes.firstIndex { $0.isRunning && $0.core.role == .leader } }
+
     /// Most faults are worth more at the leader.
     private mutating func likelyLeader() -> Int {
-        let leader = nodes.firstIndex { $0.isRunning && $0.core.status.role == .leader }
-        return chance(600) ? leader ?? pickNode() : pickNode()
+        chance(500) ? leaderPosition ?? pickNode() : pickNode()
     }
 
     private mutating func crash(_ position: Int) {
@@ -108,7 +109,7 @@ extension Simulation {
 
     private mutating func changeMembers(at position: Int) {
         guard nodes[position].isRunning else { return }
-        let membership = nodes[position].core.status.membership
+        let membership = nodes[position].core.membership
         let node = nodes[pickNode()].id
         let change: MembershipChange
         if membership.learners.contains(node) {

@@ -38,42 +38,43 @@ struct Invariants {
 
     mutating func check(_ position: Int, of nodes: [SimulatedNode], at time: UInt64) {
         let node = nodes[position]
-        let status = node.core.status
-        checkMonotonic(position, status)
-        checkCommitted(node, status, nodes)
-        if status.role == .leader { checkLeader(position, node, status) }
-        if lastSeen[position] != status.last {
-            lastSeen[position] = status.last
-            checkLogs(node, nodes)
+        let core = node.core
+        checkMonotonic(position, core)
+        checkCommitted(node, core, nodes)
+        if core.role == .leader { checkLeader(position, node, core) }
+        if lastSeen[position] != core.last {
+            lastSeen[position] = core.last
+            checkLogs(core, nodes)
         }
+        node.lease = core.lease
         checkLeases(nodes, at: time)
     }
 
-    private mutating func checkMonotonic(_ position: Int, _ status: Status) {
+    private mutating func checkMonotonic(_ position: Int, _ core: Raft) {
         let before = reached[position] ?? Reached()
-        if status.term < before.term { fail("\(status.id): term fell from \(before.term) to \(status.term)") }
-        if status.commit < before.commit { fail("\(status.id): commit fell from \(before.commit) to \(status.commit)") }
-        if status.applied < before.applied { fail("\(status.id): applied fell to \(status.applied)") }
-        if status.applied > status.commit { fail("\(status.id): applied \(status.applied), not committed") }
-        reached[position] = Reached(term: status.term, commit: status.commit, applied: status.applied)
+        if core.term < before.term { fail("\(core.id): term fell from \(before.term) to \(core.term)") }
+        if core.commit < before.commit { fail("\(core.id): commit fell from \(before.commit) to \(core.commit)") }
+        if core.applied < before.applied { fail("\(core.id): applied fell to \(core.applied)") }
+        if core.applied > core.commit { fail("\(core.id): applied \(core.applied), not committed") }
+        reached[position] = Reached(term: core.term, commit: core.commit, applied: core.applied)
     }
 
     /// Committed entries are the same everywhere and for ever, and durable at a majority.
-    private mutating func checkCommitted(_ node: SimulatedNode, _ status: Status, _ nodes: [SimulatedNode]) {
-        while committed.count < Int(status.commit.number) {
+    private mutating func checkCommitted(_ node: SimulatedNode, _ core: Raft, _ nodes: [SimulatedNode]) {
+        while committed.count < Int(core.commit.number) {
             let index = LogIndex(UInt64(committed.count + 1))
-            guard let entry = node.core.entry(at: index) else {
-                return fail("\(node.id): commit is \(status.commit), but nobody committed \(index)")
+            guard let entry = core.entry(at: index) else {
+                return fail("\(node.id): commit is \(core.commit), but nobody committed \(index)")
             }
-            committed.append((entry, status.term))
+            committed.append((entry, core.term))
             if case .command(let proposal, _) = entry.payload, !proposals.insert(proposal).inserted {
                 fail("\(proposal) was committed twice")
             }
-            let isDurable = status.membership.hasMajority { member in nodes[member.position].disk.holds(entry.position) }
+            let isDurable = core.membership.hasMajority { nodes[$0.position].disk.holds(entry.position) }
             if !isDurable { fail("\(node.id) committed \(entry.position), which is not durable at a majority") }
         }
-        if let entry = node.core.entry(at: status.commit), entry != committed[Int(status.commit.number) - 1].entry {
-            fail("\(node.id) committed \(entry.position) where \(committed[Int(status.commit.number) - 1]) was")
+        if let entry = core.entry(at: core.commit), entry != committed[Int(core.commit.number) - 1].entry {
+            fail("\(node.id) committed \(entry.position) where \(committed[Int(core.commit.number) - 1]) was")
         }
     }
 
@@ -85,33 +86,31 @@ struct Invariants {
     }
 
     /// Election safety and leader completeness.
-    private mutating func checkLeader(_ position: Int, _ node: SimulatedNode, _ status: Status) {
-        if let other = leaders[status.term], other.position != position || other.boot != node.boot {
-            fail("term \(status.term) has two leaders: \(other.position + 1) (start \(other.boot)) and \(node.id)")
+    private mutating func checkLeader(_ position: Int, _ node: SimulatedNode, _ core: Raft) {
+        if let other = leaders[core.term], other.position != position || other.boot != node.boot {
+            fail("term \(core.term) has two leaders: \(other.position + 1) (start \(other.boot)) and \(node.id)")
         }
-        leaders[status.term] = LeaderOfTerm(position: position, boot: node.boot)
-        for (entry, term) in committed.reversed() where term < status.term {
-            if entry.index <= status.snapshot { return }
-            if node.core.entry(at: entry.index) != entry {
-                return fail("\(node.id) leads term \(status.term) without \(entry.position), committed in \(term)")
+        leaders[core.term] = LeaderOfTerm(position: position, boot: node.boot)
+        for (entry, term) in committed.reversed() where term < core.term {
+            if entry.index <= core.snapshotIndex { return }
+            if core.entry(at: entry.index) != entry {
+                return fail("\(node.id) leads term \(core.term) without \(entry.position), committed in \(term)")
             }
-            if entry.index <= status.commit { return }
+            if entry.index <= core.commit { return }
         }
     }
 
     var elections: Int { leaders.count }
 
     /// Log matching: where two logs hold the same position, they are equal up to it.
-    private mutating func checkLogs(_ node: SimulatedNode, _ nodes: [SimulatedNode]) {
-        for other in nodes where other.isUp && other.id != node.id {
-            var index = min(node.core.status.last.index, other.core.status.last.index)
+    private mutating func checkLogs(_ core: Raft, _ nodes: [SimulatedNode]) {
+        for node in nodes where node.isUp && node.id != core.id {
+            let other = node.core
+            var index = min(core.last.index, other.last.index)
             var meets = false
-            while let mine = node.core.entry(at: index), let theirs = other.core.entry(at: index) {
-                if meets && mine != theirs {
-                    return fail("logs of \(node.id) and \(other.id) meet, but differ at \(index)")
-                }
+            while let mine = core.entry(at: index), let theirs = other.entry(at: index) {
                 meets = meets || mine.term == theirs.term
-                if meets && mine != theirs { return fail("\(node.id) and \(other.id) differ at \(mine.position)") }
+                if meets && mine != theirs { return fail("\(core.id) and \(other.id) differ at \(mine.position)") }
                 index = index.previous
             }
         }
@@ -119,12 +118,8 @@ struct Invariants {
 
     /// At most one node may act under a lease, stopped ones included.
     private mutating func checkLeases(_ nodes: [SimulatedNode], at time: UInt64) {
-        let holders = nodes.filter { node in
-            node.isUp && node.core.lease?.isHeld(at: node.clock.instant(at: time)) == true
-        }
-        if holders.count > 1 {
-            fail("two valid leases: " + holders.map { "\($0.id) in term \($0.core.status.term)" }.joined(separator: ", "))
-        }
+        let holders = nodes.filter { $0.isUp && $0.lease?.isHeld(at: $0.clock.instant(at: time)) == true }
+        if holders.count > 1 { fail("two valid leases: \(holders.compactMap(\.lease))") }
     }
 }
 
@@ -134,8 +129,8 @@ extension Simulation {
         clients.giveUp(at: nil)
         coverage.commits = invariants.committed.count
         coverage.elections = invariants.elections
-        let leaders = nodes.filter { $0.core.status.role == .leader }
-        guard leaders.count == 1, let leader = leaders.first?.core.status else {
+        let leaders = nodes.filter { $0.core.role == .leader }
+        guard leaders.count == 1, let leader = leaders.first?.core else {
             return invariants.fail("not converged: leaders are \(leaders.map(\.id))")
         }
         if invariants.committed.count <= invariants.commitAtHeal {
@@ -146,8 +141,8 @@ extension Simulation {
         }
         for member in leader.membership.everyone {
             let node = nodes[member.position]
-            if node.core.status.applied != leader.last.index {
-                invariants.fail("not converged: \(member) applied \(node.core.status.applied) of \(leader.last.index)")
+            if node.core.applied != leader.last.index {
+                invariants.fail("not converged: \(member) applied \(node.core.applied) of \(leader.last.index)")
             }
             if node.machine != nodes[leader.id.position].machine { invariants.fail("\(member): another state") }
         }

@@ -115,17 +115,18 @@ extension Simulation {
     }
 
     private mutating func takeSnapshot(_ position: Int) {
-        let applied = nodes[position].core.status.applied
-        guard !nodes[position].snapshotUnderWay, applied.number >= nodes[position].snapshotIndex.number + plan.snapshotEvery
-        else { return }
+        let applied = nodes[position].core.applied
+        let due = nodes[position].snapshotIndex.number + plan.snapshotEvery
+        guard !nodes[position].snapshotUnderWay, applied.number >= due else { return }
         nodes[position].snapshotUnderWay = true
         nodes[position].snapshotIndex = applied
         write(.snapshot(nodes[position].core.snapshot(ofAppliedState: nodes[position].machine.encoded)), at: position)
     }
 
     private mutating func write(_ job: SimulatedDisk.Job, at position: Int) {
-        let isStalled = isFaulty && chance(plan.stalledWrites)
-        let done = max(time, nodes[position].diskFreeAt) + draw(isStalled ? plan.stall : plan.write)
+        let mayStall = isFaulty && nodes[position].diskFreeAt < time + plan.stall.upperBound
+        let isStalled = mayStall && chance(plan.stalledWrites)
+        let done = max(time, nodes[position].diskFreeAt) + draw(isStalled ? plan.stall : isFaulty ? plan.write : Plan.healthyWrite)
         nodes[position].diskFreeAt = done
         nodes[position].disk.queue(job)
         queue.schedule(.written(nodes[position].id, boot: nodes[position].boot), at: done)
@@ -146,9 +147,9 @@ extension Simulation {
     }
 
     private mutating func noteState(_ position: Int) {
-        let status = nodes[position].core.status
+        let core = nodes[position].core
         trace.note(
-            time, UInt64(position), status.term.number, status.commit.number, status.last.index.number,
-            status.applied.number, UInt64(status.role == .leader ? 1 : 0))
+            time, UInt64(position), core.term.number, core.commit.number, core.last.index.number,
+            core.applied.number, core.role == .leader ? 1 : 0)
     }
 }

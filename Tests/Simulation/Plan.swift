@@ -15,6 +15,10 @@ package struct Plan: Sendable {
     package var snapshotEvery: UInt64 = 12
     package var keys = 3
 
+    /// A disk and clients that leave a cluster room to recover.
+    static let healthyWrite: ClosedRange<UInt64> = 100_000...300_000
+    static let calmOperationGap: ClosedRange<UInt64> = 2_000_000...10_000_000
+
     /// In a thousand messages.
     var lost: Int
     var doubled: Int
@@ -33,7 +37,8 @@ package struct Plan: Sendable {
     var weights: [(fault: Fault, weight: Int)]
 
     enum Fault: CaseIterable, Sendable {
-        case crash, pause, split, isolate, cutOneWay, bridge, falseEvidence, transfer, stepDown, diskStall, changeMembers
+        case crash, pause, split, isolate, cutOneWay, bridge
+        case falseEvidence, transfer, stepDown, diskStall, changeMembers
     }
 
     /// Small, so that every limit is met often.
@@ -63,9 +68,9 @@ package struct Plan: Sendable {
         write = 100_000...pick([300_000, 2_000_000, 12_000_000])
         stalledWrites = pick([0, 0, 20])
         stall = 20_000_000...200_000_000
-        faultGap = 1_000_000...pick([40_000_000, 120_000_000, 400_000_000])
+        faultGap = 1_000_000...pick([20_000_000, 60_000_000, 200_000_000])
         operationGap = 100_000...pick([2_000_000, 8_000_000, 40_000_000])
         batched = pick([0, 100, 500])
-        weights = Fault.allCases.map { ($0, pick([0, 0, 1, 4])) }
+        weights = Fault.allCases.map { ($0, pick([0, 1, 1, 4])) }
     }
 }

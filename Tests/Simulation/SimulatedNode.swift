@@ -2,7 +2,7 @@ import Posix
 import Raft
 
 /// One process on one machine.
-struct SimulatedNode {
+final class SimulatedNode {
     let id: NodeID
     let clock: SimulatedClock
     let founders: Membership
@@ -22,6 +22,8 @@ struct SimulatedNode {
     /// Counts the wake-ups that were asked for; only the newest counts.
     var wakeNumber = 0
     var diskFreeAt: UInt64 = 0
+    /// The core's, since its last turn; it may run out meanwhile.
+    var lease: Lease?
     var snapshotUnderWay = false
     var snapshotIndex = LogIndex.zero
 
@@ -38,10 +40,11 @@ struct SimulatedNode {
 
     var isRunning: Bool { isUp && !isPaused }
 
-    mutating func start(seed: UInt64, at time: UInt64) {
+    func start(seed: UInt64, at time: UInt64) {
         isUp = true
         isPaused = false
         boot += 1
+        lease = nil
         waiting = []
         diskFreeAt = time
         snapshotUnderWay = false

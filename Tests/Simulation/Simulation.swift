@@ -77,12 +77,22 @@ package struct Simulation {
         nodes = []
         for number in 1...UInt64(plan.nodes) {
             let drift = Int(random.next() % 20_001) - 10_000
-            let clock = SimulatedClock(start: 1_000_000_000 + random.next() % 1_000_000_000, driftPartsPerMillion: drift)
+            let start = 1_000_000_000 + random.next() % 1_000_000_000
+            let clock = SimulatedClock(start: start, driftPartsPerMillion: drift)
             nodes.append(SimulatedNode(id: NodeID(number), clock: clock, founders: founders, plan: plan))
         }
         network = SimulatedNetwork(nodes: plan.nodes)
         clients = Clients(keys: plan.keys)
         trace = Trace(isRecording: recording)
+    }
+
+    /// Runs the plan of a seed, and where it fails once more for a transcript.
+    package static func outcome(ofSeed seed: UInt64) -> Outcome {
+        var simulation = Simulation(Plan(seed: seed))
+        let outcome = simulation.run()
+        guard outcome.violation != nil else { return outcome }
+        var recorded = Simulation(Plan(seed: seed), recording: true)
+        return recorded.run()
     }
 
     /// Runs the whole plan, or until an invariant is violated.

@@ -20,10 +20,19 @@ struct Campaign: Hashable, Sendable {
 
 /// Campaigns and votes (Raft paper, section 5.2; pre-vote: dissertation, section 9.6).
 extension Raft {
+    /// A voter, also one whose removal is not known to be committed: the others may need its log to commit it
+    /// (dissertation, section 4.2.2).
+    var mayCampaign: Bool { membership.isVoter(id) || log.membership(at: commit).isVoter(id) }
+
     mutating func tickElection() {
         if now >= electionDeadline {
             leader = nil
-            startPreVote()
+            if writes.durableHardState == hardState {
+                startPreVote()
+            } else {
+                // A disk that has not written the last vote yet would only make terms pass by.
+                electionDeadline = drawElectionDeadline()
+            }
         } else if let campaign, now >= campaign.retryAt {
             requestVotes()
         }

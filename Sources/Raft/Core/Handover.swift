@@ -77,7 +77,7 @@ extension Raft {
     mutating func handleCampaignNow(_ order: CampaignNow, from sender: NodeID) {
         guard order.term == term, leadership == nil, contact.leader == sender else { return }
         releasedThrough = max(releasedThrough, order.term)
-        guard membership.isVoter(id), campaign?.kind != .vote else { return }
+        guard mayCampaign, campaign?.kind != .vote else { return }
         startCampaign()
     }
 

@@ -36,7 +36,7 @@ struct RaftLog: Hashable, Sendable {
     var membership: Membership { memberships[memberships.count - 1].membership }
     var membershipIndex: LogIndex { memberships[memberships.count - 1].index }
 
-    /// `index` is not before the snapshot.
+    /// Not for an index before `base`.
     func membership(at index: LogIndex) -> Membership {
         (memberships.last { $0.index <= index } ?? memberships[0]).membership
     }

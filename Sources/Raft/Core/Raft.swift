@@ -17,10 +17,10 @@ package struct Raft: Hashable, Sendable {
     var hardState: HardState
     var log: RaftLog
     var writes: WriteTracker
-    var commit: LogIndex
+    package internal(set) var commit: LogIndex
     /// Handed out to be applied through here, and applied through here.
     var handedOut: LogIndex
-    var applied: LogIndex
+    package internal(set) var applied: LogIndex
 
     var leader: NodeID?
     var following: Following
@@ -51,13 +51,15 @@ package struct Raft: Hashable, Sendable {
         electionDeadline = drawElectionDeadline()
     }
 
-    var id: NodeID { settings.id }
+    package var id: NodeID { settings.id }
     var timing: Timing { settings.timing }
     var limits: Limits { settings.limits }
-    var term: Term { hardState.term }
-    var membership: Membership { log.membership }
+    package var term: Term { hardState.term }
+    package var membership: Membership { log.membership }
+    package var last: LogPosition { log.last }
+    package var snapshotIndex: LogIndex { log.snapshot?.index ?? .zero }
 
-    var role: Role {
+    package var role: Role {
         if leadership != nil { return .leader }
         switch campaign?.kind {
         case .preVote: return .preCandidate
@@ -70,7 +72,7 @@ package struct Raft: Hashable, Sendable {
     package var nextDeadline: Instant {
         if handedOut < commit { return now }
         if let leadership { return leadership.nextDeadline(now: now, commit: commit, last: log.last.index) }
-        guard membership.isVoter(id) else { return .distantFuture }
+        guard mayCampaign else { return .distantFuture }
         return min(electionDeadline, campaign?.retryAt ?? .distantFuture)
     }
 
@@ -105,7 +107,7 @@ package struct Raft: Hashable, Sendable {
         advanceClock(to: now)
         if leadership != nil {
             tickLeader()
-        } else if membership.isVoter(id) {
+        } else if mayCampaign {
             tickElection()
         }
     }

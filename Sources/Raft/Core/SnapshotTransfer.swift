@@ -119,7 +119,7 @@ extension Raft {
     /// This snapshot of the own state is durable: the log before it may go.
     package mutating func snapshotTaken(_ snapshot: Snapshot, at now: Instant) {
         advanceClock(to: now)
-        guard snapshot.index > log.snapshot?.index ?? .zero, snapshot.index <= applied else { return }
+        guard snapshot.index > snapshotIndex, snapshot.index <= applied else { return }
         log.compact(to: snapshot, retaining: limits.retainedEntries)
     }
 }

@@ -94,7 +94,7 @@ extension Raft {
         }
         return Status(
             id: id, role: role, term: term, leader: leader, commit: commit, applied: applied, last: log.last,
-            durable: writes.durable, snapshot: log.snapshot?.index ?? .zero, membership: membership, lease: lease,
+            durable: writes.durable, snapshot: snapshotIndex, membership: membership, lease: lease,
             hasQuorum: leadership != nil ? hearsQuorum : leader != nil, peers: peers ?? [])
     }
 }

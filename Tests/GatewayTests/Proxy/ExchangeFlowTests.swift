@@ -32,7 +32,7 @@ import Testing
         #expect(gateway.pool.statistics.connectionsAccepted == 1)
         #expect(gateway.pool.statistics.requests == 100)
         #expect(gateway.pool.statistics.responses == [0, 100, 0, 0, 0])
-        #expect(gateway.activeRequests(backend.address) == 0)
+        #expect(gateway.wait { gateway.activeRequests(backend.address) == 0 })
     }
 
     @Test func pipelinedRequestsAreAnsweredInOrder() throws {

@@ -1,0 +1,177 @@
+import CLinux
+import Gateway
+import Glibc
+import Posix
+import Testing
+
+private let four = IPAddress("10.9.8.7")!
+private let six = IPAddress("fd00:9::7")!
+
+@Suite(.enabled(if: Namespace.obstacle == nil, Comment(rawValue: Namespace.obstacle ?? "")))
+struct NetlinkProviderTests {
+    @Test func realAddressesInANamespace() throws { try Namespace.run(filter: "NetlinkAsRoot", .root) }
+
+    @Test func missingPrivilegeIsExplained() throws { try Namespace.run(filter: "NetlinkUnprivileged", .none) }
+}
+
+/// One end of a virtual cable with the provider on it, and the other end, which listens.
+private final class Cable {
+    let changes: Mailbox<Void>
+    let provider: NetlinkProvider
+    private let far: FileDescriptor
+
+    init() throws {
+        try Self.ip("link", "add", "near0", "type", "veth", "peer", "name", "far0")
+        try Self.ip("link", "set", "near0", "up")
+        try Self.ip("link", "set", "far0", "up")
+        let changes = try Mailbox<Void>(capacity: 64)
+        self.changes = changes
+        let raw = socket(AF_PACKET, Int32(SOCK_DGRAM.rawValue), 0)
+        guard raw >= 0 else { throw SystemError("packet socket") }
+        far = FileDescriptor(owning: raw)
+        provider = try NetlinkProvider(interface: "near0") { changes.post(()) }
+    }
+
+    deinit { try? Self.ip("link", "delete", "near0") }
+
+    static func ip(_ arguments: String...) throws {
+        let outcome = try Program.run([Program.find("ip")!] + arguments)
+        #expect(outcome.exitStatus == 0, "ip \(arguments): \(outcome.output)")
+    }
+
+    static func addresses() throws -> String {
+        try Program.run([Program.find("ip")!, "address", "show", "dev", "near0"]).output
+    }
+
+    /// Takes in packets of one protocol from now on.
+    func listen(_ protocolNumber: Int32) throws {
+        var address = sockaddr_ll()
+        address.sll_family = UInt16(AF_PACKET)
+        address.sll_protocol = UInt16(protocolNumber).bigEndian
+        address.sll_ifindex = Int32(if_nametoindex("far0"))
+        let result = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(far.raw, $0, socklen_t(MemoryLayout<sockaddr_ll>.size))
+            }
+        }
+        guard result == 0 else { throw SystemError("bind") }
+    }
+
+    /// The next packet that `matches`.
+    func receive(_ matches: ([UInt8]) -> Bool) throws -> [UInt8] {
+        while true {
+            try wait(far.raw)
+            var buffer = [UInt8](repeating: 0, count: 2048)
+            let count = recv(far.raw, &buffer, buffer.count, 0)
+            guard count >= 0 else { throw SystemError("recv") }
+            let packet = Array(buffer[..<count])
+            if matches(packet) { return packet }
+        }
+    }
+
+    /// Waits until the provider's monitor has reported a change that makes `condition` true.
+    func waitForChange(_ condition: () -> Bool) throws {
+        while !condition() {
+            try wait(changes.descriptor)
+            _ = changes.drain()
+        }
+    }
+
+    private func wait(_ descriptor: Int32) throws {
+        var poll = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        guard Glibc.poll(&poll, 1, 5_000) == 1 else { throw SystemError("wait", code: ETIMEDOUT) }
+    }
+}
+
+/// Runs as root of a namespace, started by `NetlinkProviderTests`.
+@Suite(.serialized, .enabled(if: Namespace.isInside(.root), "runs inside realAddressesInANamespace"))
+struct NetlinkAsRoot {
+    @Test func claimAndReleaseIPv4() throws {
+        let cable = try Cable()
+        try cable.provider.claim(four)
+        #expect(try Cable.addresses().contains("10.9.8.7/32"))
+        try cable.provider.claim(four)
+        try cable.provider.release(four)
+        #expect(try !Cable.addresses().contains("10.9.8.7"))
+        try cable.provider.release(four)
+    }
+
+    @Test func ipv6IsUsableAtOnceAndNeverASource() throws {
+        let cable = try Cable()
+        try cable.provider.claim(six)
+        _ = try Socket.listen(on: SocketAddress(ip: six, port: 0))
+        #expect(try Cable.addresses().contains("fd00:9::7/128 scope global nodad deprecated"))
+        try cable.provider.release(six)
+        #expect(try !Cable.addresses().contains("fd00:9::7"))
+    }
+
+    @Test func announcementsReachTheOtherEnd() throws {
+        let cable = try Cable()
+        try cable.listen(ETH_P_ARP)
+        try cable.provider.announce(four)
+        let arp = try cable.receive { $0.count >= 28 && Array($0[14..<18]) == four.networkBytes }
+        #expect(Array(arp[24..<28]) == four.networkBytes)
+        try cable.listen(ETH_P_IPV6)
+        try cable.provider.announce(six)
+        let advertisement = try cable.receive { $0.count == 72 && $0[40] == 136 }
+        #expect(Array(advertisement[48..<64]) == six.networkBytes)
+    }
+
+    @Test func addressOfAKilledProcessIsRemoved() throws {
+        let cable = try Cable()
+        try Cable.ip("address", "add", "10.9.8.7/32", "dev", "near0")
+        let manager = VirtualIPManager(provider: cable.provider)
+        manager.configure(addresses: [four], ports: [80])
+        #expect(try !Cable.addresses().contains("10.9.8.7"))
+    }
+
+    /// A virtual address that is also the machine's own, by mistake, is not taken away with its network.
+    @Test func theMachinesOwnAddressIsLeftAlone() throws {
+        let cable = try Cable()
+        try Cable.ip("address", "add", "10.9.8.7/24", "dev", "near0")
+        let manager = VirtualIPManager(provider: cable.provider)
+        manager.configure(addresses: [four], ports: [80])
+        #expect(try Cable.addresses().contains("10.9.8.7/24"))
+    }
+
+    @Test func anAddressThatSomeoneRemovesIsMissed() throws {
+        let cable = try Cable()
+        try cable.provider.claim(four)
+        #expect(!cable.provider.hasLost(anyOf: [four]))
+        try Cable.ip("address", "delete", "10.9.8.7/32", "dev", "near0")
+        try cable.waitForChange { cable.provider.hasLost(anyOf: [four]) }
+    }
+
+    @Test func ownRemovalsAreNotMissed() throws {
+        let cable = try Cable()
+        try cable.provider.claim(six)
+        try cable.provider.claim(four)
+        try cable.provider.release(four)
+        try cable.waitForChange { true }
+        #expect(!cable.provider.hasLost(anyOf: [six]))
+    }
+
+    @Test func carrierIsWatched() throws {
+        let cable = try Cable()
+        #expect(cable.provider.hasCarrier)
+        try Cable.ip("link", "set", "far0", "down")
+        try cable.waitForChange { !cable.provider.hasCarrier }
+        try Cable.ip("link", "set", "far0", "up")
+        try cable.waitForChange { cable.provider.hasCarrier }
+    }
+
+    @Test func missingInterfaceIsExplained() {
+        let error = #expect(throws: VirtualIPError.self) { try NetlinkProvider(interface: "nope0") {} }
+        #expect(error?.what == "there is no interface nope0")
+    }
+}
+
+/// Runs without any capability, started by `NetlinkProviderTests`.
+@Suite(.enabled(if: Namespace.isInside(.none), "runs inside missingPrivilegeIsExplained"))
+struct NetlinkUnprivileged {
+    @Test func theCureIsNamed() {
+        let error = #expect(throws: VirtualIPError.self) { try NetlinkProvider(interface: "lo") {} }
+        #expect(error?.what == "cannot manage addresses of lo: remove address 192.0.2.1: Operation not permitted")
+        #expect(error?.cure.contains("CAP_NET_ADMIN and CAP_NET_RAW") == true)
+    }
+}

@@ -4,12 +4,15 @@ package enum Spelling {
     /// one for shorter words.
     package static func closest(to word: String, among candidates: some Sequence<String>) -> String? {
         let word = Array(word.lowercased().unicodeScalars.prefix(maximumLength))
-        let near = candidates.map { candidate in
-            (candidate, distance(word, Array(candidate.lowercased().unicodeScalars.prefix(maximumLength))))
-        }
         let allowed = min(max(1, word.count / 3), word.count - 1)
-        guard let best = near.min(by: { $0.1 < $1.1 }), best.1 <= allowed else { return nil }
-        return best.0
+        var best: (candidate: String, distance: Int)?
+        for candidate in candidates {
+            let letters = Array(candidate.lowercased().unicodeScalars.prefix(maximumLength))
+            guard abs(letters.count - word.count) <= allowed else { continue }
+            let distance = distance(word, letters)
+            if distance <= allowed && distance < best?.distance ?? .max { best = (candidate, distance) }
+        }
+        return best?.candidate
     }
 
     /// Longer words are compared by their beginning only.

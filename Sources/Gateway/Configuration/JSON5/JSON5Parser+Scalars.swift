@@ -59,11 +59,11 @@ extension JSON5Parser {
     private mutating func parseHexDigits(_ count: Int, from start: Int) throws(JSON5SyntaxError) -> UInt32 {
         var value: UInt32 = 0
         for _ in 0..<count {
-            guard let byte = peek, let digit = Character(Unicode.Scalar(byte)).hexDigitValue else {
+            guard let byte = peek, let digit = hexDigit(byte) else {
                 throw JSON5SyntaxError(
                     offset: start, wrong: "an escape that is too short", right: "expected \(count) hexadecimal digits")
             }
-            value = value << 4 | UInt32(digit)
+            value = value << 4 | digit
             offset += 1
         }
         return value
@@ -132,14 +132,23 @@ extension JSON5Parser {
         return text
     }
 
-    private mutating func takeDigits(radix: Int) -> String {
+    private func hexDigit(_ byte: UInt8) -> UInt32? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(byte - UInt8(ascii: "0"))
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt32(byte - UInt8(ascii: "a") + 10)
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): UInt32(byte - UInt8(ascii: "A") + 10)
+        case _: nil
+        }
+    }
+
+    private mutating func takeDigits(radix: UInt32) -> String {
         let start = offset
-        while let byte = peek, let digit = Character(Unicode.Scalar(byte)).hexDigitValue, digit < radix { offset += 1 }
+        while let byte = peek, let digit = hexDigit(byte), digit < radix { offset += 1 }
         return String(decoding: bytes[start..<offset], as: UTF8.self)
     }
 
     private func hexadecimalValue(_ digits: String) -> Double {
-        digits.reduce(0) { $0 * 16 + Double($1.hexDigitValue ?? 0) }
+        digits.utf8.reduce(0) { $0 * 16 + Double(hexDigit($1) ?? 0) }
     }
 
     /// Doubles hold every whole number up to 2^53.

@@ -66,8 +66,9 @@ extension SchemaReader {
         let byKey = distinctMembers(members)
         for member in members where !known.contains(member.key) {
             inside(key: member.key) { reader in
-                let right = SchemaReader.advice(for: member.key, among: known, else: "remove it")
-                reader.report(at: member.keyOffset, "unknown key", right)
+                reader.report(
+                    at: member.keyOffset, "unknown key",
+                    SchemaReader.advice(for: member.key, among: known, else: "remove it"))
             }
         }
         for field in fields where field.isRequired && byKey[field.key] == nil {

@@ -16,15 +16,21 @@ struct SchemaReader {
 
     private struct Found {
         let offset: Int
-        let problem: (path: String, wrong: String, right: String)
+        let path: String
+        let wrong: String
+        /// Looks for similar words, which takes too long for problems that are not shown.
+        let right: () -> String
     }
 
     /// More problems than these help nobody.
     private static let maximumProblems = 100
+    /// Problems after these are only counted.
+    private static let maximumFound = 10_000
 
     private let source: SourceText
     private var path: [Step] = []
     private var found: [Found] = []
+    private var uncollected = 0
     private var references: [Reference] = []
     /// The offset of each distinct value, by the place it stands in and its text.
     private var definitions: [String: [String: Int]] = [:]
@@ -39,7 +45,6 @@ struct SchemaReader {
     }
 
     mutating func inside<Result>(index: Int, _ body: (inout SchemaReader) -> Result) -> Result {
-        arrays.insert(text(of: path))
         path.append(.index(index))
         defer { path.removeLast() }
         return body(&self)
@@ -76,9 +81,13 @@ struct SchemaReader {
             && key.utf8.allSatisfy { Character(Unicode.Scalar($0)).isLetter || $0 == 0x5f || 0x30...0x39 ~= $0 }
     }
 
-    mutating func report(at offset: Int, _ wrong: String, _ right: String) {
+    mutating func report(at offset: Int, _ wrong: String, _ right: @escaping @autoclosure () -> String) {
         let path = text(of: path)
-        found.append(Found(offset: offset, problem: (path.isEmpty ? "file" : path, wrong, right)))
+        collect(Found(offset: offset, path: path.isEmpty ? "file" : path, wrong: wrong, right: right))
+    }
+
+    private mutating func collect(_ problem: Found) {
+        if found.count < SchemaReader.maximumFound { found.append(problem) } else { uncollected += 1 }
     }
 
     func line(at offset: Int) -> Int { source.line(at: offset) }
@@ -87,8 +96,8 @@ struct SchemaReader {
     mutating func define(_ value: String, at offset: Int) {
         let place = place
         if let first = definitions[place]?[value] {
-            report(
-                at: offset, "\(quoted(value)) is here for the second time", "the first is on line \(line(at: first))")
+            let line = line(at: first)
+            report(at: offset, "\(quoted(value)) is here for the second time", "the first is on line \(line)")
         } else {
             definitions[place, default: [:]][value] = offset
         }
@@ -107,8 +116,10 @@ struct SchemaReader {
             let known = definitions[reference.target] ?? [:]
             if known[reference.value] != nil { continue }
             let wrong = "there is no \(reference.what) \(quoted(reference.value))"
-            let right = SchemaReader.advice(for: reference.value, among: known.keys.sorted(), else: "define it")
-            found.append(Found(offset: reference.offset, problem: (reference.path, wrong, right)))
+            collect(
+                Found(offset: reference.offset, path: reference.path, wrong: wrong) {
+                    SchemaReader.advice(for: reference.value, among: known.keys.sorted(), else: "define it")
+                })
         }
         references = []
     }
@@ -127,10 +138,10 @@ struct SchemaReader {
         resolveReferences()
         let sorted = found.enumerated().sorted { ($0.element.offset, $0.offset) < ($1.element.offset, $1.offset) }
         var problems = sorted.prefix(SchemaReader.maximumProblems).map { _, one in
-            source.problem(at: one.offset, path: one.problem.path, wrong: one.problem.wrong, right: one.problem.right)
+            source.problem(at: one.offset, path: one.path, wrong: one.wrong, right: one.right())
         }
         if let next = sorted.dropFirst(SchemaReader.maximumProblems).first?.element {
-            let rest = sorted.count - problems.count
+            let rest = sorted.count - problems.count + uncollected
             problems.append(
                 source.problem(
                     at: next.offset, path: "file", wrong: "\(rest) more problems from here on",

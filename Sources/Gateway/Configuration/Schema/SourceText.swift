@@ -31,9 +31,10 @@ struct SourceText {
         let start = lineStarts[line - 1]
         var before = bytes[start..<min(max(start, offset), bytes.count)]
         if line == 1 && before.starts(with: SourceText.byteOrderMark) { before = before.dropFirst(3) }
+        let isASCII = before.allSatisfy { $0 < 0x80 }
+        let characters = isASCII ? before.count : String(decoding: before, as: UTF8.self).count
         return ConfigurationProblem(
-            file: file, line: line, column: String(decoding: before, as: UTF8.self).count + 1, path: path,
-            wrong: wrong, right: right)
+            file: file, line: line, column: characters + 1, path: path, wrong: wrong, right: right)
     }
 
     private static let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]

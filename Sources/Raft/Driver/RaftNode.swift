@@ -68,16 +68,16 @@ package final class RaftNode<Host: ConsensusHost>: Sendable {
         guard command.count <= limits.proposalBytes else {
             return completion(.failure(.tooLarge(limit: limits.proposalBytes)))
         }
-        guard post(.propose(command, deadline: Instant.now() + timeout, completion)) else {
-            return completion(.failure(.overloaded))
+        if !post(.propose(command, deadline: Instant.now() + timeout, completion)) {
+            completion(.failure(hasStopped ? .stopping : .overloaded))
         }
     }
 
     /// Completes when this node has applied all that was committed anywhere before this call: a read of the applied
     /// state in the completion is linearizable.
     package func readBarrier(timeout: Nanoseconds, completion: @escaping ReadCompletion) {
-        guard post(.read(deadline: Instant.now() + timeout, completion)) else {
-            return completion(.failure(.overloaded))
+        if !post(.read(deadline: Instant.now() + timeout, completion)) {
+            completion(.failure(hasStopped ? .stopping : .overloaded))
         }
     }
 
@@ -101,14 +101,14 @@ package final class RaftNode<Host: ConsensusHost>: Sendable {
     package func transferLeadership(
         to target: NodeID?, completion: @escaping @Sendable (TransferRefusal?) -> Void
     ) {
-        post(.transfer(target, completion))
+        if !post(.transfer(target, completion)) { completion(.notLeader(leader: nil)) }
     }
 
     /// Begun when the completion has no refusal.
     package func changeMembership(
         _ change: MembershipChange, completion: @escaping @Sendable (MembershipRefusal?) -> Void
     ) {
-        post(.change(change, completion))
+        if !post(.change(change, completion)) { completion(.notLeader(leader: nil)) }
     }
 
     /// As of the last turn of the loop; nil before the first.
@@ -139,11 +139,13 @@ package final class RaftNode<Host: ConsensusHost>: Sendable {
 
     @discardableResult
     private func post(_ request: Request) -> Bool {
-        guard !isClosed.load(ordering: .sequentiallyConsistent), requests.post(request) else { return false }
-        // The loop may have closed in between; whoever drains first answers what is left.
-        if isClosed.load(ordering: .sequentiallyConsistent) { refuseWaiting() }
+        guard !hasStopped, requests.post(request) else { return false }
+        // The loop may have ended in between; whoever drains first answers what is left.
+        if hasStopped { refuseWaiting() }
         return true
     }
+
+    private var hasStopped: Bool { isClosed.load(ordering: .sequentiallyConsistent) }
 
     private func refuseWaiting() {
         for request in requests.drain() {

@@ -1,3 +1,5 @@
+import Glibc
+
 /// The frame of the write-ahead log: the records of one sync, written in one piece at an offset that is a multiple
 /// of 8.
 ///
@@ -60,11 +62,11 @@ enum Batch {
 
     /// Reads the batch at `start` of a segment's bytes; `sequence` is the number it has to have.
     static func read(_ bytes: [UInt8], at start: Int, sequence: UInt64, key: UInt32) -> Reading {
-        guard let last = lastWritten(bytes, from: start) else { return .blank }
         let header: Header
         do throws(MalformedBytes) {
             header = try Header.read(bytes, at: start, key: key)
         } catch {
+            guard let last = lastWritten(bytes, from: start) else { return .blank }
             if isUnfinishedHeader(bytes, at: start, lastWritten: last) {
                 return holdsBatch(bytes, from: start + alignment, after: sequence, key: key) ? .damaged(error) : .torn
             }
@@ -141,7 +143,21 @@ enum Batch {
 
     /// The offset of the last byte that is not zero, nil when there is none from `start` on.
     private static func lastWritten(_ bytes: [UInt8], from start: Int) -> Int? {
-        bytes[start...].lastIndex { $0 != 0 }
+        var end = bytes.count
+        while end > start {
+            let sector = max(start, (end - 1) / sectorSize * sectorSize)
+            if !isBlank(bytes, in: sector..<end) { return bytes[sector..<end].lastIndex { $0 != 0 } }
+            end = sector
+        }
+        return nil
+    }
+
+    private static func isBlank(_ bytes: [UInt8], in range: Range<Int>) -> Bool {
+        bytes.withUnsafeBytes { buffer in
+            let part = buffer.baseAddress! + range.lowerBound
+            // All bytes equal the one before them, and the first is zero.
+            return buffer[range.lowerBound] == 0 && memcmp(part, part + 1, range.count - 1) == 0
+        }
     }
 
     /// A header of which only a first part was written, or of which one of its two sectors was not.
@@ -160,7 +176,7 @@ enum Batch {
         var start = range.lowerBound
         while start < range.upperBound {
             let end = min((start / sectorSize + 1) * sectorSize, range.upperBound)
-            if bytes[start..<end].allSatisfy({ $0 == 0 }) { return true }
+            if isBlank(bytes, in: start..<end) { return true }
             start = end
         }
         return false
@@ -168,9 +184,23 @@ enum Batch {
 
     /// Whether a later batch was written: then the one before was durable, and what is wrong with it is damage.
     private static func holdsBatch(_ bytes: [UInt8], from start: Int, after sequence: UInt64, key: UInt32) -> Bool {
-        stride(from: start, through: bytes.count - headerSize, by: alignment).contains { offset in
-            guard let header = try? Header.read(bytes, at: offset, key: key) else { return false }
-            return header.sequence > sequence
+        var offset = start
+        while let next = nextMagic(bytes, from: offset) {
+            if let header = try? Header.read(bytes, at: next, key: key), header.sequence > sequence { return true }
+            offset = next + alignment
+        }
+        return false
+    }
+
+    /// The next place at or after `start` where a batch may begin.
+    private static func nextMagic(_ bytes: [UInt8], from start: Int) -> Int? {
+        bytes.withUnsafeBytes { buffer in
+            var offset = start
+            while offset + headerSize <= buffer.count {
+                if buffer.loadUnaligned(fromByteOffset: offset, as: UInt32.self) == magic.littleEndian { return offset }
+                offset += alignment
+            }
+            return nil
         }
     }
 }

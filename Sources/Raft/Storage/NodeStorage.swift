@@ -9,6 +9,8 @@ package struct NodeStorage<D: Disk>: ~Copyable, Sendable {
     private let directory: String
     private var log: WriteAheadLog<D>
     private let snapshots: SnapshotStore<D>
+    /// The first failure ever; nothing is written after it.
+    private var failure: StorageError?
 
     private static var logName: String { "wal" }
     private static var snapshotsName: String { "snapshots" }
@@ -72,6 +74,37 @@ package struct NodeStorage<D: Disk>: ~Copyable, Sendable {
 
     /// Makes the tickets durable, in their order, with one sync for all that lie between two snapshots.
     package mutating func persist(_ tickets: [WriteTicket]) throws(StorageError) {
+        try latched { (self) throws(StorageError) in try self.write(tickets) }
+    }
+
+    /// Makes a snapshot of this node's own applied state durable and lets the log before it go.
+    package mutating func save(_ snapshot: Snapshot) throws(StorageError) {
+        try latched { (self) throws(StorageError) in
+            try self.snapshots.save(snapshot)
+            try self.forget(before: snapshot.index)
+        }
+    }
+
+    package mutating func save(_ peers: PeerRegistry) throws(StorageError) {
+        try latched { (self) throws(StorageError) in
+            do throws(SystemError) {
+                try self.disk.replace(PeerRegistry.fileName, in: self.directory, with: peers.encoded())
+            } catch { throw .system(error) }
+        }
+    }
+
+    /// Lets nothing through after the first failure.
+    private mutating func latched(
+        _ body: (inout NodeStorage) throws(StorageError) -> Void
+    ) throws(StorageError) {
+        if let failure { throw failure }
+        do throws(StorageError) { try body(&self) } catch {
+            failure = error
+            throw error
+        }
+    }
+
+    private mutating func write(_ tickets: [WriteTicket]) throws(StorageError) {
         var records: [LogRecord] = []
         for ticket in tickets {
             if let state = ticket.hardState { records.append(.hardState(state)) }
@@ -86,21 +119,6 @@ package struct NodeStorage<D: Disk>: ~Copyable, Sendable {
         try log.append(records)
         if let installed = tickets.last(where: { $0.snapshot != nil })?.snapshot { try forget(before: installed.index) }
     }
-
-    /// Makes a snapshot of this node's own applied state durable and lets the log before it go.
-    package mutating func save(_ snapshot: Snapshot) throws(StorageError) {
-        try snapshots.save(snapshot)
-        try forget(before: snapshot.index)
-    }
-
-    package func save(_ peers: PeerRegistry) throws(StorageError) {
-        do throws(SystemError) {
-            try disk.replace(PeerRegistry.fileName, in: directory, with: peers.encoded())
-        } catch { throw .system(error) }
-    }
-
-    /// Bytes written to the log since the start.
-    package var logBytesAppended: UInt64 { log.bytesAppended }
 
     private mutating func forget(before index: LogIndex) throws(StorageError) {
         try snapshots.removeOlder(than: index)

@@ -2,6 +2,8 @@ import Posix
 
 /// The durable log of one node: segments of batches, only ever appended to.
 ///
+/// After an error no method may be called any more.
+///
 /// A record counts from the return of the `append` that wrote it. A suffix of the log is cut by the entries that take
 /// its place, never by changing what was written; a prefix goes by removing whole segments that a snapshot covers.
 package struct WriteAheadLog<D: Disk>: ~Copyable, Sendable {
@@ -22,8 +24,6 @@ package struct WriteAheadLog<D: Disk>: ~Copyable, Sendable {
     private var capacity: Int
     private var nextSequence: UInt64
     private var hardState: HardState
-    /// The first write that failed; nothing is written after it.
-    private var failure: StorageError?
     /// Bytes of batches written since the log was opened.
     package private(set) var bytesAppended: UInt64 = 0
 
@@ -78,25 +78,17 @@ package struct WriteAheadLog<D: Disk>: ~Copyable, Sendable {
 
     /// Writes `records` and returns when they are durable.
     package mutating func append(_ records: [LogRecord]) throws(StorageError) {
-        if let failure { throw failure }
-        if records.isEmpty { return }
-        do throws(StorageError) {
-            var rest = records[...]
-            while !rest.isEmpty {
-                let part = rest.prefix(Self.batchLength(of: rest))
-                try write(part)
-                rest = rest.dropFirst(part.count)
-            }
-        } catch {
-            failure = error
-            throw error
+        var rest = records[...]
+        while !rest.isEmpty {
+            let part = rest.prefix(Self.batchLength(of: rest))
+            try write(part)
+            rest = rest.dropFirst(part.count)
         }
     }
 
     /// Removes the segments that hold only what is before `index`, the last position of a durable snapshot. The one
     /// that holds `index` stays: recovery finds the snapshot's place in the log by it.
     package mutating func compact(before index: LogIndex) throws(StorageError) {
-        if let failure { throw failure }
         do throws(SystemError) {
             while segments.count > 1, segments[0].reach < index {
                 try disk.remove("\(directory)/\(SegmentHeader.fileName(segments[0].number))")
@@ -104,10 +96,7 @@ package struct WriteAheadLog<D: Disk>: ~Copyable, Sendable {
                 try disk.syncDirectory(directory)
                 segments.removeFirst()
             }
-        } catch {
-            failure = .system(error)
-            throw .system(error)
-        }
+        } catch { throw .system(error) }
     }
 
     private var key: UInt32 { Batch.key(of: incarnation) }

@@ -45,7 +45,6 @@ extension Transport {
         forget(connection.token)
         switch connection.purpose {
         case .dialed(let peer, let lane):
-            links[peer]!.framesDropped += connection.output.framesDropped
             if connection.phase == .open, lane == .control { Log.info("raft: lost node \(peer): \(reason)") }
             links[peer]![lane].lost(at: now)
         case .unknown:

@@ -1,25 +1,23 @@
 import Glibc
 import Posix
 
-/// Bytes on their way into one socket. Bounded: what does not fit is dropped and counted, for Raft sends again what
-/// still matters by then.
+/// Bytes on their way into one socket. Bounded: what does not fit is dropped, for Raft sends again what still matters
+/// by then.
 struct SendQueue {
     private var bytes: [UInt8] = []
     private var start = 0
     private let limit: Int
-    private(set) var framesDropped: UInt64 = 0
 
     init(limit: Int) { self.limit = limit }
 
     var isEmpty: Bool { start == bytes.count }
 
-    /// A frame is queued whole or not at all.
-    mutating func append(_ frame: [UInt8]) {
-        guard bytes.count - start + frame.count <= limit else {
-            framesDropped += 1
-            return
-        }
+    /// False when the frame does not fit: it is queued whole or not at all.
+    @discardableResult
+    mutating func append(_ frame: [UInt8]) -> Bool {
+        guard bytes.count - start + frame.count <= limit else { return false }
         bytes.append(contentsOf: frame)
+        return true
     }
 
     /// Sends what the socket takes now.

@@ -18,7 +18,18 @@ package final class SharedPoller {
 
     /// Waits for events, without end.
     package func wait() throws(SystemError) -> [(token: UInt64, readiness: Readiness)] {
-        let count = try poller.wait(timeoutMilliseconds: -1)
+        try events(timeoutMilliseconds: -1)
+    }
+
+    /// The events there are now.
+    package func poll() throws(SystemError) -> [(token: UInt64, readiness: Readiness)] {
+        try events(timeoutMilliseconds: 0)
+    }
+
+    private func events(
+        timeoutMilliseconds: Int32
+    ) throws(SystemError) -> [(token: UInt64, readiness: Readiness)] {
+        let count = try poller.wait(timeoutMilliseconds: timeoutMilliseconds)
         return (0..<count).map { poller.event($0) }
     }
 }

@@ -108,11 +108,13 @@ package final class Transport {
 
     /// Queues a message; `flush` sends it.
     package func send(_ message: Message, to peer: NodeID) {
-        guard let token = links[peer]?[message.lane].openToken, let connection = connections[token] else {
-            links[peer]?.framesDropped += 1
+        guard let link = links[peer] else { return }
+        if let token = link[message.lane].openToken, let connection = connections[token],
+            connection.output.append(FrameBody.message(message).encoded())
+        {
             return
         }
-        connection.output.append(FrameBody.message(message).encoded())
+        links[peer]!.framesDropped += 1
     }
 
     /// Every peer gets this next, and only this when several come before it could be sent.

@@ -1,2 +1,0 @@
-import Testing
-@Test func placeholderRaft() { #expect(Bool(true)) }

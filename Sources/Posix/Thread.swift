@@ -40,3 +40,6 @@ package final class Thread: @unchecked Sendable {
         return nil
     }
 }
+
+/// The processors that this process may use.
+package func processorCount() -> Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }

@@ -49,6 +49,17 @@ package struct RuntimeRegistry: ~Copyable {
     /// The runtime of a backend that some table names or named of late.
     package func runtime(_ key: BackendKey) -> BackendRuntime? { backends[key]?.runtime }
 
+    /// Requests that this node has under way at the backend.
+    package func activeRequests(_ key: BackendKey) -> Int {
+        runtime(key)?.counters.pointee.activeRequests.load(ordering: .relaxed) ?? 0
+    }
+
+    /// How traffic showed that the backend fails, while it is avoided for that.
+    package func ejection(_ key: BackendKey, at now: Instant) -> PassiveFailure? {
+        guard let runtime = runtime(key), runtime.counters.pointee.isEjected(at: now) else { return nil }
+        return runtime.latestFailure?.reason
+    }
+
     /// Lets go of what no table since `oldestAdopted` names and no request uses.
     mutating func sweep(oldestAdopted: UInt64) {
         for (key, held) in backends where held.generation < oldestAdopted {

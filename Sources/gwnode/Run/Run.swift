@@ -1,6 +1,106 @@
-/// Runs one node.
+import Gateway
+import Glibc
+import Posix
+
+/// `gwnode run`: one node, until a signal or a failure that it can not go on after.
 enum Run {
+    private static let signals = [SIGTERM, SIGINT, SIGHUP, SIGUSR1]
+
+    /// Returns after a stop that was asked for.
     static func start(configPath: String) throws(CommandFailure) -> ExitCode {
-        throw CommandFailure(.failure, "this build runs no nodes")
+        defer { Log.flush() }
+        do throws(StartFailure) {
+            try run(configPath)
+            return .success
+        } catch {
+            throw CommandFailure(.failure, error.description)
+        }
+    }
+
+    private static func run(_ path: String) throws(StartFailure) {
+        // Before any other thread, so that all of them leave the signals to this one.
+        let arrivals = try StartFailure.wrap { () throws(SystemError) in try SignalDescriptor(signals) }
+        ignoreBrokenPipes()
+        let configuration = try read(path)
+        Log.setLevel(configuration.logLevel)
+        for advice in configuration.advice { Log.warning("config: \(path): \(advice)") }
+        raiseDescriptorLimit()
+        let seed = try seed(of: configuration)
+
+        let node = try GatewayNode(configuration, seed: seed)
+        let manager = ServiceManager()
+        Log.info(
+            "gwnode \(gwnodeVersion) node \(configuration.node.name) (\(configuration.node.id)) of cluster "
+                + "\(configuration.cluster), pid \(getpid())")
+        manager.ready()
+        let failure = wait(arrivals, node, manager, path)
+        manager.stopping()
+        node.stop()
+        Log.flush()
+        if let failure { throw StartFailure(failure) }
+    }
+
+    /// Until the node shall stop; the reason when nobody asked for it.
+    private static func wait(
+        _ arrivals: borrowing SignalDescriptor, _ node: GatewayNode, _ manager: ServiceManager, _ path: String
+    ) -> String? {
+        var waiting = pollfd(fd: arrivals.raw, events: Int16(POLLIN), revents: 0)
+        let pause = min(manager.watchdogInterval ?? .seconds(1), .seconds(1))
+        while true {
+            _ = poll(&waiting, 1, Int32(pause.milliseconds))
+            if let failure = node.failureReason { return failure }
+            manager.keepAlive()
+            while let signal = arrivals.next() {
+                switch signal {
+                case SIGHUP: reload(path)
+                case SIGUSR1: Log.info("log: written to standard error, nothing to reopen")
+                default:
+                    Log.info("stopping on signal \(signal)")
+                    return nil
+                }
+            }
+        }
+    }
+
+    /// Takes over what of the node file can change while the node runs.
+    private static func reload(_ path: String) {
+        do throws(StartFailure) {
+            let configuration = try read(path)
+            Log.setLevel(configuration.logLevel)
+            Log.info("config: \(path) read again; all but logLevel needs a restart")
+        } catch {
+            Log.error("config: not reloaded: \(error)")
+        }
+    }
+
+    private static func read(_ path: String) throws(StartFailure) -> NodeConfiguration {
+        let bytes = try StartFailure.wrap { () throws(SystemError) in
+            try readFile(path, limit: Command.Limit.sourceBytes)
+        }
+        do throws(ConfigurationProblems) { return try NodeConfiguration.read(bytes, file: path) } catch {
+            throw StartFailure("\(error)")
+        }
+    }
+
+    /// A seed that can not be read stops a new node. One that has served before only loses what it no longer needs.
+    private static func seed(of configuration: NodeConfiguration) throws(StartFailure) -> SeedConfiguration? {
+        guard let path = configuration.gatewayFile else { return nil }
+        do throws(SeedConfiguration.Failure) {
+            return try SeedConfiguration(path: path)
+        } catch {
+            guard LastKnownConfiguration(dataDirectory: configuration.dataDirectory).exists else {
+                throw StartFailure("\(error)")
+            }
+            Log.warning("config: the seed is not used: \(error)")
+            return nil
+        }
+    }
+
+    /// As many connections as the machine allows.
+    private static func raiseDescriptorLimit() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 }

@@ -1,0 +1,48 @@
+import Gateway
+import Glibc
+import Posix
+import Raft
+import Synchronization
+
+/// The cluster as this node's consensus thread saw it at the end of its latest turn.
+struct ClusterView: Sendable {
+    var state: ClusterState
+    var raft: Status
+    /// The peers with an open connection.
+    var connected: [NodeID]
+    /// The virtual addresses that this node holds.
+    var heldAddresses: [IPAddress]
+    var sightings: [NodeID: StatusSources.Sighting]
+}
+
+/// The latest view, for any thread; `changed` is woken when there is something to act on.
+final class SharedClusterView: Sendable {
+    private let latest = Mutex<ClusterView?>(nil)
+    private let wake: @Sendable () -> Void
+
+    init(wake: @escaping @Sendable () -> Void) { self.wake = wake }
+
+    /// nil until the consensus thread has made its first turn.
+    var current: ClusterView? { latest.withLock { $0 } }
+
+    func publish(_ view: ClusterView, stateHasChanged: Bool) {
+        let isNews = latest.withLock { latest -> Bool in
+            defer { latest = view }
+            guard let before = latest, !stateHasChanged else { return true }
+            return before.raft.role != view.raft.role || before.raft.term != view.raft.term
+                || before.raft.leader != view.raft.leader || before.raft.hasQuorum != view.raft.hasQuorum
+        }
+        if isNews { wake() }
+    }
+}
+
+extension NodeReport {
+    /// What this node says of itself.
+    init(of view: ClusterView?, activeRequests: [BackendKey: Int]) {
+        self.init(
+            pid: getpid(), version: gwnodeVersion, role: view.map { NodeRole($0.raft.role) } ?? .follower,
+            term: view?.raft.term ?? .zero, commitIndex: view?.raft.commit ?? .zero,
+            appliedIndex: view?.raft.applied ?? .zero, heldAddresses: view?.heldAddresses ?? [],
+            activeRequests: activeRequests)
+    }
+}

@@ -1,0 +1,40 @@
+import Gateway
+import Glibc
+import Posix
+import Raft
+
+/// The control thread: turns what the cluster agreed on, and what this node sees itself, into what the workers serve
+/// and the prober checks; and proposes what this node has to tell the cluster.
+enum ControlLoop {
+    enum Event: Sendable {
+        /// The consensus thread has published a view with news.
+        case viewChanged
+        /// The prober has come to another verdict on a backend.
+        case verdict(BackendKey, HealthVerdict)
+        case stop
+    }
+
+    static let mailboxCapacity = 16_384
+    /// How often the other nodes are told how this one is, and unanswered proposals are made again.
+    static let beatMilliseconds = 250.0
+
+    /// Returns after `stop`.
+    static func run(_ mailbox: Mailbox<Event>, _ serving: ServingControl, _ proposals: OwnProposals) {
+        var waiting = pollfd(fd: mailbox.descriptor, events: Int16(POLLIN), revents: 0)
+        while true {
+            let pause = (proposals.nextDeadline - .now()).milliseconds.rounded(.up)
+            _ = poll(&waiting, 1, Int32(min(pause, beatMilliseconds)))
+            for event in mailbox.drain() {
+                switch event {
+                case .viewChanged: break
+                case .verdict(let backend, let verdict):
+                    serving.note(verdict, on: backend)
+                    proposals.observe(verdict, on: backend)
+                case .stop: return
+                }
+            }
+            serving.update()
+            proposals.update()
+        }
+    }
+}

@@ -1,0 +1,164 @@
+import Gateway
+import Glibc
+import Posix
+import Raft
+import Synchronization
+
+/// One running node: the parts of the process and how they are tied together.
+final class GatewayNode: Sendable {
+    /// How long running requests may take to finish when the node stops.
+    private static let drainLimit = Nanoseconds.seconds(30)
+
+    private let configuration: NodeConfiguration
+    private let view: SharedClusterView
+    private let serving: Serving
+    private let workers: WorkerPool
+    private let prober: HealthProber
+    private let raft: RaftNode<ClusterHost>
+    private let admin: AdminServer
+    private let events: Mailbox<ControlLoop.Event>
+    private let control: Posix.Thread
+    private let failure = Mutex<RaftNodeError?>(nil)
+
+    /// Starts everything. What goes wrong is said in one line.
+    init(_ configuration: NodeConfiguration, seed: SeedConfiguration?) throws(StartFailure) {
+        let events = try StartFailure.wrap { () throws(SystemError) in
+            try Mailbox<ControlLoop.Event>(capacity: ControlLoop.mailboxCapacity)
+        }
+        let view = SharedClusterView { events.post(.viewChanged) }
+        let serving = Serving(firstStep: Int(configuration.node.id.number) - 1)
+        let workers = try StartFailure.wrap { () throws(SystemError) in
+            try WorkerPool(
+                ProxyOptions(workers: configuration.workers ?? processorCount()), table: serving.emptyTable())
+        }
+        let raft: RaftNode<ClusterHost>
+        try StartFailure.wrap { () throws(SystemError) in try makeDirectories(configuration.dataDirectory) }
+        let options = try RaftNodeOptions(configuration)
+        do throws(RaftNodeError) { raft = try RaftNode(options) } catch { throw StartFailure("\(error)") }
+        // Made here so that its errors are told; only the consensus thread ever uses it.
+        nonisolated(unsafe) let virtualIP = VirtualIPManager(
+            provider: try GatewayNode.provider(configuration, workers) { raft.perform { _ in } })
+        let prober = try StartFailure.wrap { () throws(SystemError) in
+            try HealthProber(seed: .random(in: 0 ... .max)) { observation in
+                if observation.result.isSuccess == true { serving.readmit(observation.backend) }
+                guard observation.isChange, let verdict = observation.verdict else { return }
+                events.post(.verdict(observation.backend, verdict))
+            }
+        }
+
+        self.configuration = configuration
+        self.view = view
+        self.serving = serving
+        self.workers = workers
+        self.prober = prober
+        self.raft = raft
+        self.events = events
+        let services = NodeServices(configuration, view: view, serving: serving, raft: raft).adminServices
+        do throws(AdminServerError) {
+            admin = try AdminServer(
+                address: configuration.admin, allowRemote: configuration.allowRemoteAdmin,
+                handler: AdminHandler(services: services, names: GatewayNode.adminNames(configuration)))
+        } catch {
+            throw StartFailure("\(error)")
+        }
+        control = try StartFailure.wrap { () throws(SystemError) in
+            try Posix.Thread(name: "control") {
+                let proposals = OwnProposals(
+                    node: configuration, view: view, serving: serving, seed: seed,
+                    propose: { command, timeout, done in
+                        raft.propose(command.encoded(), timeout: timeout) { _ in done() }
+                    }, publishInfo: { raft.publish(info: $0) })
+                let control = ServingControl(
+                    node: configuration, view: view, serving: serving, workers: workers, prober: prober,
+                    configureVirtualIP: { addresses, ports in
+                        raft.perform { $0.serve(addresses: addresses, ports: ports) }
+                    }, adopted: { proposals.replaceBackends(of: $0) })
+                control.begin()
+                ControlLoop.run(events, control, proposals)
+            }
+        }
+        do throws(RaftNodeError) {
+            try raft.start(
+                makeHost: { ClusterHost(on: $0, virtualIP: virtualIP, view: view) },
+                ended: { [weak self] reason in self?.failure.withLock { $0 = reason } })
+        } catch {
+            throw StartFailure("\(error)")
+        }
+    }
+
+    /// Why consensus ended by itself; nil while it runs.
+    var failureReason: String? { failure.withLock { $0?.description } }
+
+    /// Gives up the virtual addresses and leadership, lets running requests finish, and ends all threads.
+    func stop() {
+        Log.info("stopping: giving up the virtual addresses, then finishing running requests")
+        raft.perform { $0.shutDown() }
+        raft.stop(graceful: true)
+        workers.stop(drainingUntil: .now() + GatewayNode.drainLimit)
+        while !events.post(.stop) { sched_yield() }
+        control.join()
+        prober.stop()
+        admin.stop()
+    }
+
+    private static func provider(
+        _ configuration: NodeConfiguration, _ workers: WorkerPool, onChange: @escaping @Sendable () -> Void
+    ) throws(StartFailure) -> any VirtualIPProvider {
+        switch configuration.virtualAddress {
+        case .none: return NoProvider()
+        case .loopback:
+            return LoopbackProvider(
+                listeners: LoopbackProvider.Listeners(
+                    open: { address throws(SystemError) in UInt64(try workers.addListener(address).0.value) },
+                    close: { workers.removeListener(ListenerID(Int($0))) }))
+        case .netlink(let interface):
+            do throws(VirtualIPError) {
+                return try NetlinkProvider(interface: interface, onChange: onChange)
+            } catch {
+                throw StartFailure("\(error)")
+            }
+        }
+    }
+
+    private static func adminNames(_ configuration: NodeConfiguration) -> Set<String> {
+        Set(["localhost", configuration.node.name] + configuration.peers.map(\.admin.host))
+    }
+}
+
+/// Why a node did not start, and what to do about it, in one line.
+struct StartFailure: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+
+    static func wrap<Value: ~Copyable>(_ body: () throws(SystemError) -> Value) throws(StartFailure) -> Value {
+        do throws(SystemError) { return try body() } catch { throw StartFailure("\(error)") }
+    }
+}
+
+extension RaftNodeOptions {
+    fileprivate init(_ configuration: NodeConfiguration) throws(StartFailure) {
+        guard let own = configuration.ownPeer else { throw StartFailure("the node is not among its own peers") }
+        guard let listen = own.raft.numericAddress ?? SocketAddress("0.0.0.0:\(own.raft.port)") else {
+            throw StartFailure("\(own.raft) is not an address to listen on")
+        }
+        self.init(
+            cluster: configuration.cluster, id: configuration.node.id, listen: listen,
+            dataDirectory: configuration.dataDirectory,
+            founding: Membership(voters: configuration.peers.map(\.id)),
+            peers: configuration.peers.filter { $0.id != own.id }.map {
+                PeerAddress(id: $0.id, address: $0.raft.description)
+            })
+        timing = Timing(configuration.timing)
+    }
+}
+
+extension Timing {
+    init(_ profile: TimingProfile) {
+        switch profile {
+        case .lan: self = .lan
+        case .cautious: self = .cautious
+        case .wan: self = .wan
+        }
+    }
+}

@@ -1,0 +1,142 @@
+import Gateway
+import Glibc
+import Posix
+import Raft
+
+/// What the admin API asks of this node. Everything here may be called from any thread.
+struct NodeServices: Sendable {
+    private static let writeTimeout = Nanoseconds.seconds(5)
+    private static let readTimeout = Nanoseconds.seconds(2)
+
+    private let node: NodeConfiguration
+    private let view: SharedClusterView
+    private let serving: Serving
+    private let raft: RaftNode<ClusterHost>
+    private let startedAt = WallTime.now()
+
+    init(_ node: NodeConfiguration, view: SharedClusterView, serving: Serving, raft: RaftNode<ClusterHost>) {
+        self.node = node
+        self.view = view
+        self.serving = serving
+        self.raft = raft
+    }
+
+    var adminServices: AdminServices {
+        AdminServices(
+            status: status, node: describe, unreadiness: unreadiness, readConfiguration: readConfiguration,
+            validate: { source, name in problems(in: source, name: name) }, apply: apply, setMode: setMode)
+    }
+
+    private func status() -> StatusDocument {
+        let now = Instant.now()
+        let view = view.current
+        let sources = StatusSources(
+            cluster: node.cluster, now: now, node: node.node.id, peers: node.peers, leader: view?.raft.leader,
+            hasQuorum: view?.raft.hasQuorum ?? false,
+            ownReport: NodeReport(of: view, activeRequests: serving.activeRequests),
+            sightings: view?.sightings ?? [:], state: view?.state ?? ClusterState(),
+            configuration: serving.configuration, localBackends: serving.localBackends(at: now))
+        return sources.document()
+    }
+
+    private func describe() -> NodeDocument {
+        NodeDocument(
+            id: node.node.id.number, name: node.node.name, cluster: node.cluster, pid: getpid(),
+            version: gwnodeVersion, startedAt: startedAt.description)
+    }
+
+    private func unreadiness() -> String? {
+        serving.configuration == nil ? "this node has no gateway configuration yet" : nil
+    }
+
+    private func readConfiguration(
+        _ consistency: AdminServices.Consistency,
+        _ completion: @escaping AdminServices.Completion<ConfigurationRecord?>
+    ) {
+        switch consistency {
+        case .stale: completion(.success(view.current?.state.configuration))
+        case .linearizable:
+            raft.readBarrier(timeout: NodeServices.readTimeout) { result in
+                switch result {
+                case .failure(let error): completion(.failure(AdminFailure(error)))
+                // The barrier is answered on the consensus thread, before it publishes the turn's view.
+                case .success: raft.perform { host in completion(.success(host.configuration)) }
+                }
+            }
+        }
+    }
+
+    private func problems(in source: String, name: String) -> [String] {
+        do throws(ConfigurationProblems) {
+            _ = try GatewayConfiguration.read(Array(source.utf8), file: name)
+            return []
+        } catch {
+            return error.problems.map(\.description)
+        }
+    }
+
+    private func apply(_ upload: ConfigurationUpload, _ completion: @escaping AdminServices.Completion<Revision>) {
+        let configuration: GatewayConfiguration
+        do throws(ConfigurationProblems) {
+            configuration = try GatewayConfiguration.read(Array(upload.source.utf8), file: upload.name)
+        } catch {
+            return completion(.failure(.invalid(error.problems.map(\.description))))
+        }
+        let change = ConfigurationChange(
+            source: upload.source, configuration: configuration, expectedRevision: upload.expectedRevision,
+            author: upload.author, at: .now())
+        propose(.applyConfiguration(change)) { result in
+            completion(
+                result.flatMap { outcome in
+                    switch outcome {
+                    case .configured(let revision): .success(revision)
+                    case .refused(let refusal): .failure(.refused(refusal))
+                    case .applied, .unchanged: preconditionFailure("a configuration is configured or refused")
+                    }
+                })
+        }
+    }
+
+    private func setMode(
+        _ backend: BackendKey, _ mode: BackendMode, _ author: String,
+        _ completion: @escaping AdminServices.Completion<Void>
+    ) {
+        let change = BackendModeChange(backend: backend, mode: mode, author: author, at: .now())
+        propose(.setBackendMode(change)) { result in
+            completion(
+                result.flatMap { outcome in
+                    switch outcome {
+                    case .applied, .unchanged: .success(())
+                    case .refused(let refusal): .failure(.refused(refusal))
+                    case .configured: preconditionFailure("a mode is set or refused")
+                    }
+                })
+        }
+    }
+
+    private func propose(_ command: Command, _ completion: @escaping AdminServices.Completion<Outcome>) {
+        raft.propose(command.encoded(), timeout: NodeServices.writeTimeout) { result in
+            completion(result.mapError { AdminFailure($0) })
+        }
+    }
+}
+
+extension AdminFailure {
+    init(_ error: ProposalError) {
+        switch error {
+        case .noLeader: self = .unavailable("no leader took the change; nothing was changed, try again")
+        case .overloaded: self = .unavailable("too many changes wait; nothing was changed, try again")
+        case .tooLarge(let limit): self = .unavailable("the change is larger than \(limit) bytes")
+        case .timedOut, .unknownOutcome: self = .timedOut
+        case .stopping: self = .unavailable("this node is stopping; ask another one")
+        }
+    }
+
+    init(_ error: ReadError) {
+        switch error {
+        case .noLeader, .timedOut: self = .unavailable("no quorum to ask; `--stale` shows what this node has")
+        case .overloaded: self = .unavailable("too many reads wait, try again")
+        case .stopping: self = .unavailable("this node is stopping; ask another one")
+        }
+    }
+}

@@ -1,0 +1,110 @@
+import Gateway
+import Glibc
+import Posix
+import Raft
+import Synchronization
+
+/// What this node tells the cluster of its own accord: its verdicts, who it is, that it leads, that it holds the
+/// virtual addresses, and the first configuration. Confined to the control thread.
+///
+/// Each kind has at most one proposal under way. What is to be said is found anew from the view each time, so a lost
+/// proposal is made again and one that arrived is not.
+final class OwnProposals {
+    enum Kind: Int, CaseIterable, Sendable {
+        case member, leader, virtualAddresses, seed
+    }
+
+    private static let timeout = Nanoseconds.seconds(2)
+
+    private let node: NodeConfiguration
+    private let view: SharedClusterView
+    private let serving: Serving
+    private let seed: SeedConfiguration?
+    private let propose: (Command, Nanoseconds, @escaping @Sendable () -> Void) -> Void
+    private let publishInfo: ([UInt8]) -> Void
+    /// The kinds with a proposal under way.
+    private let pending = PendingKinds()
+    private var reporter: HealthReporter
+
+    init(
+        node: NodeConfiguration, view: SharedClusterView, serving: Serving, seed: SeedConfiguration?,
+        propose: @escaping (Command, Nanoseconds, @escaping @Sendable () -> Void) -> Void,
+        publishInfo: @escaping ([UInt8]) -> Void
+    ) {
+        self.node = node
+        self.view = view
+        self.serving = serving
+        self.seed = seed
+        self.propose = propose
+        self.publishInfo = publishInfo
+        reporter = HealthReporter(node: node.node.id)
+    }
+
+    /// When `update` must be called again at the latest.
+    var nextDeadline: Instant { reporter.nextDeadline }
+
+    func replaceBackends(of configuration: GatewayConfiguration) { reporter.replaceBackends(of: configuration) }
+
+    func observe(_ verdict: HealthVerdict, on backend: BackendKey) {
+        reporter.observe(verdict, on: backend, at: .now())
+    }
+
+    /// To be called after every event and from time to time.
+    func update() {
+        guard let view = view.current else { return }
+        publishInfo(NodeReport(of: view, activeRequests: serving.activeRequests).encoded())
+        guard view.raft.hasQuorum, view.raft.leader != nil else { return }
+        for kind in Kind.allCases where !pending.contains(kind) {
+            guard let command = command(kind, view) else { continue }
+            pending.insert(kind)
+            let pending = pending
+            propose(command, OwnProposals.timeout) { pending.remove(kind) }
+        }
+        // The reporter itself waits for an answer before it says the same again.
+        if let report = reporter.report(comparedWith: view.state, at: .now(), stamp: .now()) {
+            propose(.reportHealth(report), OwnProposals.timeout) {}
+        }
+    }
+
+    private func command(_ kind: Kind, _ view: ClusterView) -> Command? {
+        let isLeader = view.raft.role == .leader
+        switch kind {
+        case .member: return describeMember(view)
+        case .leader: return isLeader ? leaderElected(view) : nil
+        case .virtualAddresses: return virtualAddressesMoved(view)
+        case .seed: return isLeader && view.state.configuration == nil ? seed?.command : nil
+        }
+    }
+
+    private func describeMember(_ view: ClusterView) -> Command? {
+        guard let peer = node.ownPeer else { return nil }
+        let record = MemberRecord(
+            id: node.node.id, name: node.node.name, raft: peer.raft.description, admin: peer.admin.description,
+            version: gwnodeVersion)
+        return view.state.members[record.id] == record ? nil : .describeMember(record, at: .now())
+    }
+
+    private func leaderElected(_ view: ClusterView) -> Command? {
+        let known = view.state.leader?.term ?? .zero
+        guard known < view.raft.term else { return nil }
+        return .leaderElected(LeaderRecord(node: node.node.id, term: view.raft.term, at: .now()))
+    }
+
+    private func virtualAddressesMoved(_ view: ClusterView) -> Command? {
+        guard view.raft.role == .leader else { return nil }
+        let holder = view.heldAddresses.isEmpty ? nil : node.node.id
+        let known = view.state.virtualAddressHolder
+        if holder == nil && known?.term != view.raft.term { return nil }
+        guard known?.holder != holder || known?.term != view.raft.term else { return nil }
+        return .virtualAddressesMoved(VirtualAddressRecord(holder: holder, term: view.raft.term, at: .now()))
+    }
+}
+
+/// Written by the control thread, cleared by whichever thread ends a proposal.
+private final class PendingKinds: Sendable {
+    private let kinds = Mutex<Set<OwnProposals.Kind>>([])
+
+    func contains(_ kind: OwnProposals.Kind) -> Bool { kinds.withLock { $0.contains(kind) } }
+    func insert(_ kind: OwnProposals.Kind) { _ = kinds.withLock { $0.insert(kind) } }
+    func remove(_ kind: OwnProposals.Kind) { _ = kinds.withLock { $0.remove(kind) } }
+}

@@ -1,0 +1,87 @@
+import Gateway
+import Posix
+import Raft
+import Synchronization
+
+/// What this node serves at the moment: the configuration as parsed, what it knows of the backends itself, and the
+/// counters behind the routing tables. Shared by the control thread, which changes it, and the admin API.
+final class Serving: Sendable {
+    struct State: ~Copyable {
+        var configuration: GatewayConfiguration?
+        /// Of this node's own checks.
+        var verdicts: [BackendKey: HealthVerdict] = [:]
+        var registry: RuntimeRegistry
+        var generation: UInt64 = 0
+        /// Which backends took requests in the newest table.
+        var usable: Set<BackendKey> = []
+    }
+
+    private let state: Mutex<State>
+
+    /// `firstStep` is where this node's round robin begins.
+    init(firstStep: Int) { state = Mutex(State(registry: RuntimeRegistry(firstStep: firstStep))) }
+
+    func withState<Result: Sendable>(_ body: (inout State) -> Result) -> Result { state.withLock { body(&$0) } }
+
+    var configuration: GatewayConfiguration? { state.withLock { $0.configuration } }
+
+    /// Requests under way at this node's backends, without the idle ones.
+    var activeRequests: [BackendKey: Int] {
+        state.withLock { state in
+            var counts: [BackendKey: Int] = [:]
+            for key in state.configuration?.backendKeys ?? [] {
+                let count = state.registry.activeRequests(key)
+                if count > 0 { counts[key] = count }
+            }
+            return counts
+        }
+    }
+
+    /// A probe has seen the backend answer: what traffic had against it is over.
+    func readmit(_ backend: BackendKey) {
+        state.withLock { $0.registry.runtime(backend)?.counters.pointee.readmit() }
+    }
+
+    /// What this node itself sees of each backend.
+    func localBackends(at now: Instant) -> [BackendKey: StatusSources.LocalBackend] {
+        state.withLock { state in
+            var backends: [BackendKey: StatusSources.LocalBackend] = [:]
+            for key in state.configuration?.backendKeys ?? [] {
+                backends[key] = StatusSources.LocalBackend(
+                    verdict: state.verdicts[key] ?? .unknown, ejection: state.registry.ejection(key, at: now))
+            }
+            return backends
+        }
+    }
+
+    /// For workers that have nothing to serve yet.
+    func emptyTable() -> RoutingTable {
+        state.withLock { state in
+            RoutingTable(
+                GatewayConfiguration(listeners: [], routes: [], upstreams: []), generation: state.generation,
+                registry: &state.registry, oldestAdopted: 0
+            ) { _ in false }
+        }
+    }
+
+    /// A new routing table, when the configuration or the set of usable backends is another than that of the newest
+    /// one; otherwise nil.
+    func nextTable(
+        records: [BackendKey: BackendRecord], hasQuorum: Bool, configurationHasChanged: Bool, oldestAdopted: UInt64
+    ) -> RoutingTable? {
+        state.withLock { state -> RoutingTable? in
+            guard let configuration = state.configuration else { return nil }
+            let usable = Set(
+                configuration.backendKeys.filter { key in
+                    BackendAvailability.takesRequests(
+                        records[key] ?? BackendRecord(), own: state.verdicts[key] ?? .unknown, hasQuorum: hasQuorum)
+                })
+            guard configurationHasChanged || usable != state.usable else { return nil }
+            state.usable = usable
+            state.generation += 1
+            return RoutingTable(
+                configuration, generation: state.generation, registry: &state.registry, oldestAdopted: oldestAdopted,
+                isUsable: usable.contains)
+        }
+    }
+}

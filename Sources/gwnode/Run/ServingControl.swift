@@ -1,0 +1,138 @@
+import Gateway
+import Glibc
+import Posix
+import Raft
+
+/// Keeps workers, prober and virtual addresses in step with the replicated state. Confined to the control thread.
+final class ServingControl {
+    private let node: NodeConfiguration
+    private let view: SharedClusterView
+    private let serving: Serving
+    private let workers: WorkerPool
+    private let prober: HealthProber
+    private let lastKnown: LastKnownConfiguration
+    /// Runs on the consensus thread.
+    private let configureVirtualIP: (_ addresses: [IPAddress], _ ports: [UInt16]) -> Void
+    private let adopted: (GatewayConfiguration) -> Void
+
+    /// The revision that was read last, good or not.
+    private var seenRevision = Revision.none
+    private var openListeners: [ListenerPlan.Endpoint: ListenerID] = [:]
+    private var failedListeners: Set<ListenerPlan.Endpoint> = []
+
+    init(
+        node: NodeConfiguration, view: SharedClusterView, serving: Serving, workers: WorkerPool, prober: HealthProber,
+        configureVirtualIP: @escaping (_ addresses: [IPAddress], _ ports: [UInt16]) -> Void,
+        adopted: @escaping (GatewayConfiguration) -> Void
+    ) {
+        self.node = node
+        self.view = view
+        self.serving = serving
+        self.workers = workers
+        self.prober = prober
+        self.configureVirtualIP = configureVirtualIP
+        self.adopted = adopted
+        lastKnown = LastKnownConfiguration(dataDirectory: node.dataDirectory)
+    }
+
+    /// Serves what was served before the process ended, until the cluster says what is right.
+    func begin() {
+        if let configuration = lastKnown.load() { adopt(configuration) }
+    }
+
+    func note(_ verdict: HealthVerdict, on backend: BackendKey) {
+        serving.withState { $0.verdicts[backend] = verdict }
+    }
+
+    /// To be called after every event and from time to time.
+    func update() {
+        guard let view = view.current else { return }
+        if let record = view.state.configuration, record.revision != seenRevision {
+            seenRevision = record.revision
+            read(record)
+        }
+        retryListeners()
+        publish(view, configurationHasChanged: false)
+    }
+
+    private func read(_ record: ConfigurationRecord) {
+        do throws(ConfigurationProblems) {
+            let configuration = try GatewayConfiguration.read(
+                Array(record.source.utf8), file: "revision \(record.revision)")
+            lastKnown.save(record.source)
+            Log.info("config: revision \(record.revision) by \(record.author) is in force")
+            adopt(configuration)
+        } catch {
+            Log.error(
+                "config: revision \(record.revision) can not be read by this version of gwnode, "
+                    + "which goes on serving the one before: \(error)")
+        }
+    }
+
+    private func adopt(_ configuration: GatewayConfiguration) {
+        for conflict in node.conflicts(with: configuration) { Log.warning("config: \(conflict)") }
+        let keys = Set(configuration.backendKeys)
+        serving.withState { state in
+            state.configuration = configuration
+            state.verdicts = state.verdicts.filter { keys.contains($0.key) }
+        }
+        prober.setTargets(configuration.probeTargets)
+        adopted(configuration)
+        configureVirtualIP(configuration.virtualAddresses, configuration.listeners.map(\.port))
+        if let view = view.current {
+            publish(view, configurationHasChanged: true)
+        } else {
+            publishTable(records: [:], hasQuorum: false, configurationHasChanged: true)
+        }
+        listen(as: ListenerPlan(node: node, gateway: configuration))
+    }
+
+    private func publish(_ view: ClusterView, configurationHasChanged: Bool) {
+        publishTable(
+            records: view.state.backends, hasQuorum: view.raft.hasQuorum,
+            configurationHasChanged: configurationHasChanged)
+    }
+
+    private func publishTable(records: [BackendKey: BackendRecord], hasQuorum: Bool, configurationHasChanged: Bool) {
+        let table = serving.nextTable(
+            records: records, hasQuorum: hasQuorum, configurationHasChanged: configurationHasChanged,
+            oldestAdopted: workers.oldestAdoptedGeneration)
+        if let table { workers.publish(table) }
+    }
+
+    // MARK: Listeners
+
+    private func listen(as plan: ListenerPlan) {
+        for (endpoint, id) in openListeners where !plan.endpoints.contains(endpoint) {
+            workers.removeListener(id, acceptsWaiting: true)
+            openListeners[endpoint] = nil
+            Log.info("listener: closed \(endpoint.address)")
+        }
+        failedListeners.formIntersection(plan.endpoints)
+        for endpoint in plan.endpoints where openListeners[endpoint] == nil { open(endpoint) }
+    }
+
+    private func retryListeners() {
+        for endpoint in failedListeners { open(endpoint) }
+    }
+
+    private func open(_ endpoint: ListenerPlan.Endpoint) {
+        do throws(SystemError) {
+            let options: Socket.ListenOptions = endpoint.isVirtual ? .addressMayComeLater : []
+            openListeners[endpoint] = try workers.addListener(endpoint.address, options: options).0
+            failedListeners.remove(endpoint)
+            Log.info("listener: serving clients on \(endpoint.address)")
+        } catch {
+            if failedListeners.insert(endpoint).inserted { Log.error("listener: \(error); \(cure(for: error))") }
+        }
+    }
+
+    private func cure(for error: SystemError) -> String {
+        switch error.code {
+        case EADDRINUSE: "stop what listens there (see `ss -ltnp`), or change the listener; trying again"
+        case EACCES: "use a port from 1024 up, or give the process CAP_NET_BIND_SERVICE; trying again"
+        case EADDRNOTAVAIL: "`listen` in the node file has to name an address of this machine; trying again"
+        default: "trying again"
+        }
+    }
+}

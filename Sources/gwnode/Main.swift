@@ -27,6 +27,8 @@ import Glibc
                 return try Run.start(configPath: configPath)
             case .demo(let directory, let basePort):
                 return try Demo.start(directory: directory, basePort: basePort)
+            case .demoBackend(let listen, let name):
+                return try SampleBackend.serve(on: listen, name: name)
             case .validate(let files):
                 return try ValidateCommand.run(files)
             case .status(let access, let format, let watch):

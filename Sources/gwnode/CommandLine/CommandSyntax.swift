@@ -2,6 +2,7 @@
 package enum CommandName: String, CaseIterable, Sendable {
     case run
     case demo
+    case demoBackend = "demo-backend"
     case validate
     case status
     case configShow = "config show"
@@ -51,6 +52,7 @@ extension CommandName {
         switch self {
         case .run: Self.runSyntax
         case .demo: Self.demoSyntax
+        case .demoBackend: Self.demoBackendSyntax
         case .validate: Self.validateSyntax
         case .status: Self.statusSyntax
         case .configShow: Self.configShowSyntax
@@ -87,7 +89,7 @@ extension CommandName {
     private static let demoSyntax = CommandSyntax(
         options: [
             .value("--directory", "DIR", "Keep the nodes' data and files here; a temporary directory unless told."),
-            .value("--base-port", "N", "The port of the virtual address, 1024 to 65000; 8080 unless told."),
+            .value("--base-port", "N", "The port of the virtual address, 1024 to 65502; 8080 unless told."),
         ],
         summary: "Starts a cluster of three nodes and three sample backends on this machine, until ^C.",
         details: """
@@ -95,6 +97,14 @@ extension CommandName {
             N+11 to N+13, Raft N+21 to N+23, backends N+31 to N+33.
             """,
         examples: [("gwnode demo --base-port 9000", "the virtual address is 127.0.0.100:9000")])
+
+    private static let demoBackendSyntax = CommandSyntax(
+        options: [
+            .value("--listen", "IP:PORT", "Where to serve."),
+            .value("--name", "NAME", "What it calls itself in body and X-Backend."),
+        ],
+        summary: "Runs one of the demo's sample backends, an HTTP server that says who it is.",
+        examples: [("gwnode demo-backend --listen 127.0.0.1:9001 --name b1", "to have something to balance on")])
 
     private static let validateSyntax = CommandSyntax(
         operands: "FILE...", operandCount: 1...1000,

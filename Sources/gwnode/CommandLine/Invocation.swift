@@ -7,6 +7,7 @@ package enum Invocation: Hashable, Sendable {
     case version
     case run(configPath: String)
     case demo(directory: String?, basePort: UInt16)
+    case demoBackend(listen: SocketAddress, name: String)
     case validate(files: [String])
     case status(AdminAccess, OutputFormat, watch: Bool)
     case showConfiguration(AdminAccess, AdminServices.Consistency)
@@ -26,6 +27,7 @@ package enum Invocation: Hashable, Sendable {
         case .version: .version
         case .run: .run(configPath: try configPath(parsed))
         case .demo: .demo(directory: parsed.value("--directory"), basePort: try basePort(parsed))
+        case .demoBackend: try demoBackend(parsed)
         case .validate: .validate(files: parsed.operands)
         case .status: .status(try access(parsed), try format(parsed), watch: parsed.has("--watch"))
         case .configShow:
@@ -52,13 +54,25 @@ package enum Invocation: Hashable, Sendable {
         return path
     }
 
-    /// The highest of the demo's ports is 33 above the base port.
     private static func basePort(_ parsed: ParsedArguments) throws(UsageError) -> UInt16 {
-        guard let text = parsed.value("--base-port") else { return 8080 }
-        guard let port = UInt16(text), 1024...65000 ~= port else {
-            throw UsageError("--base-port \(Terminal.printable(text)) is not a number from 1024 to 65000")
+        guard let text = parsed.value("--base-port") else { return DemoLayout.defaultBasePort }
+        guard let port = UInt16(text), DemoLayout.basePorts.contains(port) else {
+            let (first, last) = (DemoLayout.basePorts.lowerBound, DemoLayout.basePorts.upperBound)
+            throw UsageError("--base-port \(Terminal.printable(text)) is not a number from \(first) to \(last)")
         }
         return port
+    }
+
+    private static func demoBackend(_ parsed: ParsedArguments) throws(UsageError) -> Invocation {
+        guard let text = parsed.value("--listen") else { throw UsageError("demo-backend needs --listen IP:PORT") }
+        guard let listen = SocketAddress(text) else {
+            throw UsageError("--listen \(Terminal.printable(text)) is not IP:PORT as in 127.0.0.1:9001")
+        }
+        let name = parsed.value("--name") ?? text
+        guard name.utf8.count <= 64, name.utf8.allSatisfy({ 0x21...0x7e ~= $0 }) else {
+            throw UsageError("--name has to be at most 64 visible ASCII characters")
+        }
+        return .demoBackend(listen: listen, name: name)
     }
 
     private static func access(_ parsed: ParsedArguments) throws(UsageError) -> AdminAccess {

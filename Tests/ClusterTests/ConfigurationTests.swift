@@ -1,0 +1,55 @@
+import Posix
+import Testing
+
+extension ClusterTests {
+    @Suite struct ConfigurationTests {
+        @Test func sixMistakesGiveSixLinesAndChangeNothing() throws {
+            let cluster = try TestCluster()
+            let before = try #require(cluster.status()).revision
+            let broken = """
+                {
+                  virtualAdresses: ["127.0.0.9"],
+                  listeners: [{ name: "web", port: 99999 }],
+                  routes: [{ path: "no-slash", upstream: "app" }, { path: "/x", upstream: "nowhere" }],
+                  upstreams: [{ name: "app", algorithm: "round-robbin", backends: [{ address: "127.0.0.1" }] }],
+                }
+                """
+            let (status, output) = try cluster.apply(text: broken)
+            #expect(status == 1)
+            let lines = output.split(separator: "\n")
+            #expect(lines.count == 6, "\(output)")
+            for line in lines { #expect(line.contains(".json5:") && line.contains(";"), "\(line)") }
+            #expect(cluster.status()?.revision == before)
+        }
+
+        @Test func aGoodFileIsSeenByAllNodes() throws {
+            let cluster = try TestCluster()
+            try cluster.waitUntilLevel()
+            let before = try #require(cluster.status()).revision
+            #expect(try cluster.applyGatewayFile(comment: "good").status == 0)
+            for id in 1...3 {
+                #expect(eventually { cluster.status(of: id)?.revision == before + 1 ? true : nil } == true)
+            }
+        }
+
+        @Test func anOlderRevisionIsRefused() throws {
+            let cluster = try TestCluster()
+            #expect(try cluster.applyGatewayFile(comment: "one", ifRevision: 1).status == 0)
+            let (status, output) = try cluster.applyGatewayFile(comment: "two", ifRevision: 1)
+            #expect(status != 0 && output.contains("revision"), "\(output)")
+            #expect(try cluster.run(["config", "show"]).output.contains("// one"))
+        }
+    }
+}
+
+extension TestCluster {
+    func applyGatewayFile(comment: String, ifRevision: Int? = nil) throws -> (status: Int32, output: String) {
+        try apply(text: gatewayFile(comment: comment), ifRevision: ifRevision)
+    }
+
+    func apply(text: String, ifRevision: Int? = nil) throws -> (status: Int32, output: String) {
+        let path = "\(directory)/next.json5"
+        try text.write(toFile: path, atomically: false, encoding: .utf8)
+        return try run(["config", "apply", path] + (ifRevision.map { ["--if-revision", "\($0)"] } ?? []))
+    }
+}

@@ -1,0 +1,216 @@
+import FoundationEssentials
+import Glibc
+import Posix
+import Testing
+
+/// A cluster of real `gwnode` processes on loopback, with sample backends, in a directory of its own.
+final class TestCluster {
+    static let binary: String = {
+        guard let path = getenv("GWNODE_BINARY") else {
+            preconditionFailure("set GWNODE_BINARY to the gwnode binary under test; `make test` does")
+        }
+        return String(cString: path)
+    }()
+
+    struct Node {
+        var id: Int
+        var proxy: SocketAddress
+        var admin: SocketAddress
+        var raft: SocketAddress
+        var process: ChildProcess?
+    }
+
+    struct Backend {
+        var name: String
+        var address: SocketAddress
+        var process: ChildProcess?
+    }
+
+    let directory: String
+    let virtualAddress: SocketAddress
+    private(set) var nodes: [Node]
+    private(set) var backends: [Backend]
+
+    /// Starts the backends and all nodes, and waits until the virtual address is served.
+    init(nodes count: Int = 3, backends backendCount: Int = 3) throws {
+        let ports = freePorts(count * 3 + backendCount + 1)
+        directory = try TestCluster.makeDirectory()
+        // A virtual address of its own in 127.0.0.0/8 keeps two test runs on one machine apart.
+        let host = "127.\(UInt8.random(in: 1...254)).\(UInt8.random(in: 1...254)).\(UInt8.random(in: 1...254))"
+        virtualAddress = SocketAddress("\(host):\(ports[0])")!
+        func local(_ index: Int) -> SocketAddress { SocketAddress("127.0.0.1:\(ports[index])")! }
+        nodes = (0..<count).map {
+            Node(id: $0 + 1, proxy: local(1 + 3 * $0), admin: local(2 + 3 * $0), raft: local(3 + 3 * $0))
+        }
+        backends = (0..<backendCount).map { Backend(name: "b\($0 + 1)", address: local(1 + 3 * count + $0)) }
+        try writeConfiguration()
+        for index in backends.indices { try startBackend(index) }
+        for node in nodes { try start(node.id) }
+        try waitUntilServing()
+    }
+
+    deinit {
+        for node in nodes { end(node.process) }
+        for backend in backends { end(backend.process) }
+        _ = try? FileManager.default.removeItem(atPath: directory)
+    }
+
+    private func end(_ process: ChildProcess?) {
+        process?.signal(SIGKILL)
+        _ = process?.wait()
+    }
+
+    // MARK: Processes
+
+    func start(_ id: Int) throws {
+        let log = open("\(directory)/gw\(id).log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+        let descriptor = FileDescriptor(owning: log)
+        nodes[id - 1].process = try ChildProcess(
+            TestCluster.binary, ["run", "--config", "\(directory)/gw\(id).json5"], output: descriptor.raw)
+    }
+
+    /// Kills a node as a crash would, and waits until the kernel has closed what it held.
+    func kill(_ id: Int, signal: Int32 = SIGKILL) {
+        nodes[id - 1].process?.signal(signal)
+        _ = nodes[id - 1].process?.wait()
+        nodes[id - 1].process = nil
+    }
+
+    /// Kills without waiting for anything: the clock of a failover begins here.
+    func killAtOnce(_ id: Int) { nodes[id - 1].process?.signal(SIGKILL) }
+
+    func startBackend(_ index: Int) throws {
+        let backend = backends[index]
+        backends[index].process = try ChildProcess(
+            TestCluster.binary, ["demo-backend", "--listen", "\(backend.address)", "--name", backend.name])
+        let answered = eventually { try? BlockingClient.get(backend.address) }
+        try #require(answered?.status == 200, "the sample backend answers")
+    }
+
+    func killBackend(_ index: Int) {
+        end(backends[index].process)
+        backends[index].process = nil
+    }
+
+    // MARK: What a user sees
+
+    /// The status as node `id` tells it; nil when it does not answer.
+    func status(of id: Int) -> StatusView? {
+        guard let response = try? BlockingClient.get(nodes[id - 1].admin, "/v1/status"), response.status == 200 else {
+            return nil
+        }
+        return try? JSONDecoder().decode(StatusView.self, from: Data(response.body.utf8))
+    }
+
+    /// The status as any node that runs tells it.
+    func status() -> StatusView? {
+        for node in nodes where node.process != nil {
+            if let status = status(of: node.id) { return status }
+        }
+        return nil
+    }
+
+    func waitUntilServing() throws {
+        let holder = eventually { () -> Int? in
+            guard let status = status(), let holder = status.virtualAddresses.first?.holder else { return nil }
+            guard (try? BlockingClient.get(virtualAddress))?.status == 200 else { return nil }
+            return holder
+        }
+        try #require(holder != nil, "somebody serves the virtual address\n\(logs())")
+    }
+
+    /// Waits until every running node names one leader and none trails.
+    func waitUntilLevel() throws {
+        let running = nodes.filter { $0.process != nil }.map(\.id)
+        let level = eventually { () -> Bool? in
+            let views = running.compactMap { status(of: $0) }
+            guard views.count == running.count, Set(views.map(\.leader)).count == 1, views[0].leader != nil else {
+                return nil
+            }
+            let rows = views[0].nodes.filter { running.contains($0.id) }
+            return rows.allSatisfy { $0.alive && $0.trailing == 0 } ? true : nil
+        }
+        try #require(level == true, "all nodes are level\n\(logs())")
+    }
+
+    func leader() throws -> Int {
+        try #require(eventually { status()?.leader }, "there is a leader\n\(logs())")
+    }
+
+    /// Runs the command line against this cluster; the exit status and what it printed.
+    func run(_ arguments: [String]) throws -> (status: Int32, output: String) {
+        let path = "\(directory)/command-\(UInt64.random(in: 0...UInt64.max)).out"
+        let output = FileDescriptor(owning: open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600))
+        let admins = nodes.map { "\($0.admin)" }.joined(separator: ",")
+        let process = try ChildProcess(
+            TestCluster.binary, arguments, output: output.raw, environment: ["GWNODE_ADMIN=\(admins)"])
+        let end = process.wait()
+        let text = try String(decoding: Data(contentsOf: URL(filePath: path)), as: UTF8.self)
+        guard case .exited(let status) = end else { return (-1, text) }
+        return (status, text)
+    }
+
+    /// The end of every node's log, for the message of a failed test.
+    func logs() -> String {
+        nodes.map { node in
+            let text = (try? String(contentsOfFile: "\(directory)/gw\(node.id).log", encoding: .utf8)) ?? ""
+            return "gw\(node.id):\n" + text.split(separator: "\n").suffix(30).joined(separator: "\n")
+        }.joined(separator: "\n")
+    }
+
+    // MARK: Files
+
+    private static func makeDirectory() throws -> String {
+        var template = Array("/tmp/gwnode-test-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw SystemError("mkdtemp") }
+        return template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    }
+
+    private func writeConfiguration() throws {
+        let peers = nodes.map {
+            "{ id: \($0.id), name: \"gw\($0.id)\", raft: \"\($0.raft)\", admin: \"\($0.admin)\" }"
+        }.joined(separator: ", ")
+        for node in nodes {
+            let text = """
+                {
+                  cluster: "test",
+                  node: { id: \(node.id), name: "gw\(node.id)" },
+                  dataDirectory: "data/gw\(node.id)",
+                  listen: { web: "\(node.proxy)" },
+                  admin: "\(node.admin)",
+                  peers: [\(peers)],
+                  virtualAddress: { provider: "loopback" },
+                  workers: 2,
+                  gatewayFile: "gateway.json5",
+                }
+                """
+            try text.write(toFile: "\(directory)/gw\(node.id).json5", atomically: false, encoding: .utf8)
+        }
+        try gatewayFile().write(toFile: "\(directory)/gateway.json5", atomically: false, encoding: .utf8)
+    }
+
+    /// The gateway file of this cluster: one upstream a algorithm, as in the demo. `comment` makes two files differ.
+    func gatewayFile(comment: String = "") -> String {
+        let algorithms = ["round-robin", "random", "weighted", "least-connections", "ip-hash"]
+        let upstreams = algorithms.map { algorithm in
+            let list = backends.enumerated().map { index, backend in
+                let weight = algorithm == "weighted" ? ", weight: \(5 - 2 * index)" : ""
+                return "{ address: \"\(backend.address)\"\(weight) }"
+            }.joined(separator: ", ")
+            return """
+                { name: "\(algorithm)", algorithm: "\(algorithm)", backends: [\(list)],
+                  health: { type: "http", path: "/", interval: "100ms", timeout: "90ms", rise: 2, fall: 2 } }
+                """
+        }.joined(separator: ",\n")
+        let routes = algorithms.map { "{ path: \"/\($0)\", upstream: \"\($0)\" }" }.joined(separator: ", ")
+        return """
+            // \(comment)
+            {
+              virtualAddresses: ["\(virtualAddress.ip)"],
+              listeners: [{ name: "web", port: \(virtualAddress.port) }],
+              routes: [\(routes), { path: "/", upstream: "round-robin" }],
+              upstreams: [\(upstreams)],
+            }
+            """
+    }
+}

@@ -25,7 +25,8 @@ struct Clients {
 
     mutating func endWrite(_ id: ProposalID, at end: UInt64) -> Bool {
         guard let write = writes.removeValue(forKey: id) else { return false }
-        history.add(.init(.write, key: write.command.key, value: write.command.value, begin: write.begin, end: end))
+        let command = write.command
+        history.add(.init(.write, key: command.key, value: command.value, begin: write.begin, end: end))
         return true
     }
 
@@ -41,7 +42,8 @@ extension Simulation {
     mutating func operate() {
         let quietTime = plan.recovery.count / 3
         let end = plan.faultyTime.count + plan.recovery.count
-        if time + quietTime < end { queue.schedule(.operate, at: time + draw(isFaulty ? plan.operationGap : Plan.calmOperationGap)) }
+        let gap = draw(isFaulty ? plan.operationGap : Plan.calmOperationGap)
+        if time + quietTime < end { queue.schedule(.operate, at: time + gap) }
         let position = pickNode()
         guard nodes[position].isRunning else { return }
         clients.issued += 1

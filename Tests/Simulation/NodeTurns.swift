@@ -126,7 +126,8 @@ extension Simulation {
     private mutating func write(_ job: SimulatedDisk.Job, at position: Int) {
         let mayStall = isFaulty && nodes[position].diskFreeAt < time + plan.stall.upperBound
         let isStalled = mayStall && chance(plan.stalledWrites)
-        let done = max(time, nodes[position].diskFreeAt) + draw(isStalled ? plan.stall : isFaulty ? plan.write : Plan.healthyWrite)
+        let duration = isStalled ? plan.stall : isFaulty ? plan.write : Plan.healthyWrite
+        let done = max(time, nodes[position].diskFreeAt) + draw(duration)
         nodes[position].diskFreeAt = done
         nodes[position].disk.queue(job)
         queue.schedule(.written(nodes[position].id, boot: nodes[position].boot), at: done)

@@ -24,7 +24,7 @@ struct BlockingClient: ~Copyable {
     init(_ address: SocketAddress, timeoutMilliseconds: Int = 1000) throws(Failure) {
         let raw = Glibc.socket(address.family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard raw >= 0 else { throw .connect(errno) }
-        socket = FileDescriptor(owning: raw)
+        let socket = FileDescriptor(owning: raw)
         // The timeout for sending is also the one for connecting.
         var limit = timeval(
             tv_sec: timeoutMilliseconds / 1000, tv_usec: timeoutMilliseconds % 1000 * 1000)
@@ -33,6 +33,7 @@ struct BlockingClient: ~Copyable {
         setsockopt(raw, SOL_SOCKET, SO_SNDTIMEO, &limit, size)
         Socket.setNoDelay(raw)
         guard address.withSockaddr({ connect(raw, $0, $1) }) == 0 else { throw .connect(errno) }
+        self.socket = socket
     }
 
     mutating func request(

@@ -13,11 +13,11 @@ import Testing
         }
         return RecoveredState(
             hardState: HardState(term: Term(term)), entries: log,
-            foundingMembership: Membership(voters: TestCluster.ids))
+            foundingMembership: Membership(voters: CoreCluster.ids))
     }
 
     @Test func threeFreshNodesElectOneLeader() throws {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         let elected = cluster.electAny()
         let leader = try #require(elected)
         #expect(cluster.nodes.values.allSatisfy { $0.core.status.leader == leader })
@@ -25,7 +25,7 @@ import Testing
     }
 
     @Test func aSingleNodeLeadsItself() {
-        var cluster = TestCluster([NodeID(1)])
+        var cluster = CoreCluster([NodeID(1)])
         #expect(cluster.electAny() == NodeID(1))
         let id = cluster.propose(at: 1)
         #expect(cluster.hasApplied(id, at: 1))
@@ -33,7 +33,7 @@ import Testing
 
     @Test("etcd#8243: a node with the longer log but the lower term is elected under pre-vote")
     func lowerTermWithLongerLogIsElected() {
-        var cluster = TestCluster(recovered: [
+        var cluster = CoreCluster(recovered: [
             NodeID(1): recovered(term: 2, entries: [1, 2]), NodeID(2): recovered(term: 7, entries: [1]),
             NodeID(3): recovered(term: 7, entries: [1]),
         ])
@@ -44,7 +44,7 @@ import Testing
 
     @Test("openraft#1796: a refused pre-vote spreads the higher term")
     func refusedPreVoteSpreadsTheTerm() {
-        var cluster = TestCluster(recovered: [NodeID(2): recovered(term: 9)])
+        var cluster = CoreCluster(recovered: [NodeID(2): recovered(term: 9)])
         cluster.run(.milliseconds(60), ticking: [])
         cluster.deliver(.preVoteRequest(request(term: 3)), from: 1, to: 2)
         let reply = cluster[2].ready().messages.first?.message
@@ -59,7 +59,7 @@ import Testing
 
     @Test("hashicorp/raft#609: granting a pre-vote does not put the own election off")
     func preVoteLeavesTheTimer() {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         cluster.run(.milliseconds(48), ticking: [])
         let deadline = cluster[2].nextDeadline
         cluster.deliver(.preVoteRequest(request(term: 0)), from: 1, to: 2)
@@ -71,7 +71,7 @@ import Testing
     @Test("openraft#2080: a leader that only a bridge node hears steps down when its quorum is gone")
     func bridgedLeaderStepsDown() {
         let ids = (1...5).map { NodeID($0) }
-        var cluster = TestCluster(ids)
+        var cluster = CoreCluster(ids)
         cluster.elect(1)
         // 1 and 3 hear each other, 3 hears all, the others do not hear 1.
         cluster.holds = { sent in
@@ -86,7 +86,7 @@ import Testing
     @Test("a vote that comes twice counts once")
     func doubledVoteCountsOnce() {
         let ids = (1...5).map { NodeID($0) }
-        var cluster = TestCluster(ids)
+        var cluster = CoreCluster(ids)
         cluster.holds = { sent in
             if case .voteReply = sent.message { return true }
             return false
@@ -103,7 +103,7 @@ import Testing
     }
 
     @Test func aVoteForAFormerSelfDoesNotCount() {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         cluster.isolate(1)
         cluster.run(.milliseconds(80), ticking: [NodeID(1)])
         let contact = ContactAge(term: nil, age: .seconds(1))
@@ -113,7 +113,7 @@ import Testing
     }
 
     @Test func oneVoteATerm() {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         cluster.run(.milliseconds(60), ticking: [])
         cluster.forgetSent()
         cluster.holds = { _ in true }
@@ -127,7 +127,7 @@ import Testing
     }
 
     @Test func aVoteIsToldOnlyWhenItIsDurable() {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         cluster.run(.milliseconds(60), ticking: [])
         cluster.forgetSent()
         cluster.holds = { _ in true }
@@ -141,7 +141,7 @@ import Testing
 
     @Test("hashicorp/raft#503: a node whose disk stalls does not win, and does not make the terms pass by")
     func stalledDiskWinsNothing() {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         cluster.nodes[NodeID(1)]!.diskIsStalled = true
         cluster.run(.milliseconds(600), ticking: [NodeID(1)])
         #expect(cluster[1].role == .candidate && cluster[1].term == Term(1))
@@ -150,7 +150,7 @@ import Testing
     }
 
     @Test func aVoterThatHearsItsLeaderRefuses() {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         cluster.elect(1)
         let last = LogPosition(term: Term(99), index: LogIndex(99))
         cluster.deliver(.voteRequest(request(term: 99, last: last)), from: 3, to: 2)
@@ -158,7 +158,7 @@ import Testing
     }
 
     @Test func proofOfDeathStartsAnElectionAtOnce() {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         cluster.elect(1)
         cluster.nodes[NodeID(1)]!.isStopped = true
         for id in [UInt64(2), 3] { cluster[id].leaderProcessGone(NodeID(1), at: cluster.now) }
@@ -170,7 +170,7 @@ import Testing
     }
 
     @Test func absurdNumbersAreIgnored() {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         let huge = LogPosition(term: Term(.max), index: LogIndex(.max))
         cluster.deliver(.voteRequest(request(term: .max, last: huge)), from: 1, to: 2)
         cluster.deliver(.newerTerm(NewerTerm(term: Term(.max))), from: 1, to: 2)

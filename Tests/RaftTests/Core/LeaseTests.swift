@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct LeaseTests {
     @Test func leaseEndsCountedFromTheSendingOfAnAcknowledgedHeartbeat() throws {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         cluster.elect(1)
         cluster.holds = { $0.to == NodeID(1) }
         let valid = try #require(cluster[1].lease).validUntil
@@ -15,7 +15,7 @@ import Testing
 
     @Test("a process that was stopped past its lease does not act on it")
     func stoppedPastItsLease() {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         cluster.elect(1)
         cluster.nodes[NodeID(1)]!.isStopped = true
         cluster.run(.milliseconds(500))
@@ -27,7 +27,7 @@ import Testing
     }
 
     @Test func aNewLeaderWaitsForTheOldLease() throws {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         cluster.elect(1)
         let oldLease = try #require(cluster[1].lease)
         cluster.isolate(1)
@@ -43,7 +43,7 @@ import Testing
     }
 
     @Test func aRestartedVoterKeepsALeaseItHasForgotten() throws {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         cluster.elect(1)
         cluster.isolate(1)
         cluster.add(
@@ -51,7 +51,7 @@ import Testing
             recovered: RecoveredState(
                 hardState: HardState(term: cluster[1].term, vote: NodeID(1)),
                 entries: [Entry(term: cluster[1].term, index: LogIndex(1), payload: .noop)],
-                foundingMembership: Membership(voters: TestCluster.ids)))
+                foundingMembership: Membership(voters: CoreCluster.ids)))
         let last = cluster[1].last
         let request = VoteRequest(term: Term(50), attempt: 1, last: last, releasedThrough: .zero)
         cluster.deliver(.voteRequest(request), from: 3, to: 2)
@@ -60,7 +60,7 @@ import Testing
 
     @Test("raft#99: the lease is over before leadership is handed on")
     func leaseEndsBeforeTransfer() throws {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         cluster.elect(1)
         try cluster[1].transferLeadership(to: NodeID(2), at: cluster.now)
         #expect(cluster[1].lease == nil)
@@ -75,7 +75,7 @@ import Testing
     }
 
     @Test func aLeaderThatMayNotClaimYetReleasesNothing() {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         cluster.elect(1)
         cluster.isolate(1)
         for id in [UInt64(2), 3] { cluster[id].leaderProcessGone(NodeID(1), at: cluster.now) }
@@ -92,7 +92,7 @@ import Testing
     }
 
     @Test func aSurrenderedLeaseDoesNotComeBackInItsTerm() {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         cluster.elect(1)
         let term = cluster[1].term
         cluster[1].stepDown(at: cluster.now)

@@ -19,14 +19,14 @@ import Testing
     }
 
     @Test func aProposalAtAFollowerIsAppliedEverywhere() {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         cluster.elect(1)
         let id = cluster.propose(at: 3)
         for node in 1...3 { #expect(cluster.hasApplied(id, at: UInt64(node))) }
     }
 
     @Test func manyProposalsOfATurnAreOneMessageAPeer() {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         cluster.elect(1)
         for sequence in 0..<50 {
             cluster[1].propose(ProposalID(node: NodeID(1), boot: 2, sequence: UInt64(sequence)), [1], at: cluster.now)
@@ -44,7 +44,7 @@ import Testing
         let recovered = RecoveredState(
             hardState: HardState(term: Term(3)), entries: log, foundingMembership: founding)
         let ids = founding.voters
-        var cluster = TestCluster(ids, recovered: [NodeID(1): recovered, NodeID(2): recovered])
+        var cluster = CoreCluster(ids, recovered: [NodeID(1): recovered, NodeID(2): recovered])
         // The followers get the old entries, but the no-op of the new term stays away.
         cluster.holds = { sent in
             guard case .appendRequest(let request) = sent.message else { return false }
@@ -67,7 +67,7 @@ import Testing
 
     @Test("stale and reordered acknowledgements take nothing back")
     func staleAcknowledgements() throws {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         cluster.elect(1)
         for _ in 0..<5 { cluster.propose(at: 1) }
         let term = cluster[1].term
@@ -83,7 +83,7 @@ import Testing
 
     @Test("a late append does not cut off what came after it")
     func lateAppendTruncatesNothing() {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         cluster.deliver(append(term: 1, after: (0, 0), [entry(1, 1), entry(2, 1), entry(3, 1)]), from: 1, to: 2)
         cluster.deliver(append(term: 1, after: (0, 0), [entry(1, 1)]), from: 1, to: 2)
         #expect(cluster[2].last.index == LogIndex(3))
@@ -91,7 +91,7 @@ import Testing
 
     @Test("async write ABA: a finished write does not vouch for entries that were replaced meanwhile and came back")
     func finishedWriteOfReplacedEntries() throws {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         cluster.deliver(append(term: 1, after: (0, 0), [entry(1, 1), entry(2, 1)]), from: 1, to: 2)
         let firstReady = cluster[2].ready()
         let first = try #require(firstReady.write)
@@ -112,7 +112,7 @@ import Testing
     }
 
     @Test func anAppendIsAcknowledgedOnlyWhenDurable() throws {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         cluster.deliver(append(term: 1, after: (0, 0), [entry(1, 1)]), from: 1, to: 2)
         let ready = cluster[2].ready()
         #expect(replies(ready).isEmpty)
@@ -123,7 +123,7 @@ import Testing
     }
 
     @Test func theLeaderCountsItselfOnlyWhenDurable() {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         cluster.elect(1)
         cluster.nodes[NodeID(1)]!.diskIsStalled = true
         cluster.nodes[NodeID(3)]!.isStopped = true
@@ -135,7 +135,7 @@ import Testing
 
     @Test("hashicorp/raft#503: the others commit while the leader's own disk stalls")
     func stalledLeaderDiskDoesNotStopTheOthers() {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         cluster.elect(1)
         cluster.nodes[NodeID(1)]!.diskIsStalled = true
         let id = cluster.propose(at: 1)
@@ -144,7 +144,7 @@ import Testing
     }
 
     @Test func conflictingSuffixIsReplacedAndItsProposerTold() {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         cluster.elect(1)
         cluster.isolate(1)
         let lost = cluster.propose(at: 1)
@@ -162,9 +162,9 @@ import Testing
         func recovered(_ entries: [Entry], _ term: UInt64) -> RecoveredState {
             RecoveredState(
                 hardState: HardState(term: Term(term)), entries: entries,
-                foundingMembership: Membership(voters: TestCluster.ids))
+                foundingMembership: Membership(voters: CoreCluster.ids))
         }
-        var cluster = TestCluster(recovered: [
+        var cluster = CoreCluster(recovered: [
             NodeID(1): recovered(other, 3), NodeID(2): recovered(long, 2), NodeID(3): recovered(other, 3),
         ])
         cluster.elect(1)
@@ -180,7 +180,7 @@ import Testing
         var limits = Limits()
         limits.uncommittedBytes = 1000
         limits.proposalBytes = 600
-        var cluster = TestCluster(limits: limits)
+        var cluster = CoreCluster(limits: limits)
         cluster.elect(1)
         cluster.holds = { _ in true }
         for _ in 0..<3 { cluster.propose(Array(repeating: 0, count: 500), at: 1) }
@@ -192,7 +192,7 @@ import Testing
         var limits = Limits()
         limits.messageEntries = 1
         limits.messagesInFlight = 4
-        var cluster = TestCluster(limits: limits)
+        var cluster = CoreCluster(limits: limits)
         cluster.elect(1)
         cluster.holds = { $0.to == NodeID(2) }
         cluster.forgetSent()
@@ -202,7 +202,7 @@ import Testing
     }
 
     @Test func aLostTailIsSentAgain() {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         cluster.elect(1)
         cluster.holds = { $0.to == NodeID(2) && $0.message.lane == .bulk }
         let id = cluster.propose(at: 1)
@@ -213,7 +213,7 @@ import Testing
     }
 
     @Test func malformedAppendsAreIgnored() {
-        var cluster = TestCluster()
+        var cluster = CoreCluster()
         cluster.deliver(append(term: 1, after: (0, 0), [entry(2, 1)]), from: 1, to: 2)
         cluster.deliver(append(term: 1, after: (0, 0), [entry(1, 1), entry(1, 1)]), from: 1, to: 2)
         cluster.deliver(append(term: 1, after: (0, 0), [entry(1, 5)]), from: 1, to: 2)

@@ -3,7 +3,7 @@ import Raft
 
 /// A few cores that a test leads by the hand: messages arrive at once unless the test holds them, disks are done at
 /// once unless stalled, and time passes only by `run`.
-struct TestCluster {
+struct CoreCluster {
     struct Node {
         var core: Raft
         var tickets: [WriteTicket] = []
@@ -34,7 +34,7 @@ struct TestCluster {
     static let ids: [NodeID] = [NodeID(1), NodeID(2), NodeID(3)]
 
     init(
-        _ ids: [NodeID] = TestCluster.ids, voters: [NodeID]? = nil, limits: Limits = Limits(),
+        _ ids: [NodeID] = CoreCluster.ids, voters: [NodeID]? = nil, limits: Limits = Limits(),
         recovered: [NodeID: RecoveredState] = [:]
     ) {
         for id in ids {

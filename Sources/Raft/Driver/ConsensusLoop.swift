@@ -40,6 +40,7 @@ final class ConsensusLoop<Host: ConsensusHost> {
     private let timer: TimerDescriptor
     private let publish: (RaftStatus) -> Void
     private var hostDeadline = Instant.zero
+    private var leadershipLog = LeadershipLog()
     /// What the core wants done did not fit into the last turn.
     var hasMore = false
     /// The node is to stop: at once when it does not lead, otherwise when it has given that up, and then at the latest.
@@ -111,9 +112,14 @@ final class ConsensusLoop<Host: ConsensusHost> {
 
     private func turn(_ events: [(token: UInt64, readiness: Readiness)]) throws(SystemError) {
         now = Instant.now()
-        for event in events where event.token == Token.timer { timer.clear() }
-        for request in requests.drain() { take(request) }
-        for arrival in arrivals.drain() { take(arrival) }
+        for event in events {
+            switch event.token {
+            case Token.timer: timer.clear()
+            case Token.requests: for request in requests.drain() { take(request) }
+            case Token.arrivals: for arrival in arrivals.drain() { take(arrival) }
+            default: break
+            }
+        }
         for event in events where event.token >= Token.firstOfTransport && !transport.isBulk(token: event.token) {
             transport.handle(token: event.token, readiness: event.readiness, at: now)
         }
@@ -125,11 +131,12 @@ final class ConsensusLoop<Host: ConsensusHost> {
         takeTransportEvents()
         watchTime()
         carryOutAll()
+        transport.flush(at: now)
         let status = raft.status
         let peers = transport.peers
+        leadershipLog.note(status)
         hostDeadline = host.turn(
             TurnView(now: now, raft: status, connected: peers.filter(\.isConnected).map(\.id)))
-        transport.flush(at: now)
         publish(RaftStatus(at: now, raft: status, transport: peers))
     }
 

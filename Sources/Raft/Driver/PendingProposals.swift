@@ -1,8 +1,8 @@
 import Posix
 
 /// The proposals of this node that have no outcome yet.
-struct PendingProposals<Outcome: Sendable>: ~Copyable {
-    typealias Completion = @Sendable (Result<Outcome, ProposalError>) -> Void
+package struct PendingProposals<Outcome: Sendable>: ~Copyable {
+    package typealias Completion = @Sendable (Result<Outcome, ProposalError>) -> Void
 
     private enum State {
         /// Given to Raft.
@@ -27,15 +27,16 @@ struct PendingProposals<Outcome: Sendable>: ~Copyable {
     private var pending: [ProposalID: Pending] = [:]
     private var bytes = 0
     /// No deadline and no retry is due before this.
-    private(set) var nextDeadline = Instant.distantFuture
+    package private(set) var nextDeadline = Instant.distantFuture
 
-    init(node: NodeID, boot: UInt64) {
+    package init(node: NodeID, boot: UInt64) {
         self.node = node
         self.boot = boot
     }
 
     /// The id to propose the command under, nil when too many wait.
-    mutating func add(_ command: [UInt8], deadline: Instant, _ completion: @escaping Completion) -> ProposalID? {
+    package mutating func add(_ command: [UInt8], deadline: Instant, _ completion: @escaping Completion) -> ProposalID?
+    {
         guard pending.count < Self.countLimit, bytes + command.count <= Self.byteLimit else { return nil }
         sequence += 1
         let id = ProposalID(node: node, boot: boot, sequence: sequence)
@@ -45,10 +46,10 @@ struct PendingProposals<Outcome: Sendable>: ~Copyable {
         return id
     }
 
-    mutating func applied(_ id: ProposalID, _ outcome: Outcome) { finish(id, .success(outcome)) }
+    package mutating func applied(_ id: ProposalID, _ outcome: Outcome) { finish(id, .success(outcome)) }
 
     /// A refusal that another leader may not repeat is tried again at `again`.
-    mutating func failed(_ id: ProposalID, _ reason: ProposalFailure, again: Instant, limit: Int) {
+    package mutating func failed(_ id: ProposalID, _ reason: ProposalFailure, again: Instant, limit: Int) {
         switch reason {
         case .notLeader, .handingOver:
             guard pending[id] != nil else { return }
@@ -61,7 +62,7 @@ struct PendingProposals<Outcome: Sendable>: ~Copyable {
     }
 
     /// The state came from a snapshot: what it holds of the proposals will not be applied one by one.
-    mutating func restored() {
+    package mutating func restored() {
         for (id, proposal) in pending {
             switch proposal.state {
             case .proposed: finish(id, .failure(.unknownOutcome))
@@ -71,7 +72,7 @@ struct PendingProposals<Outcome: Sendable>: ~Copyable {
     }
 
     /// Ends what is overdue and returns what has to be proposed again.
-    mutating func takeDue(at now: Instant) -> [(id: ProposalID, command: [UInt8])] {
+    package mutating func takeDue(at now: Instant) -> [(id: ProposalID, command: [UInt8])] {
         guard nextDeadline <= now else { return [] }
         var due: [(id: ProposalID, command: [UInt8])] = []
         nextDeadline = .distantFuture
@@ -95,7 +96,7 @@ struct PendingProposals<Outcome: Sendable>: ~Copyable {
         return due.sorted { $0.id.sequence < $1.id.sequence }
     }
 
-    mutating func failAll(_ error: ProposalError) {
+    package mutating func failAll(_ error: ProposalError) {
         for id in pending.keys { finish(id, .failure(error)) }
     }
 

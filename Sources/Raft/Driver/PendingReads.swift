@@ -1,8 +1,8 @@
 import Posix
 
 /// The linearizable reads of this node that are not served yet.
-struct PendingReads: ~Copyable {
-    typealias Completion = @Sendable (Result<LogIndex, ReadError>) -> Void
+package struct PendingReads: ~Copyable {
+    package typealias Completion = @Sendable (Result<LogIndex, ReadError>) -> Void
 
     private struct Pending {
         var deadline: Instant
@@ -18,12 +18,12 @@ struct PendingReads: ~Copyable {
     private var sequence: UInt64 = 0
     private var pending: [ReadID: Pending] = [:]
     /// Nothing is due before this.
-    private(set) var nextDeadline = Instant.distantFuture
+    package private(set) var nextDeadline = Instant.distantFuture
 
-    init(boot: UInt64) { self.boot = boot }
+    package init(boot: UInt64) { self.boot = boot }
 
     /// The id to ask under, nil when too many wait. Asked anew at `again`, for questions and answers can be lost.
-    mutating func add(deadline: Instant, again: Instant, _ completion: @escaping Completion) -> ReadID? {
+    package mutating func add(deadline: Instant, again: Instant, _ completion: @escaping Completion) -> ReadID? {
         guard pending.count < Self.countLimit else { return nil }
         let id = nextID()
         pending[id] = Pending(deadline: deadline, again: again, completion: completion)
@@ -31,24 +31,24 @@ struct PendingReads: ~Copyable {
         return id
     }
 
-    mutating func served(_ read: ServedRead) {
-        pending.removeValue(forKey: read.id)?.completion(.success(read.index))
+    package mutating func served(_ id: ReadID, index: LogIndex) {
+        pending.removeValue(forKey: id)?.completion(.success(index))
     }
 
-    mutating func failed(_ read: FailedRead, again: Instant) {
-        switch read.reason {
+    package mutating func failed(_ id: ReadID, _ reason: ReadFailure, again: Instant) {
+        switch reason {
         case .notLeader:
-            guard pending[read.id] != nil else { return }
-            pending[read.id]!.again = again
-            pending[read.id]!.isRefused = true
+            guard pending[id] != nil else { return }
+            pending[id]!.again = again
+            pending[id]!.isRefused = true
             nextDeadline = min(nextDeadline, again)
         case .overloaded:
-            pending.removeValue(forKey: read.id)?.completion(.failure(.overloaded))
+            pending.removeValue(forKey: id)?.completion(.failure(.overloaded))
         }
     }
 
     /// Ends what is overdue and returns the ids to ask anew under.
-    mutating func takeDue(at now: Instant, again: Instant) -> [ReadID] {
+    package mutating func takeDue(at now: Instant, again: Instant) -> [ReadID] {
         guard nextDeadline <= now else { return [] }
         var due: [ReadID] = []
         nextDeadline = .distantFuture
@@ -70,7 +70,7 @@ struct PendingReads: ~Copyable {
         return due
     }
 
-    mutating func failAll(_ error: ReadError) {
+    package mutating func failAll(_ error: ReadError) {
         let all = pending
         pending = [:]
         for read in all.values { read.completion(.failure(error)) }

@@ -27,8 +27,8 @@ extension ConsensusLoop {
             for entry in ready.committed { apply(entry) }
             raft.applied(through: last.index, at: now)
         }
-        for read in ready.servedReads { reads.served(read) }
-        for read in ready.failedReads { reads.failed(read, again: now + options.timing.heartbeat) }
+        for read in ready.servedReads { reads.served(read.id, index: read.index) }
+        for read in ready.failedReads { reads.failed(read.id, read.reason, again: now + options.timing.heartbeat) }
         for proposal in ready.failedProposals {
             proposals.failed(
                 proposal.id, proposal.reason, again: now + options.timing.heartbeat,

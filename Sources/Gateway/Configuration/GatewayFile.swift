@@ -42,7 +42,7 @@ extension Schema where Value == Route {
     fileprivate static let route = object(
         .optional(
             "host", .hostPattern, default: .any,
-            "The host asked for, exactly or as \"*.example.org\" for every name under it. Left out: any host."),
+            "The host asked for, exactly, or as \"*.example.org\" for every name under it, or \"*\" for any."),
         .required(
             "path", .routePath, "The beginning of the path, in whole segments: \"/api\" takes \"/api/users\" too."),
         .required("upstream", .name.reference(to: "upstreams[].name", "upstream"), "Where the requests go."),

@@ -90,6 +90,17 @@ extension Schema where Value == NodeID {
     fileprivate static var nodeID: Schema { Schema<Int>.integer(1...65535).map { NodeID(UInt64($0)) } }
 }
 
+extension VirtualAddressProvider {
+    /// As it would be written in a file.
+    fileprivate var text: String {
+        switch self {
+        case .loopback: "{ provider: \"loopback\" }"
+        case .netlink(let interface): "{ provider: \"netlink\", interface: \"\(interface)\" }"
+        case .none: "{ provider: \"none\" }"
+        }
+    }
+}
+
 /// The providers of virtual addresses; the raw value is the name in files.
 private enum ProviderWord: String, CaseIterable {
     case loopback
@@ -98,7 +109,9 @@ private enum ProviderWord: String, CaseIterable {
 }
 
 extension Schema where Value == VirtualAddressProvider {
-    fileprivate static let virtualAddressProvider = tagged("provider", default: nil as ProviderWord?) { provider in
+    fileprivate static let virtualAddressProvider = tagged(
+        "provider", default: nil as ProviderWord?, write: { $0.text }
+    ) { provider in
         switch provider {
         case .loopback: object(providerField, make: { _ in .loopback })
         case .netlink: object(providerField, interface, make: { .netlink(interface: $1) })

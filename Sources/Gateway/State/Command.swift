@@ -38,7 +38,7 @@ package struct ConfigurationChange: Hashable, Sendable {
     package var virtualAddresses: [IPAddress]
     /// The revision that this change replaces; nil replaces any. `Revision.none`: only if there is none yet.
     package var expectedRevision: Revision?
-    /// Who asked for it, for the history.
+    /// Who asked for it, for the history; cut off at `Command.Limit.nameBytes`.
     package var author: String
     package var at: WallTime
 
@@ -50,7 +50,7 @@ package struct ConfigurationChange: Hashable, Sendable {
         self.backends = backends
         self.virtualAddresses = virtualAddresses
         self.expectedRevision = expectedRevision
-        self.author = author
+        self.author = author.cutOff(atBytes: Command.Limit.nameBytes)
         self.at = at
     }
 
@@ -73,7 +73,7 @@ package struct BackendModeChange: Hashable, Sendable {
     package init(backend: BackendKey, mode: BackendMode, author: String, at: WallTime) {
         self.backend = backend
         self.mode = mode
-        self.author = author
+        self.author = author.cutOff(atBytes: Command.Limit.nameBytes)
         self.at = at
     }
 }
@@ -142,6 +142,16 @@ package struct MemberRecord: Hashable, Sendable {
         self.raft = raft
         self.admin = admin
         self.version = version
+    }
+}
+
+extension String {
+    /// The longest beginning that fits, in whole scalars: a text for people must not make a command unreadable.
+    func cutOff(atBytes limit: Int) -> String {
+        if utf8.count <= limit { return self }
+        var end = utf8.index(startIndex, offsetBy: limit)
+        while end > startIndex, end.samePosition(in: unicodeScalars) == nil { end = utf8.index(before: end) }
+        return String(self[..<end])
     }
 }
 

@@ -52,12 +52,12 @@ package enum HealthStatus: String, Hashable, Sendable, CaseIterable {
 /// A judgement on a backend and the reason for it, such as `connect refused` or `status 503`.
 package struct HealthVerdict: Hashable, Sendable {
     package var status: HealthStatus
-    /// For people; at most `Command.Limit.reasonBytes`.
+    /// For people; cut off at `Command.Limit.reasonBytes`.
     package var reason: String
 
     package init(_ status: HealthStatus, reason: String) {
         self.status = status
-        self.reason = reason
+        self.reason = reason.cutOff(atBytes: Command.Limit.reasonBytes)
     }
 
     package static let unknown = HealthVerdict(.unknown, reason: "not checked")

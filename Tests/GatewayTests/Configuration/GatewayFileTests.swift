@@ -163,7 +163,7 @@ private func upstream(_ rest: String) -> String { file(upstreams: "[{name: 'a', 
                 routes: "[{host: 'a:80', path: '/', upstream: 'a'}]",
                 upstreams: "[{name: 'a', backends: [{address: '10.0.0.1:80'}]}]"),
             "routes[0].host: \"a:80\" is no host name; "
-                + "use a host name such as \"example.org\" or \"*.example.org\", without a port"
+                + "use a host name such as \"example.org\" or \"*.example.org\", without a port, or \"*\""
         ),
         (
             file(routes: "[{path: '/', upstream: 'a'}]", upstreams: "[]"),

@@ -63,6 +63,17 @@ private func fault(in bytes: [UInt8]) -> DecodingFault? {
         #expect(state == ClusterState())
     }
 
+    @Test(arguments: ["x", "\u{e9}", "\u{1f600}"]) func longTextsForPeopleAreCutOffAndStayReadable(piece: String) throws
+    {
+        let long = "a" + String(repeating: piece, count: 1000)
+        let verdict = HealthVerdict(.down, reason: long)
+        #expect(long.hasPrefix(verdict.reason))
+        #expect(Command.Limit.reasonBytes - 3...Command.Limit.reasonBytes ~= verdict.reason.utf8.count)
+        let command = Command.setBackendMode(
+            BackendModeChange(backend: backend, mode: .draining, author: long, at: stamp))
+        #expect(try Command(decoding: command.encoded()) == command)
+    }
+
     @Test func hugeLengthsAreRefusedBeforeAnythingIsAllocated() {
         let huge: [UInt8] = [1, 7, 0xff, 0xff, 0xff, 0xff]
         #expect(fault(in: huge) == .tooLong(what: "nodes", limit: Command.Limit.nodes, offset: 2))

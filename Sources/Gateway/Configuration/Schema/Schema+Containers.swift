@@ -47,14 +47,15 @@ extension Schema {
     /// Objects of which the value of `key` says what the other keys are. Every alternative has `key` among its own
     /// fields; when its value is no tag, the alternative that knows the most of the keys reports that and the rest.
     static func tagged<Tag: WordChoice>(
-        _ key: String, default fallback: Tag?, _ alternative: (Tag) -> Schema
+        _ key: String, default fallback: Tag?, write: @escaping @Sendable (Value) -> String = { _ in "{}" },
+        _ alternative: (Tag) -> Schema
     ) -> Schema {
         let alternatives = Dictionary(uniqueKeysWithValues: Tag.allCases.map { ($0, alternative($0)) })
         let shape = SchemaShape.tagged(
             key: key,
             alternatives: Dictionary(
                 uniqueKeysWithValues: alternatives.map { ($0.key.rawValue, $0.value.fields) }))
-        return Schema(shape, write: { _ in "{}" }) { node, reader in
+        return Schema(shape, write: write) { node, reader in
             let tag =
                 tag(of: node, key, default: fallback)
                 ?? Tag.allCases.min { one, two in

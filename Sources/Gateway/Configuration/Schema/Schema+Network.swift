@@ -57,8 +57,9 @@ extension HostPort {
 
 extension Schema where Value == HostPattern {
     static var hostPattern: Schema {
-        let noun = "a host name such as \"example.org\" or \"*.example.org\", without a port"
+        let noun = "a host name such as \"example.org\" or \"*.example.org\", without a port, or \"*\""
         return text(noun) { text throws(TextFault) in
+            if text == "*" { return .any }
             let lower = text.lowercased()
             if lower.hasPrefix("*."), isHostName(lower.dropFirst(2)) { return .wildcard(String(lower.dropFirst(2))) }
             if isHostName(lower[...]) { return .exact(lower) }

@@ -6,20 +6,25 @@ import Posix
 package final class LoopbackProvider: VirtualIPProvider {
     /// How the worker pool opens and closes listeners. Both take effect before they return.
     package struct Listeners {
-        package let open: (SocketAddress) throws(SystemError) -> UInt64
-        package let close: (UInt64) -> Void
+        package let open: (SocketAddress) throws(SystemError) -> ListenerID
+        package let close: (ListenerID) -> Void
 
         package init(
-            open: @escaping (SocketAddress) throws(SystemError) -> UInt64, close: @escaping (UInt64) -> Void
+            open: @escaping (SocketAddress) throws(SystemError) -> ListenerID, close: @escaping (ListenerID) -> Void
         ) {
             self.open = open
             self.close = close
+        }
+
+        package init(of pool: WorkerPool) {
+            open = { address throws(SystemError) in try pool.addListener(address).0 }
+            close = { pool.removeListener($0) }
         }
     }
 
     private let listeners: Listeners
     private var ports: [UInt16] = []
-    private var openListeners: [SocketAddress: UInt64] = [:]
+    private var openListeners: [SocketAddress: ListenerID] = [:]
     private var held: [IPAddress] = []
 
     package init(listeners: Listeners) { self.listeners = listeners }

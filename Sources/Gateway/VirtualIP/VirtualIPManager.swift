@@ -36,7 +36,8 @@ package final class VirtualIPManager {
         for address in unknown { remove(address) }
     }
 
-    /// To be called after each event of the consensus thread and at `nextDeadline`.
+    /// To be called after each event of the consensus thread and at `nextDeadline`. Without a lease, because this
+    /// node does not lead or its lease is being surrendered, every address is given up before it returns.
     package func turn(now: Instant, lease: Lease?, isShuttingDown: Bool = false) -> Turn {
         let before = claim.held
         let conditions = VirtualIPClaim.Conditions(

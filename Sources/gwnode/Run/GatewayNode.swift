@@ -107,10 +107,7 @@ final class GatewayNode: Sendable {
         switch configuration.virtualAddress {
         case .none: return NoProvider()
         case .loopback:
-            return LoopbackProvider(
-                listeners: LoopbackProvider.Listeners(
-                    open: { address throws(SystemError) in UInt64(try workers.addListener(address).0.value) },
-                    close: { workers.removeListener(ListenerID(Int($0))) }))
+            return LoopbackProvider(listeners: LoopbackProvider.Listeners(of: workers))
         case .netlink(let interface):
             do throws(VirtualIPError) {
                 return try NetlinkProvider(interface: interface, onChange: onChange)

@@ -7,9 +7,9 @@ private let address = IPAddress("127.0.0.100")!
 
 /// Stands for the worker pool: remembers what is open.
 private final class Pool {
-    var open: [UInt64: SocketAddress] = [:]
+    var open: [ListenerID: SocketAddress] = [:]
     var taken: Set<UInt16> = []
-    private var next: UInt64 = 0
+    private var next = 0
 
     var ports: Set<UInt16> { Set(open.values.map(\.port)) }
 
@@ -19,9 +19,10 @@ private final class Pool {
                 if self.taken.contains(endpoint.port) {
                     throw SystemError("bind", endpoint.description, code: EADDRINUSE)
                 }
+                let id = ListenerID(self.next)
                 self.next += 1
-                self.open[self.next] = endpoint
-                return self.next
+                self.open[id] = endpoint
+                return id
             },
             close: { self.open[$0] = nil })
     }

@@ -2,8 +2,8 @@ import Glibc
 import Posix
 
 /// One client of the admin API: its socket, what was read and not yet understood, what is left to write.
-final class AdminConnection {
-    enum Step {
+package final class AdminConnection {
+    package enum Step {
         case waits
         case asks(AdminRequest)
         case closes
@@ -43,16 +43,17 @@ final class AdminConnection {
     private var closesAfterAnswer = false
     private var answersHead = false
     private var peerHasEnded = false
-    private(set) var deadline: Instant
+    /// When `expire` is due.
+    package private(set) var deadline: Instant
 
-    init(_ socket: consuming FileDescriptor, peer: SocketAddress, at now: Instant) {
+    package init(_ socket: consuming FileDescriptor, peer: SocketAddress, at now: Instant) {
         self.socket = socket
         reader = AdminRequestReader(peer: peer)
         deadline = now + AdminLimits.headTime
     }
 
     /// Goes on until there is nothing to do without waiting.
-    func advance(_ fields: borrowing FieldTable, at now: Instant) -> Step {
+    package func advance(_ fields: borrowing FieldTable, at now: Instant) -> Step {
         while true {
             switch phase {
             case .reading:
@@ -71,13 +72,13 @@ final class AdminConnection {
     }
 
     /// Queues the answer to the request that `advance` asked for.
-    func answer(_ response: AdminResponse, at now: Instant) {
+    package func answer(_ response: AdminResponse, at now: Instant) {
         guard phase == .answering else { return }
         queue(response, at: now)
     }
 
     /// The deadline has passed.
-    func expire(at now: Instant) {
+    package func expire(at now: Instant) {
         switch phase {
         case .reading where reader.isInsideRequest:
             closesAfterAnswer = true

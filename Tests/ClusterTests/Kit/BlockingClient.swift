@@ -19,7 +19,7 @@ struct BlockingClient: ~Copyable {
     }
 
     private let socket: FileDescriptor
-    private var buffer: [UInt8] = []
+    private var buffer: [UInt8]
 
     init(_ address: SocketAddress, timeoutMilliseconds: Int = 1000) throws(Failure) {
         let raw = Glibc.socket(address.family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
@@ -34,6 +34,7 @@ struct BlockingClient: ~Copyable {
         Socket.setNoDelay(raw)
         guard address.withSockaddr({ connect(raw, $0, $1) }) == 0 else { throw .connect(errno) }
         self.socket = socket
+        buffer = []
     }
 
     mutating func request(

@@ -29,7 +29,7 @@ final class ConsensusLoop<Host: ConsensusHost> {
     let disk: DiskThread<FileSystem>
     var proposals: PendingProposals<Host.Outcome>
     var reads: PendingReads
-    var writes = OutstandingWrites()
+    var writes: OutstandingWrites
     var snapshots: SnapshotSchedule
     var now: Instant
     private let lock: DirectoryLock
@@ -90,6 +90,7 @@ final class ConsensusLoop<Host: ConsensusHost> {
             at: now)
         proposals = PendingProposals(node: options.id, boot: boot)
         reads = PendingReads(boot: boot)
+        writes = OutstandingWrites(limit: options.diskStallLimit)
         snapshots = SnapshotSchedule(options.snapshot)
         transport.connect(to: options.peers)
     }
@@ -143,9 +144,8 @@ final class ConsensusLoop<Host: ConsensusHost> {
     private var nextDeadline: Instant {
         if hasMore { return now }
         var deadline = min(raft.nextDeadline, transport.nextDeadline, hostDeadline)
-        deadline = min(deadline, proposals.nextDeadline, reads.nextDeadline, endsAt ?? .distantFuture)
-        if let oldest = writes.oldest, !writes.isStalled { deadline = min(deadline, oldest + options.diskStallLimit) }
-        return deadline
+        deadline = min(deadline, proposals.nextDeadline, reads.nextDeadline, writes.nextDeadline)
+        return min(deadline, endsAt ?? .distantFuture)
     }
 
     private var isOver: Bool {
@@ -238,9 +238,8 @@ final class ConsensusLoop<Host: ConsensusHost> {
         if raft.nextDeadline <= now { raft.tick(at: now) }
         for due in proposals.takeDue(at: now) { raft.propose(due.id, due.command, at: now) }
         for id in reads.takeDue(at: now, again: readAgainAt) { raft.read(id, at: now) }
-        if let oldest = writes.oldest, !writes.isStalled, oldest + options.diskStallLimit <= now {
-            writes.isStalled = true
-            Log.warning("raft: the disk has not finished a write for \(now - oldest)")
+        if let waited = writes.noticeStall(at: now) {
+            Log.warning("raft: the disk has not finished a write for \(waited); this node does not lead with it")
             raft.stepDown(at: now)
         }
     }

@@ -60,16 +60,31 @@ package struct WriteTicket: Hashable, Sendable {
 package struct ServedRead: Hashable, Sendable {
     package var id: ReadID
     package var index: LogIndex
+
+    package init(id: ReadID, index: LogIndex) {
+        self.id = id
+        self.index = index
+    }
 }
 
 package struct FailedRead: Hashable, Sendable {
     package var id: ReadID
     package var reason: ReadFailure
+
+    package init(id: ReadID, reason: ReadFailure) {
+        self.id = id
+        self.reason = reason
+    }
 }
 
 package struct FailedProposal: Hashable, Sendable {
     package var id: ProposalID
     package var reason: ProposalFailure
+
+    package init(id: ProposalID, reason: ProposalFailure) {
+        self.id = id
+        self.reason = reason
+    }
 }
 
 /// All but `superseded` mean that the command was not appended: retrying is safe.

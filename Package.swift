@@ -24,10 +24,13 @@ let package = Package(
         .target(name: "Simulation", dependencies: ["Raft", "Posix"], path: "Tests/Simulation", swiftSettings: strict),
         .executableTarget(
             name: "soak", dependencies: ["Simulation", "Posix"], path: "Tests/Soak", swiftSettings: strict),
+        .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
         .testTarget(name: "PosixTests", dependencies: ["Posix"], swiftSettings: strict),
         .testTarget(name: "RaftTests", dependencies: ["Raft", "Posix"], swiftSettings: strict),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Raft"], swiftSettings: strict),
-        .testTarget(name: "GatewayTests", dependencies: ["Gateway", "Raft", "Posix"], swiftSettings: strict),
+        .testTarget(
+            name: "GatewayTests", dependencies: ["AllocationCounter", "Gateway", "Raft", "Posix"], swiftSettings: strict
+        ),
         .testTarget(name: "gwnodeTests", dependencies: ["gwnode", "Gateway", "Posix"], swiftSettings: strict),
         .testTarget(name: "ClusterTests", dependencies: ["gwnode", "Gateway", "Raft", "Posix"], swiftSettings: strict),
     ]

@@ -4,6 +4,8 @@ import Posix
 package struct ProxyOptions: Sendable {
     /// Threads that serve clients, 1…256.
     package var workers: Int
+    /// What tools show for the threads: worker n is `name-n`. At most 11 bytes.
+    package var threadName: String
     /// Binds worker n to processor n, wrapping round.
     package var pinsWorkers: Bool
     package var limits: ProxyLimits
@@ -11,11 +13,12 @@ package struct ProxyOptions: Sendable {
     package var memory: MemoryLimits
 
     package init(
-        workers: Int = 1, pinsWorkers: Bool = false, limits: ProxyLimits = .standard,
+        workers: Int = 1, threadName: String = "worker", pinsWorkers: Bool = false, limits: ProxyLimits = .standard,
         timeouts: ClientTimeouts = .standard, memory: MemoryLimits = MemoryLimits()
     ) {
         precondition(1...256 ~= workers, "1 to 256 workers")
         self.workers = workers
+        self.threadName = threadName
         self.pinsWorkers = pinsWorkers
         self.limits = limits
         self.timeouts = timeouts

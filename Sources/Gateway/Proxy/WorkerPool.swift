@@ -25,7 +25,7 @@ package final class WorkerPool: Sendable {
         for (index, handle) in handles.enumerated() {
             handle.oldestGeneration.store(table.generation, ordering: .relaxed)
             let body = try WorkerBody(handle, options, table, index: index)
-            let thread = try Thread(name: "worker-\(index)") { body.run() }
+            let thread = try Thread(name: "\(options.threadName)-\(index)") { body.run() }
             state.withLock { $0.threads.append(thread) }
         }
     }

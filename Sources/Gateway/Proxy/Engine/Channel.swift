@@ -1,3 +1,4 @@
+import CLinux
 import Posix
 
 /// What an `EpollEngine` knows of one slot's socket. All zero while the slot is free.
@@ -35,11 +36,13 @@ struct Channel: BitwiseCopyable {
 
     @inline(__always)
     mutating func note(_ readiness: Readiness) {
-        if readiness.contains(.read) { flags.insert(.readable) }
-        if readiness.contains(.write) { flags.insert(.writable) }
-        if readiness.contains(.peerClosed) { flags.formUnion([.readable, .ended]) }
-        if readiness.contains(.hangUp) { flags.formUnion([.readable, .writable, .ended]) }
-        if readiness.contains(.error) { flags.formUnion([.readable, .writable, .errored]) }
+        // The set operations of `Readiness` are calls into another module, several for each event.
+        let events = readiness.rawValue
+        if events & EPOLLIN.rawValue != 0 { flags.insert(.readable) }
+        if events & EPOLLOUT.rawValue != 0 { flags.insert(.writable) }
+        if events & EPOLLRDHUP.rawValue != 0 { flags.formUnion([.readable, .ended]) }
+        if events & EPOLLHUP.rawValue != 0 { flags.formUnion([.readable, .writable, .ended]) }
+        if events & EPOLLERR.rawValue != 0 { flags.formUnion([.readable, .writable, .errored]) }
     }
 
     /// Whether a receive that was asked for can go on without a further event.

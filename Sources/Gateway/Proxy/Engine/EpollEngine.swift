@@ -253,9 +253,7 @@ package struct EpollEngine: ~Copyable, Engine {
     package mutating func send(_ slot: Slot, _ bytes: UnsafeRawBufferPointer) -> SendOutcome {
         let channel = channels + Int(slot.index)
         precondition(channel.pointee.outbox.isEmpty, "one send at a time")
-        let sent = retryingOnInterrupt {
-            Glibc.send(channel.pointee.descriptor, bytes.baseAddress!, bytes.count, Int32(MSG_NOSIGNAL))
-        }
+        let sent = write(bytes, to: channel.pointee.descriptor)
         if sent == bytes.count { return .done }
         if sent < 0 && errno != EAGAIN { return .failed(code: errno) }
         channel.pointee.flags.remove(.writable)
@@ -275,6 +273,15 @@ package struct EpollEngine: ~Copyable, Engine {
         clinux_acknowledged_bytes(channels[Int(slot.index)].descriptor)
     }
 
+    /// Written out because a generic of another module is not specialised here.
+    @inline(__always)
+    private func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int {
+        while true {
+            let sent = Glibc.send(descriptor, bytes.baseAddress!, bytes.count, Int32(MSG_NOSIGNAL))
+            if sent >= 0 || errno != EINTR { return sent }
+        }
+    }
+
     /// Keeps bytes past the call: a short rest is copied; a long one in the scratch buffer takes it along.
     private mutating func keep(_ rest: UnsafeRawBufferPointer) -> HeldBytes {
         let offset = rest.baseAddress! - UnsafeRawPointer(scratch)
@@ -288,9 +295,7 @@ package struct EpollEngine: ~Copyable, Engine {
 
     private mutating func flush(_ slot: Slot, _ channel: UnsafeMutablePointer<Channel>) -> Completion? {
         let bytes = channel.pointee.outbox.bytes
-        let sent = retryingOnInterrupt {
-            Glibc.send(channel.pointee.descriptor, bytes.baseAddress!, bytes.count, Int32(MSG_NOSIGNAL))
-        }
+        let sent = write(bytes, to: channel.pointee.descriptor)
         let completion: Completion?
         if sent == bytes.count {
             pool.giveBack(&channel.pointee.outbox)

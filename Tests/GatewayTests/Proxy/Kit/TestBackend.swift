@@ -9,7 +9,6 @@ final class TestBackend: Sendable {
     private let state: Mutex<State>
 
     private struct State {
-        var threads: [Thread] = []
         var connections = 0
         var requests: [Wire.Message] = []
     }
@@ -21,14 +20,14 @@ final class TestBackend: Sendable {
         listener = socket.take()
         _ = fcntl(listener, F_SETFL, 0)
         state = Mutex(State())
-        let thread = try Thread(name: "backend") { [listener, weak self] in
+        _ = try Thread(name: "backend") { [listener, weak self] in
+            pthread_detach(pthread_self())
             while true {
                 let connection = accept(listener, nil, nil)
                 guard connection >= 0, let self else { return }
                 self.run(connection, serve)
             }
         }
-        state.withLock { $0.threads.append(thread) }
     }
 
     /// Answers each request of a connection with what `answer` returns.
@@ -50,12 +49,10 @@ final class TestBackend: Sendable {
     }
 
     private func run(_ connection: Int32, _ serve: @escaping @Sendable (Wire, TestBackend) throws -> Void) {
-        let thread = try? Thread(name: "backend") { [self] in
+        state.withLock { $0.connections += 1 }
+        _ = try? Thread(name: "backend") { [self] in
+            pthread_detach(pthread_self())
             try? serve(Wire(connection), self)
-        }
-        state.withLock { state in
-            state.connections += 1
-            if let thread { state.threads.append(thread) }
         }
     }
 

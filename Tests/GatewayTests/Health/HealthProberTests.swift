@@ -144,4 +144,18 @@ private func target(
         prober.setTargets([target(second.address, .tcp)])
         #expect(observations.first { $0.backend.address == second.address } != nil)
     }
+
+    /// A frozen process: its kernel takes connections until the queue is full, and then nothing answers at all.
+    @Test func fullAcceptQueueTimesOut() throws {
+        let listener = try Socket.listen(on: SocketAddress("127.0.0.1:0")!, backlog: 0)
+        let address = Socket.localAddress(of: listener.raw)!
+        var waiting: [Int32] = []
+        defer { for descriptor in waiting { close(descriptor) } }
+        for _ in 0..<4 { waiting.append(try Socket.startConnecting(to: address).take()) }
+        let observations = try Observations()
+        let prober = try HealthProber(seed: 1) { observations.append($0) }
+        defer { prober.stop() }
+        prober.setTargets([target(address, .tcp, timeout: .milliseconds(40))])
+        #expect(observations.first { $0.isChange }?.verdict == HealthVerdict(.down, reason: "timed out after 40 ms"))
+    }
 }

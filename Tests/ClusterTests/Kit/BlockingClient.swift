@@ -19,7 +19,8 @@ struct BlockingClient: ~Copyable {
     }
 
     private let socket: FileDescriptor
-    private var buffer: [UInt8]
+    private let address: SocketAddress
+    private var buffer: [UInt8] = []
 
     init(_ address: SocketAddress, timeoutMilliseconds: Int = 1000) throws(Failure) {
         let raw = Glibc.socket(address.family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
@@ -34,13 +35,13 @@ struct BlockingClient: ~Copyable {
         Socket.setNoDelay(raw)
         guard address.withSockaddr({ connect(raw, $0, $1) }) == 0 else { throw .connect(errno) }
         self.socket = socket
-        buffer = []
+        self.address = address
     }
 
     mutating func request(
         _ method: String = "GET", _ path: String, fields: [String: String] = [:], body: String = ""
     ) throws(Failure) -> Response {
-        var head = "\(method) \(path) HTTP/1.1\r\nHost: test\r\n"
+        var head = "\(method) \(path) HTTP/1.1\r\nHost: \(address)\r\n"
         for (name, value) in fields { head += "\(name): \(value)\r\n" }
         if !body.isEmpty { head += "Content-Length: \(body.utf8.count)\r\n" }
         try send(Array((head + "\r\n" + body).utf8))

@@ -34,7 +34,7 @@ struct NodeServices: Sendable {
             cluster: node.cluster, now: now, node: node.node.id, peers: node.peers, leader: view?.raft.leader,
             hasQuorum: view?.raft.hasQuorum ?? false,
             ownReport: NodeReport(of: view, activeRequests: serving.activeRequests),
-            sightings: view?.sightings ?? [:], state: view?.state ?? ClusterState(),
+            sightings: view?.sightings ?? [:], connected: view?.connected ?? [], state: view?.state ?? ClusterState(),
             configuration: serving.configuration, localBackends: serving.localBackends(at: now))
         return sources.document()
     }

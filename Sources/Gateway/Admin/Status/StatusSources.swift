@@ -38,6 +38,8 @@ package struct StatusSources: Sendable {
     package var hasQuorum: Bool
     package var ownReport: NodeReport
     package var sightings: [NodeID: Sighting]
+    /// The nodes to which this one has an open connection: a process that ended is known at once by its absence.
+    package var connected: [NodeID]
     package var state: ClusterState
     /// What `state.configuration` says, parsed; nil while there is none.
     package var configuration: GatewayConfiguration?
@@ -45,8 +47,8 @@ package struct StatusSources: Sendable {
 
     package init(
         cluster: String, now: Instant, node: NodeID, peers: [NodeConfiguration.Peer], leader: NodeID?,
-        hasQuorum: Bool, ownReport: NodeReport, sightings: [NodeID: Sighting], state: ClusterState,
-        configuration: GatewayConfiguration?, localBackends: [BackendKey: LocalBackend]
+        hasQuorum: Bool, ownReport: NodeReport, sightings: [NodeID: Sighting], connected: [NodeID],
+        state: ClusterState, configuration: GatewayConfiguration?, localBackends: [BackendKey: LocalBackend]
     ) {
         self.cluster = cluster
         self.now = now
@@ -56,6 +58,7 @@ package struct StatusSources: Sendable {
         self.hasQuorum = hasQuorum
         self.ownReport = ownReport
         self.sightings = sightings
+        self.connected = connected
         self.state = state
         self.configuration = configuration
         self.localBackends = localBackends
@@ -82,7 +85,8 @@ package struct StatusSources: Sendable {
 
     private func aliveReport(of id: NodeID) -> NodeReport? {
         if id == node { return ownReport }
-        guard let sighting = sightings[id], now - sighting.at < Self.silenceLimit else { return nil }
+        guard connected.contains(id), let sighting = sightings[id] else { return nil }
+        guard now - sighting.at < Self.silenceLimit else { return nil }
         return sighting.report
     }
 

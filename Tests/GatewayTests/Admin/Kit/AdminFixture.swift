@@ -124,6 +124,6 @@ enum Sample {
                     at: now - .milliseconds(100)),
                 NodeID(3): .init(report: report(.follower, pid: 103, applied: 9), at: now - .seconds(2)),
             ],
-            state: state, configuration: configuration, localBackends: [:])
+            connected: [NodeID(1), NodeID(3)], state: state, configuration: configuration, localBackends: [:])
     }
 }

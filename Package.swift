@@ -25,13 +25,15 @@ let package = Package(
         .executableTarget(
             name: "soak", dependencies: ["Simulation", "Posix"], path: "Tests/Soak", swiftSettings: strict),
         .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
+        .target(name: "Namespaces", dependencies: ["Posix"], path: "Tests/Namespaces", swiftSettings: strict),
         .testTarget(name: "PosixTests", dependencies: ["Posix"], swiftSettings: strict),
         .testTarget(name: "RaftTests", dependencies: ["Raft", "Posix"], swiftSettings: strict),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Raft"], swiftSettings: strict),
         .testTarget(
-            name: "GatewayTests", dependencies: ["AllocationCounter", "Gateway", "Raft", "Posix"], swiftSettings: strict
-        ),
+            name: "GatewayTests", dependencies: ["AllocationCounter", "Gateway", "Namespaces", "Raft", "Posix"],
+            swiftSettings: strict),
         .testTarget(name: "gwnodeTests", dependencies: ["gwnode", "Gateway", "Posix"], swiftSettings: strict),
         .testTarget(name: "ClusterTests", dependencies: ["gwnode", "Gateway", "Raft", "Posix"], swiftSettings: strict),
+        .testTarget(name: "NetworkTests", dependencies: ["Namespaces", "Posix"], swiftSettings: strict),
     ]
 )

@@ -24,6 +24,11 @@ package final class VirtualIPManager {
 
     package init(provider: any VirtualIPProvider) { self.provider = provider }
 
+    /// Whoever lets go of the manager, in whatever error, gives the addresses up.
+    deinit {
+        for address in stuck.union(claim.held) { remove(address) }
+    }
+
     /// The addresses on which this node answers.
     package var held: [IPAddress] { claim.held }
 

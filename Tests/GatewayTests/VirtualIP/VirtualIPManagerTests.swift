@@ -88,6 +88,14 @@ private final class FakeProvider: VirtualIPProvider {
         #expect(provider.present == [])
     }
 
+    @Test func nobodyHoldsAnythingAfterTheManager() {
+        var manager: VirtualIPManager? = manager()
+        _ = manager?.turn(now: at(100), lease: lease)
+        #expect(provider.present == [one])
+        manager = nil
+        #expect(provider.present == [])
+    }
+
     @Test func refusedReleaseIsTriedAgain() {
         let manager = manager()
         _ = manager.turn(now: at(100), lease: lease)

@@ -1,6 +1,7 @@
 import CLinux
 import Gateway
 import Glibc
+import Namespaces
 import Posix
 import Testing
 
@@ -9,9 +10,11 @@ private let six = IPAddress("fd00:9::7")!
 
 @Suite(.enabled(if: Namespace.obstacle == nil, Comment(rawValue: Namespace.obstacle ?? "")))
 struct NetlinkProviderTests {
-    @Test func realAddressesInANamespace() throws { try Namespace.run(filter: "NetlinkAsRoot", .root) }
-
-    @Test func missingPrivilegeIsExplained() throws { try Namespace.run(filter: "NetlinkUnprivileged", .none) }
+    @Test(arguments: [("NetlinkAsRoot", Namespace.Privilege.root), ("NetlinkUnprivileged", .none)])
+    fileprivate func inANamespace(suite: String, _ privilege: Namespace.Privilege) throws {
+        let outcome = try Namespace.run(filter: suite, privilege)
+        #expect(outcome.succeeded && outcome.output.contains(/Test run with [1-9]/), "\(outcome.output)")
+    }
 }
 
 /// One end of a virtual cable with the provider on it, and the other end, which listens.
@@ -35,12 +38,12 @@ private final class Cable {
     deinit { try? Self.ip("link", "delete", "near0") }
 
     static func ip(_ arguments: String...) throws {
-        let outcome = try Program.run([Program.find("ip")!] + arguments)
-        #expect(outcome.exitStatus == 0, "ip \(arguments): \(outcome.output)")
+        let outcome = try Program.run("ip", arguments)
+        #expect(outcome.succeeded, "ip \(arguments): \(outcome.output)")
     }
 
     static func addresses() throws -> String {
-        try Program.run([Program.find("ip")!, "address", "show", "dev", "near0"]).output
+        try Program.run("ip", ["address", "show", "dev", "near0"]).output
     }
 
     /// Takes in packets of one protocol from now on.
@@ -84,7 +87,7 @@ private final class Cable {
 }
 
 /// Runs as root of a namespace, started by `NetlinkProviderTests`.
-@Suite(.serialized, .enabled(if: Namespace.isInside(.root), "runs inside realAddressesInANamespace"))
+@Suite(.serialized, .enabled(if: Namespace.isInside(.root), "runs inside NetlinkProviderTests"))
 struct NetlinkAsRoot {
     @Test func claimAndReleaseIPv4() throws {
         let cable = try Cable()
@@ -167,7 +170,7 @@ struct NetlinkAsRoot {
 }
 
 /// Runs without any capability, started by `NetlinkProviderTests`.
-@Suite(.enabled(if: Namespace.isInside(.none), "runs inside missingPrivilegeIsExplained"))
+@Suite(.enabled(if: Namespace.isInside(.none), "runs inside NetlinkProviderTests"))
 struct NetlinkUnprivileged {
     @Test func theCureIsNamed() {
         let error = #expect(throws: VirtualIPError.self) { try NetlinkProvider(interface: "lo") {} }

@@ -1,0 +1,148 @@
+import FoundationEssentials
+import Glibc
+import Namespaces
+import Posix
+import Testing
+
+/// A cluster of real `gwnode` processes, each on a machine of its own, with a virtual address on real interfaces.
+final class NetworkCluster {
+    static let virtualAddress = "10.77.0.100"
+    static let service = SocketAddress("\(virtualAddress):8080")!
+    private static let backend = "\(VirtualNetwork.client):9001"
+
+    /// Nil when the tests were not told which binary to test.
+    static let binary = getenv("GWNODE_BINARY").map { String(cString: $0) }
+
+    let network: VirtualNetwork
+    private let directory: String
+    private var processes: [Int: ChildProcess] = [:]
+    private var backend: ChildProcess?
+
+    /// Starts a backend and all nodes, and waits until the virtual address is served.
+    init(nodes count: Int = 3) throws {
+        network = try VirtualNetwork(nodes: count)
+        var template = Array("/tmp/gwnode-network-XXXXXX".utf8CString)
+        try #require(mkdtemp(&template) != nil)
+        directory = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+        try write("gateway.json5", Self.gatewayFile)
+        for node in network.nodes { try write("gw\(node).json5", nodeFile(node)) }
+        backend = try launch(Self.binary!, ["demo-backend", "--listen", Self.backend, "--name", "b1"], log: "backend")
+        for node in network.nodes { try start(node) }
+        _ = try holder()
+    }
+
+    deinit {
+        for process in processes.values + [backend].compactMap(\.self) {
+            process.signal(SIGKILL)
+            _ = process.wait()
+        }
+        try? FileManager.default.removeItem(atPath: directory)
+    }
+
+    func start(_ node: Int) throws {
+        let entry = VirtualNetwork.entry(to: node)
+        let arguments = entry.arguments + [Self.binary!, "run", "--config", "\(directory)/gw\(node).json5"]
+        processes[node] = try launch(entry.path, arguments, log: "gw\(node)")
+    }
+
+    /// Sends a signal and does not wait for what it does.
+    func signal(_ number: Int32, _ node: Int) { processes[node]?.signal(number) }
+
+    /// Waits for a signalled node's end.
+    func waitForEnd(_ node: Int) { _ = processes.removeValue(forKey: node)?.wait() }
+
+    /// Waits until one node alone has the virtual address and a client is served on it.
+    func holder(otherThan former: Int? = nil) throws -> Int {
+        let found = eventually { () -> Int? in
+            guard let holders = try? network.holders(of: Self.virtualAddress), holders.count == 1,
+                holders[0] != former, isServing()
+            else { return nil }
+            return holders[0]
+        }
+        return try #require(found, "one node holds the virtual address and serves it\n\(logs())")
+    }
+
+    /// Whether a client gets an answer of the backend on the virtual address.
+    func isServing() -> Bool { get(Self.service, within: .milliseconds(30)) }
+
+    /// How long clients get no answer, from now to the first answer after a failure; nil when none fails within a
+    /// second.
+    func outage() throws -> Nanoseconds? {
+        let start = Instant.now()
+        guard let failed = eventually(within: .seconds(1), every: 1, { isServing() ? nil : Instant.now() }) else {
+            return nil
+        }
+        let served = eventually { isServing() ? Instant.now() : nil }
+        return try #require(served, "clients are served again, \(failed - start) after the failure\n\(logs())") - start
+    }
+
+    /// What the nodes logged, for a test that failed.
+    func logs() -> String {
+        network.nodes.map { node in
+            let text = try? String(contentsOfFile: "\(directory)/gw\(node).log", encoding: .utf8)
+            return "gw\(node):\n\(text ?? "no log")"
+        }.joined(separator: "\n")
+    }
+
+    private static let gatewayFile = """
+        {
+          virtualAddresses: ["\(virtualAddress)"],
+          listeners: [{ name: "web", port: 8080 }],
+          routes: [{ path: "/", upstream: "app" }],
+          upstreams: [{ name: "app", backends: [{ address: "\(backend)" }] }],
+        }
+        """
+
+    private func nodeFile(_ node: Int) -> String {
+        let peers = network.nodes.map { peer in
+            let host = VirtualNetwork.address(of: peer)
+            return "{ id: \(peer), name: \"gw\(peer)\", raft: \"\(host):8101\", admin: \"\(host):8091\" }"
+        }
+        return """
+            {
+              cluster: "network-test", node: { id: \(node), name: "gw\(node)" }, dataDirectory: "gw\(node)",
+              admin: "127.0.0.1:8091", peers: [\(peers.joined(separator: ", "))], gatewayFile: "gateway.json5",
+              virtualAddress: { provider: "netlink", interface: "eth0" }, timing: "cautious", workers: 1,
+            }
+            """
+    }
+
+    private func write(_ name: String, _ text: String) throws {
+        try text.write(toFile: "\(directory)/\(name)", atomically: false, encoding: .utf8)
+    }
+
+    private func launch(_ path: String, _ arguments: [String], log name: String) throws -> ChildProcess {
+        let raw = open("\(directory)/\(name).log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+        try #require(raw >= 0)
+        let output = FileDescriptor(owning: raw)
+        return try ChildProcess(path, arguments, output: output.raw)
+    }
+}
+
+/// The first answer of `condition`, asked again and again; nil when the time is over.
+func eventually<Answer>(
+    within limit: Nanoseconds = .seconds(20), every pauseMilliseconds: Int32 = 5, _ condition: () -> Answer?
+) -> Answer? {
+    let deadline = Instant.now() + limit
+    while true {
+        if let answer = condition() { return answer }
+        if Instant.now() > deadline { return nil }
+        _ = poll(nil, 0, pauseMilliseconds)
+    }
+}
+
+/// Whether `GET /` is answered with 200 within the limit, on a connection of its own: a lost SYN is not waited for.
+private func get(_ address: SocketAddress, within limit: Nanoseconds) -> Bool {
+    let deadline = Instant.now() + limit
+    func wait(_ descriptor: Int32, _ events: Int32) -> Bool {
+        var waiting = pollfd(fd: descriptor, events: Int16(events), revents: 0)
+        return poll(&waiting, 1, Int32((deadline - Instant.now()).milliseconds.rounded(.up))) == 1
+    }
+    guard let socket = try? Socket.startConnecting(to: address), wait(socket.raw, POLLOUT) else { return false }
+    let request = Array("GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n".utf8)
+    guard send(socket.raw, request, request.count, Int32(MSG_NOSIGNAL)) == request.count, wait(socket.raw, POLLIN)
+    else { return false }
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    let count = recv(socket.raw, &buffer, buffer.count, 0)
+    return count > 0 && String(decoding: buffer[..<count], as: UTF8.self).hasPrefix("HTTP/1.1 200 ")
+}

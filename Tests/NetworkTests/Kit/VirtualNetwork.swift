@@ -1,0 +1,83 @@
+import Glibc
+import Namespaces
+import Posix
+import Testing
+
+/// A switch with the test's own machine and one machine for each node on it, each in a network namespace.
+final class VirtualNetwork {
+    static let client = "10.77.0.254"
+
+    let nodes: ClosedRange<Int>
+
+    init(nodes count: Int) throws {
+        nodes = 1...count
+        try Self.succeed("mount", "-t", "tmpfs", "tmpfs", "/run")
+        try Self.ip("link", "add", "switch0", "type", "bridge")
+        try Self.ip("address", "add", "\(Self.client)/24", "dev", "switch0")
+        try Self.ip("link", "set", "switch0", "up")
+        try Self.ip("link", "set", "lo", "up")
+        for node in nodes { try add(node) }
+    }
+
+    deinit {
+        for node in nodes {
+            // The kernel takes its time over a namespace; a cable deleted by name is gone at once.
+            try? Self.ip("link", "delete", "cable\(node)")
+            try? Self.ip("netns", "delete", "gw\(node)")
+        }
+        try? Self.ip("link", "delete", "switch0")
+        _ = try? Program.run("umount", ["/run"])
+    }
+
+    static func address(of node: Int) -> String { "10.77.0.\(node)" }
+
+    /// What starts a program on a node's machine: a program and its first arguments.
+    static func entry(to node: Int) -> (path: String, arguments: [String]) {
+        (Program.find("nsenter")!, ["--net=/run/netns/gw\(node)", "--"])
+    }
+
+    /// Pulls a node's cable: its interface loses the carrier.
+    func cut(_ node: Int) throws { try Self.ip("link", "set", "cable\(node)", "down") }
+
+    func mend(_ node: Int) throws { try Self.ip("link", "set", "cable\(node)", "up") }
+
+    /// The nodes whose machines have `address` on their interface.
+    func holders(of address: String) throws -> [Int] {
+        try nodes.filter { try Self.on($0, "address", "show", "dev", "eth0").contains(" \(address)/32 ") }
+    }
+
+    /// The node to which the client's machine would send packets for `address`.
+    func neighbour(of address: String) throws -> Int? {
+        let entry = try Program.run("ip", ["neighbour", "show", address, "dev", "switch0"]).output
+        return try nodes.first { node in
+            let link = try Self.on(node, "link", "show", "dev", "eth0").split(separator: " ")
+            guard let label = link.firstIndex(of: "link/ether") else { return false }
+            return entry.contains(link[label + 1])
+        }
+    }
+
+    private func add(_ node: Int) throws {
+        try Self.ip("netns", "add", "gw\(node)")
+        try Self.ip("link", "add", "cable\(node)", "type", "veth", "peer", "name", "eth0", "netns", "gw\(node)")
+        try Self.ip("link", "set", "cable\(node)", "master", "switch0", "up")
+        _ = try Self.on(node, "address", "add", "\(Self.address(of: node))/24", "dev", "eth0")
+        _ = try Self.on(node, "link", "set", "eth0", "up")
+        _ = try Self.on(node, "link", "set", "lo", "up")
+    }
+
+    /// `ip` on a node's machine.
+    private static func on(_ node: Int, _ arguments: String...) throws -> String {
+        try succeed("ip", ["-netns", "gw\(node)"] + arguments)
+    }
+
+    private static func ip(_ arguments: String...) throws { try succeed("ip", arguments) }
+
+    private static func succeed(_ program: String, _ arguments: String...) throws { try succeed(program, arguments) }
+
+    @discardableResult
+    private static func succeed(_ program: String, _ arguments: [String]) throws -> String {
+        let outcome = try Program.run(program, arguments)
+        try #require(outcome.succeeded, "\(program) \(arguments): \(outcome.output)")
+        return outcome.output
+    }
+}

@@ -60,6 +60,12 @@ package final class RoutingTable: @unchecked Sendable {
         upstreams.deallocate()
     }
 
+    /// What lasts of a backend, by its indices in `upstreams` and there. Not for the request path.
+    func runtime(upstream: Int32, backend: Int32) -> BackendRuntime {
+        let earlier = upstreams[..<Int(upstream)].reduce(0) { $0 + $1.backends.count }
+        return runtimes[earlier + Int(backend)]
+    }
+
     /// The index of the upstream for a request, nil when no route matches. `host` is without a port; `path` is
     /// normalised.
     @inline(__always)

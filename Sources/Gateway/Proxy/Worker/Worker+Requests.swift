@@ -50,6 +50,7 @@ extension Worker where E: ~Copyable {
 
     private mutating func refuse(_ fault: HTTPFault, _ slot: Slot) {
         counters.pointee.requests.increase()
+        clients[slot].pointee.requestMethod = .other
         report(.invalidRequest(fault), slot)
     }
 
@@ -143,6 +144,11 @@ extension Worker where E: ~Copyable {
             perform(actions, slot)
             return
         }
+        guard canSendBody(to: client.pointee.upstream) else {
+            // Asked for before the backend before this one failed.
+            engine.unread(slot, UnsafeRawBufferPointer(bytes))
+            return
+        }
         let part: UnsafeRawBufferPointer
         do throws(HTTPFault) {
             part = try decodeRequestBody(slot, client, bytes)
@@ -191,12 +197,15 @@ extension Worker where E: ~Copyable {
 
     /// Goes on receiving the request's body once the backend has taken what came before.
     mutating func continueRequest(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>) {
-        let upstream = client.pointee.upstream
         guard client.pointee.state == .open, !client.pointee.isBodyRead, !client.pointee.hasEnded,
-            isServing(upstream), !upstreams[upstream].pointee.isSendBroken, engine.unsentBytes(upstream) == 0
+            isServing(client.pointee.upstream), canSendBody(to: client.pointee.upstream)
         else { return }
         engine.receive(slot, limit: bodyLimit(client))
         setTimer(.requestBody, slot, options.timeouts.requestBody)
+    }
+
+    private func canSendBody(to upstream: Slot) -> Bool {
+        !upstreams[upstream].pointee.isSendBroken && engine.unsentBytes(upstream) == 0
     }
 
     /// As much as a receive can bring while no more than a held head's worth can belong to the next request.

@@ -55,7 +55,7 @@ extension Worker where E: ~Copyable {
         switch timer {
         case .none: break
         case .connect:
-            ejectBackend(of: upstream.pointee.client)
+            ejectBackend(of: upstream.pointee.client, for: .connectTimedOut)
             failAttempt(.timeout(.connect), upstream.pointee.client)
         case .responseHead: report(.timeout(.responseHead), upstream.pointee.client)
         case .responseBody: report(.timeout(.responseBody), upstream.pointee.client)

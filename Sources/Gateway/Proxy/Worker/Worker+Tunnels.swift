@@ -8,7 +8,8 @@ extension Worker where E: ~Copyable {
         _ bytes: UnsafeRawBufferPointer
     ) {
         upstreams[upstream].pointee.timer = .none
-        engine.receive(slot, limit: Scratch.capacity)
+        // A backend that switches before it has read the whole request is listened to, but told nothing yet.
+        if engine.unsentBytes(upstream) == 0 { engine.receive(slot, limit: Scratch.capacity) }
         tunnelToClient(upstream, slot, client, bytes)
     }
 

@@ -39,8 +39,7 @@ extension Worker where E: ~Copyable {
             try engine.connect(upstream, to: backend.address)
         } catch {
             upstreams.remove(upstream)
-            if !isOwnShortage(error.code) { ejectBackend(of: slot) }
-            return failAttempt(.connectFailed, slot)
+            return failConnect(slot, error.code)
         }
         counters.pointee.upstreamConnects.increase()
         counters.pointee.upstreamConnections.change(by: 1)
@@ -78,8 +77,13 @@ extension Worker where E: ~Copyable {
     }
 
     mutating func upstreamConnectFailed(_ slot: Slot, _ code: Int32) {
-        let client = upstreams[slot].pointee.client
-        if !isOwnShortage(code) { ejectBackend(of: client) }
+        failConnect(upstreams[slot].pointee.client, code)
+    }
+
+    private mutating func failConnect(_ client: Slot, _ code: Int32) {
+        if !isOwnShortage(code) {
+            ejectBackend(of: client, for: code == ECONNREFUSED ? .connectRefused : .connectFailed(errno: code))
+        }
         failAttempt(.connectFailed, client)
     }
 
@@ -101,7 +105,7 @@ extension Worker where E: ~Copyable {
                 clients[client].pointee.attempts -= 1
                 report(event, client)
             } else {
-                ejectBackend(of: client)
+                ejectBackend(of: client, for: .closedBeforeReply)
                 failAttempt(event, client)
             }
         case .connecting, .closed: break
@@ -122,8 +126,14 @@ extension Worker where E: ~Copyable {
         report(event, slot)
     }
 
-    func ejectBackend(of slot: Slot) {
-        clients[slot].pointee.backend?.pointee.counters.pointee.eject(until: now + options.timeouts.ejection)
+    /// Keeps further requests away from the backend for a while, on all workers.
+    func ejectBackend(of slot: Slot, for failure: PassiveFailure) {
+        let client = clients[slot]
+        guard let backend = client.pointee.backend, let table = client.pointee.table else { return }
+        backend.pointee.counters.pointee.eject(until: now + options.timeouts.ejection)
+        let (upstreamIndex, backendIndex) = (client.pointee.upstreamIndex, client.pointee.backendIndex)
+        table.pointee.table.takeUnretainedValue().runtime(upstream: upstreamIndex, backend: backendIndex)
+            .note(failure, at: .now())
     }
 
     mutating func upstreamSent(_ slot: Slot) {

@@ -63,6 +63,10 @@ final class TestGateway {
         return runtime?.counters.pointee.activeRequests.load(ordering: .acquiring) ?? -1
     }
 
+    func ejection(_ backend: SocketAddress) -> PassiveFailure? {
+        registry.ejection(BackendKey(upstream: "main", address: backend), at: .now())
+    }
+
     /// Waits until `condition` holds, at most ten seconds.
     func wait(_ condition: () -> Bool) -> Bool {
         let deadline = Instant.now() + .seconds(10)

@@ -26,17 +26,20 @@ package struct ProxyOptions: Sendable {
     }
 }
 
-/// Counts of one worker.
+/// Counts of one worker, unless something else is said.
 package struct ProxyLimits: Sendable {
     /// Client connections at once; further ones are reset and counted as refused.
     package var clients: Int
+    /// Client connections at once from one address (IPv6: one /64), over all workers; nil: as many as there are.
+    package var clientsPerAddress: Int?
     /// Connections to backends at once, idle ones included.
     package var upstreamConnections: Int
     /// Idle connections kept for one backend.
     package var idlePerBackend: Int
 
-    package init(clients: Int, upstreamConnections: Int, idlePerBackend: Int) {
+    package init(clients: Int, clientsPerAddress: Int? = nil, upstreamConnections: Int, idlePerBackend: Int) {
         self.clients = clients
+        self.clientsPerAddress = clientsPerAddress
         self.upstreamConnections = upstreamConnections
         self.idlePerBackend = idlePerBackend
     }
@@ -48,12 +51,14 @@ package struct ProxyLimits: Sendable {
 package struct ClientTimeouts: Sendable {
     /// From the first byte of a request head, or from the accept, to the head's end.
     package var requestHead: Nanoseconds
-    /// Between two parts of a request body.
+    /// Over which a request body has to come at `minimumRate` at least.
     package var requestBody: Nanoseconds
     /// Between a response and the next request.
     package var keepAlive: Nanoseconds
-    /// Without the client taking a byte of a response.
+    /// Over which a client has to take a response at `minimumRate` at least.
     package var write: Nanoseconds
+    /// Bytes a second. The time in which the gateway itself does not read or write does not count.
+    package var minimumRate: UInt64
     /// After the last response byte, for the client to close or to read an early answer.
     package var linger: Nanoseconds
     /// Without a byte in either direction through a tunnel.
@@ -67,7 +72,8 @@ package struct ClientTimeouts: Sendable {
 
     package init(
         requestHead: Nanoseconds = .seconds(10), requestBody: Nanoseconds = .seconds(30),
-        keepAlive: Nanoseconds = .seconds(60), write: Nanoseconds = .seconds(30), linger: Nanoseconds = .seconds(2),
+        keepAlive: Nanoseconds = .seconds(60), write: Nanoseconds = .seconds(30), minimumRate: UInt64 = 256,
+        linger: Nanoseconds = .seconds(2),
         tunnel: Nanoseconds = .seconds(3600), idleUpstream: Nanoseconds = .seconds(30),
         ejection: Nanoseconds = .seconds(5), acceptPause: Nanoseconds = .milliseconds(200)
     ) {
@@ -75,6 +81,7 @@ package struct ClientTimeouts: Sendable {
         self.requestBody = requestBody
         self.keepAlive = keepAlive
         self.write = write
+        self.minimumRate = minimumRate
         self.linger = linger
         self.tunnel = tunnel
         self.idleUpstream = idleUpstream
@@ -83,4 +90,7 @@ package struct ClientTimeouts: Sendable {
     }
 
     package static let standard = ClientTimeouts()
+
+    /// The fewest bytes that are to move within `time`.
+    func leastBytes(in time: Nanoseconds) -> Int { Int(time.count / 1_000_000 * minimumRate / 1000) }
 }

@@ -22,10 +22,13 @@ package final class WorkerPool: Sendable {
         var handles: [WorkerHandle] = []
         for _ in 0..<options.workers { handles.append(try WorkerHandle()) }
         workers = handles
+        let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
+        let addresses = ClientAddressCounts(seed: .random(in: 0 ... .max))
         for (index, handle) in handles.enumerated() {
             handle.oldestGeneration.store(table.generation, ordering: .relaxed)
-            let body = try WorkerBody(handle, options, table, index: index)
-            let thread = try Thread(name: "\(options.threadName)-\(index)") { body.run() }
+            let processor = options.pinsWorkers ? Int32(index % processors) : nil
+            let body = try WorkerBody(handle, options, table, addresses)
+            let thread = try Thread(name: "\(options.threadName)-\(index)") { body.run(on: processor) }
             state.withLock { $0.threads.append(thread) }
         }
     }
@@ -136,16 +139,16 @@ package final class WorkerPool: Sendable {
 /// Carries a worker into its thread: a closure can not own a value that is not copyable.
 private final class WorkerBody: @unchecked Sendable {
     private var worker: Worker<EpollEngine>
-    private let processor: Int32?
 
-    init(_ handle: WorkerHandle, _ options: ProxyOptions, _ table: RoutingTable, index: Int) throws(SystemError) {
-        // Differs from worker to worker, so that random choices do.
-        let seed = Instant.now().nanoseconds &+ UInt64(index) << 32
-        worker = try Worker(handle: handle, options: options, table: table, seed: seed)
-        processor = options.pinsWorkers ? Int32(index) % Int32(sysconf(Int32(_SC_NPROCESSORS_ONLN))) : nil
+    init(
+        _ handle: WorkerHandle, _ options: ProxyOptions, _ table: RoutingTable, _ addresses: ClientAddressCounts
+    ) throws(SystemError) {
+        // Random choices of the workers have to differ.
+        let seed = UInt64.random(in: 0 ... .max)
+        worker = try Worker(handle: handle, options: options, table: table, addresses: addresses, seed: seed)
     }
 
-    func run() {
+    func run(on processor: Int32?) {
         if let processor { _ = clinux_pin_thread(processor) }
         worker.run()
     }

@@ -129,6 +129,32 @@ import Testing
         for client in clients { #expect(try client.get().text == "one") }
     }
 
+    @Test func connectionsOfOneAddressBeyondTheLimitAreReset() throws {
+        let backend = try TestBackend(named: "one")
+        let limits = ProxyLimits(clients: 100, clientsPerAddress: 3, upstreamConnections: 8, idlePerBackend: 8)
+        let gateway = try TestGateway([backend.address], options: ProxyOptions(workers: 2, limits: limits))
+        do {
+            let clients = try (0..<3).map { _ in try gateway.connect() }
+            for client in clients { #expect(try client.get().text == "one") }
+            #expect(throws: (any Error).self) { try gateway.connect().get() }
+            #expect(gateway.pool.statistics.connectionsRefused == 1)
+        }
+        #expect(gateway.wait { gateway.pool.statistics.clientConnections == 0 })
+        #expect(try gateway.connect().get().text == "one")
+    }
+
+    @Test func bodyThatDripsIs408() throws {
+        let backend = try TestBackend { wire, _ in _ = try wire.rest() }
+        let timeouts = ClientTimeouts(requestBody: .milliseconds(200), minimumRate: 10_000)
+        let gateway = try TestGateway(
+            [backend.address], options: ProxyOptions(limits: TestGateway.limits, timeouts: timeouts))
+        let client = try gateway.connect()
+        try client.send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\n")
+        #expect(gateway.wait { gateway.activeRequests(backend.address) == 1 })
+        try client.send("a few")
+        #expect(try client.message().status == 408)
+    }
+
     @Test func headThatDoesNotCompleteIs408() throws {
         let backend = try TestBackend(named: "one")
         let timeouts = ClientTimeouts(requestHead: .milliseconds(100))

@@ -54,6 +54,8 @@ struct ClientConnection {
     var kept = HeldBytes.none
     /// What a pending send still had to do when its deadline was set.
     var unsentAtCheck = 0
+    /// Bytes of the request body since the deadline for it was set.
+    var bodyBytesSinceCheck = 0
     /// Bytes read and dropped while lingering.
     var lingered = 0
 

@@ -54,6 +54,7 @@ extension Worker where E: ~Copyable {
 
     mutating func clientClosed(_ slot: Slot) {
         timers.cancel(slot)
+        uncountAddress(clients[slot].pointee.peer.ip)
         clients.remove(slot)
         counters.pointee.clientConnections.change(by: -1)
     }

@@ -55,14 +55,16 @@ extension Worker where E: ~Copyable {
     }
 
     mutating func accepted(_ descriptor: Int32, from peer: SocketAddress) {
+        guard countAddress(peer.ip) else { return refuse(descriptor) }
         guard let slot = clients.insert(ClientConnection(peer: peer)) else {
-            refuse(descriptor)
-            return
+            uncountAddress(peer.ip)
+            return refuse(descriptor)
         }
         do {
             try engine.adopt(descriptor, as: slot)
         } catch {
             clients.remove(slot)
+            uncountAddress(peer.ip)
             counters.pointee.connectionsRefused.increase()
             return
         }
@@ -71,6 +73,15 @@ extension Worker where E: ~Copyable {
         // Whoever connects and says nothing is closed as silently as an idle connection.
         setTimer(.keepAlive, slot, options.timeouts.requestHead)
         engine.receive(slot, limit: Scratch.headCapacity)
+    }
+
+    private func countAddress(_ address: IPAddress) -> Bool {
+        guard let limit = options.limits.clientsPerAddress else { return true }
+        return addresses.add(address, limit: limit)
+    }
+
+    func uncountAddress(_ address: IPAddress) {
+        if options.limits.clientsPerAddress != nil { addresses.remove(address) }
     }
 
     private func refuse(_ descriptor: Int32) {

@@ -138,7 +138,7 @@ extension Worker where E: ~Copyable {
     private mutating func readRequestBody(
         _ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>, _ bytes: UnsafeMutableRawBufferPointer
     ) {
-        client.pointee.timer = .none
+        client.pointee.bodyBytesSinceCheck += bytes.count
         guard isServing(client.pointee.upstream) else {
             let actions = takeEarlyBody(slot, client, bytes, [])
             perform(actions, slot)
@@ -199,8 +199,17 @@ extension Worker where E: ~Copyable {
     mutating func continueRequest(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>) {
         guard client.pointee.state == .open, !client.pointee.isBodyRead, !client.pointee.hasEnded,
             isServing(client.pointee.upstream), canSendBody(to: client.pointee.upstream)
-        else { return }
+        else {
+            if client.pointee.timer == .requestBody { client.pointee.timer = .none }
+            return
+        }
         engine.receive(slot, limit: bodyLimit(client))
+        if client.pointee.timer != .requestBody { awaitBody(slot, client) }
+    }
+
+    /// Gives the client its time to send a part of the body.
+    mutating func awaitBody(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>) {
+        client.pointee.bodyBytesSinceCheck = 0
         setTimer(.requestBody, slot, options.timeouts.requestBody)
     }
 

@@ -28,18 +28,28 @@ extension Worker where E: ~Copyable {
         case .none: break
         case .requestHead: report(.timeout(.requestHead), slot)
         case .keepAlive: report(.timeout(.keepAlive), slot)
-        case .requestBody: report(.timeout(.requestBody), slot)
+        case .requestBody: bodyTimeout(slot, client)
         case .tunnel: report(.timeout(.tunnel), slot)
         case .linger: closeClient(slot, .reset)
         case .write: writeTimeout(slot, client)
         }
     }
 
-    /// A client that took some bytes since the last look is slow, not gone.
+    /// A client that sent enough since the last look is slow, not stalling.
+    private mutating func bodyTimeout(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>) {
+        let least = options.timeouts.leastBytes(in: options.timeouts.requestBody)
+        if client.pointee.bodyBytesSinceCheck > least {
+            awaitBody(slot, client)
+        } else {
+            report(.timeout(.requestBody), slot)
+        }
+    }
+
+    /// A client that took enough since the last look is slow, not gone.
     private mutating func writeTimeout(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>) {
         let unsent = engine.unsentBytes(slot)
         if unsent == 0 { return }
-        if unsent < client.pointee.unsentAtCheck {
+        if client.pointee.unsentAtCheck - unsent > options.timeouts.leastBytes(in: options.timeouts.write) {
             awaitSend(slot, client)
         } else if client.pointee.state == .open {
             report(.timeout(.clientWrite), slot)

@@ -9,6 +9,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     let handle: WorkerHandle
     let counters: UnsafeMutablePointer<WorkerCounters>
     let options: ProxyOptions
+    let addresses: ClientAddressCounts
     var engine: E
     var clients: Slab<ClientConnection>
     var upstreams: Slab<UpstreamConnection>
@@ -31,10 +32,11 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     var drainDeadline = Instant.distantFuture
 
     init(
-        handle: WorkerHandle, options: ProxyOptions, table: RoutingTable, seed: UInt64
+        handle: WorkerHandle, options: ProxyOptions, table: RoutingTable, addresses: ClientAddressCounts, seed: UInt64
     ) throws(SystemError) {
         self.handle = handle
         self.options = options
+        self.addresses = addresses
         counters = handle.counters
         let limits = options.limits
         let capacity = limits.clients + limits.upstreamConnections

@@ -11,7 +11,7 @@ import Synchronization
 /// proposal is made again and one that arrived is not.
 final class OwnProposals {
     enum Kind: Int, CaseIterable, Sendable {
-        case member, leader, virtualAddresses, seed
+        case member, leader, virtualAddresses, seed, forget
     }
 
     private static let timeout = Nanoseconds.seconds(2)
@@ -25,6 +25,7 @@ final class OwnProposals {
     /// The kinds with a proposal under way.
     private let pending = PendingKinds()
     private var reporter: HealthReporter
+    private var absences = AbsenceWatch()
 
     init(
         node: NodeConfiguration, view: SharedClusterView, serving: Serving, seed: SeedConfiguration?,
@@ -53,6 +54,7 @@ final class OwnProposals {
     func update() {
         guard let view = view.current else { return }
         publishInfo(NodeReport(of: view, activeRequests: serving.activeRequests).encoded())
+        absences.look(at: peers, present: view.connected, now: .now())
         guard view.raft.hasQuorum, view.raft.leader != nil else { return }
         for kind in Kind.allCases where !pending.contains(kind) {
             guard let command = command(kind, view) else { continue }
@@ -73,6 +75,7 @@ final class OwnProposals {
         case .leader: return isLeader ? leaderElected(view) : nil
         case .virtualAddresses: return virtualAddressesMoved(view)
         case .seed: return isLeader && view.state.configuration == nil ? seed?.command : nil
+        case .forget: return isLeader ? forgetReportsOfTheAbsent(view) : nil
         }
     }
 
@@ -98,6 +101,13 @@ final class OwnProposals {
         guard known?.holder != holder || known?.term != view.raft.term else { return nil }
         return .virtualAddressesMoved(VirtualAddressRecord(holder: holder, term: view.raft.term, at: .now()))
     }
+
+    private func forgetReportsOfTheAbsent(_ view: ClusterView) -> Command? {
+        let absent = absences.reporting(in: view.state, now: .now())
+        return absent.isEmpty ? nil : .forgetReports(of: absent, at: .now())
+    }
+
+    private var peers: [NodeID] { node.peers.map(\.id).filter { $0 != node.node.id } }
 }
 
 /// Written by the control thread, cleared by whichever thread ends a proposal.

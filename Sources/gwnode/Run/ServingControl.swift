@@ -71,12 +71,13 @@ final class ServingControl {
 
     private func adopt(_ configuration: GatewayConfiguration) {
         for conflict in node.conflicts(with: configuration) { Log.warning("config: \(conflict)") }
-        let keys = Set(configuration.backendKeys)
+        let targets = configuration.probeTargets
+        let checked = Set(targets.map(\.backend))
         serving.withState { state in
             state.configuration = configuration
-            state.verdicts = state.verdicts.filter { keys.contains($0.key) }
+            state.verdicts = state.verdicts.filter { checked.contains($0.key) }
         }
-        prober.setTargets(configuration.probeTargets)
+        prober.setTargets(targets)
         adopted(configuration)
         configureVirtualIP(configuration.virtualAddresses, configuration.listeners.map(\.port))
         if let view = view.current {

@@ -39,9 +39,21 @@ import Testing
     }
 
     @Test(arguments: HTTPMethod.allCases)
-    func undeliveredRequestIsRetriedForEveryMethod(method: HTTPMethod) {
-        var exchange = Exchange.awaiting(.of(method, .none))
-        #expect(exchange.handle(.upstreamEnd(.none)) == [.discardUpstream, .retry])
+    func unsentRequestIsRetriedForEveryMethod(method: HTTPMethod) {
+        for event in [ExchangeEvent.upstreamEnd(.unsent), .upstreamLost(.unsent)] {
+            var exchange = Exchange.awaiting(.of(method, .none))
+            #expect(exchange.handle(event) == [.discardUpstream, .retry])
+        }
+    }
+
+    @Test func unacknowledgedPostIsRetriedAfterAFIN() {
+        var exchange = Exchange.awaiting(.post(.none))
+        #expect(exchange.handle(.upstreamEnd(.unacknowledged)) == [.discardUpstream, .retry])
+    }
+
+    @Test func unacknowledgedPostIsNotRetriedAfterAReset() {
+        var exchange = Exchange.awaiting(.post(.none))
+        #expect(exchange.handle(.upstreamLost(.unacknowledged)) == [.discardUpstream, .respond, .nextRequest])
     }
 
     @Test func nothingIsRetriedAfterAByteOfAReply() {
@@ -54,7 +66,7 @@ import Testing
     @Test func nothingIsRetriedAfterAnInterimResponse() {
         var exchange = Exchange.awaiting(.of(.put, .length(5)).expecting)
         _ = exchange.handle(.response(.status(100, .none)))
-        #expect(!exchange.handle(.upstreamLost(.none)).contains(.retry))
+        #expect(!exchange.handle(.upstreamLost(.unsent)).contains(.retry))
     }
 
     @Test func requestThatIsNotKeptIsNotRetried() {

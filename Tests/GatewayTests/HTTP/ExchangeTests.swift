@@ -104,10 +104,11 @@ import Testing
     }
 
     @Test func faultyHeadBehindAGoodRequestClosesToo() {
-        var exchange = Exchange.awaiting(.get)
+        var exchange = Exchange.awaiting(.of(.head, .none))
         _ = exchange.handle(.response(.ok(.length(0))))
         _ = exchange.handle(.responseEnd(isClean: true))
         #expect(exchange.handle(.invalidRequest(.bareLineFeed)).contains(.closeClient))
+        #expect(exchange.request.method == .get, "the answer has a body, whatever was asked before")
     }
 
     @Test func faultyBodyIsAnsweredBeforeAReply() {

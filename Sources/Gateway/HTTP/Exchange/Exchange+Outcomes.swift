@@ -17,17 +17,26 @@ extension Exchange {
     /// A request that no backend can have seen may always be repeated, any other one only when its method is
     /// idempotent (RFC 9110 section 9.2.2). That a connection came from the pool proves nothing: a backend may
     /// have read the request before it closed. After the first byte of a response nothing is repeated.
-    mutating func retryOrFail(_ failure: ExchangeAnswer, delivery: Delivery) -> ExchangeActions {
+    mutating func retryOrFail(_ failure: ExchangeAnswer, wasSeen: Bool) -> ExchangeActions {
         answer = failure
-        let mayRepeat =
-            switch delivery {
-            case .none: true
-            case .possible: request.method.isIdempotent
-            }
+        let mayRepeat = !wasSeen || request.method.isIdempotent
         guard mayRepeat, !replied, requestKept, retries < Self.maximumRetries else { return fail(failure) }
         retries += 1
         phase = .connecting
         return [.discardUpstream, .retry]
+    }
+
+    /// Whether a backend whose connection died can have read a part of the request.
+    ///
+    /// A FIN acknowledges all that came before it, so one that acknowledges nothing was sent before the request
+    /// came in: the usual race with a pooled connection. A reset tells less, since the receiver's kernel may still
+    /// be delaying its acknowledgement of bytes that the backend has read.
+    func wasSeen(_ delivery: Delivery, byReset: Bool) -> Bool {
+        switch delivery {
+        case .unsent: false
+        case .unacknowledged: byReset
+        case .possible: true
+        }
     }
 
     /// Answers the client ourselves. No response head went to it yet.

@@ -6,9 +6,11 @@ extension Exchange {
             begin(traits)
             return .connect
         case .invalidRequest(let fault):
+            request = RequestTraits()
             requestEnded = false
             return fail(.faultyRequest(fault))
         case .timeout(.requestHead):
+            request = RequestTraits()
             requestEnded = false
             return fail(.requestTimeout)
         case .timeout(.keepAlive), .clientEnd, .drain:
@@ -30,9 +32,9 @@ extension Exchange {
             phase = .awaiting
             return .forwardRequest
         case .connectFailed, .upstreamEnd, .upstreamLost:
-            return retryOrFail(.backendUnreachable, delivery: .none)
+            return retryOrFail(.backendUnreachable, wasSeen: false)
         case .timeout(.connect):
-            return retryOrFail(.connectTimeout, delivery: .none)
+            return retryOrFail(.connectTimeout, wasSeen: false)
         case .unroutable:
             return fail(.noRoute)
         case .unavailable:
@@ -64,8 +66,10 @@ extension Exchange {
             return receive(traits)
         case .invalidResponse(let fault):
             return fail(.backendFaulty(fault))
-        case .upstreamEnd(let delivery), .upstreamLost(let delivery):
-            return retryOrFail(.backendLost, delivery: delivery)
+        case .upstreamEnd(let delivery):
+            return retryOrFail(.backendLost, wasSeen: wasSeen(delivery, byReset: false))
+        case .upstreamLost(let delivery):
+            return retryOrFail(.backendLost, wasSeen: wasSeen(delivery, byReset: true))
         case .timeout(.responseHead):
             return fail(.responseTimeout)
         case .invalidRequest, .requestNotKept, .clientEnd, .clientLost, .drain, .timeout(.requestBody),

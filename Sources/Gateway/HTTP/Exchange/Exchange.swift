@@ -25,7 +25,8 @@ package struct Exchange: Sendable {
     }
 
     var phase = Phase.idle
-    var request = RequestTraits()
+    /// The request under way or just answered; plain GET where its head could not be read.
+    package internal(set) var request = RequestTraits()
     var requestEnded = false
     /// The whole request as sent so far is still there to be sent again.
     var requestKept = true

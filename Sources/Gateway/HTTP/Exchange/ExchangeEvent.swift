@@ -52,12 +52,12 @@ package enum ExchangeEvent: Sendable {
     case drain
 }
 
-/// Whether a dead backend connection can have carried this request.
-///
-/// `none` only when nothing was handed to the kernel, or when the kernel says that no byte of it was acknowledged
-/// (`tcpi_bytes_acked` unchanged): then the backend never saw the request, and even a POST may be sent again.
-package enum Delivery: Sendable {
-    case none
+/// How far this request got on a backend connection that died.
+package enum Delivery: Sendable, CaseIterable {
+    /// No byte of it was handed to the kernel.
+    case unsent
+    /// The kernel knows of no byte of it that the backend's kernel acknowledged (`tcpi_bytes_acked` unchanged).
+    case unacknowledged
     case possible
 }
 

@@ -169,7 +169,7 @@ extension Worker where E: ~Copyable {
         let count = detail.withUTF8 { text in
             OwnResponse.write(
                 status: answer.status, reason: answer.reason, detail: UnsafeRawBufferPointer(text),
-                isHead: client.pointee.requestMethod == .head, terms: terms, into: answerBuffer)
+                isHead: client.pointee.exchange.request.method == .head, terms: terms, into: answerBuffer)
         }
         _ = send(UnsafeRawBufferPointer(rebasing: answerBuffer[..<count]), to: slot)
     }

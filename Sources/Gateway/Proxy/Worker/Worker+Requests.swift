@@ -63,7 +63,7 @@ extension Worker where E: ~Copyable {
         client.pointee.timer = .none
         client.pointee.requestMethod = head.traits.method
         client.pointee.body = BodyDecoder(head.traits.framing)
-        client.pointee.isBodyRead = head.traits.framing == .none
+        client.pointee.isBodyRead = head.traits.framing.isEmpty
         client.pointee.isReplyEnded = false
         client.pointee.tried = TriedBackends()
         client.pointee.attempts = 0

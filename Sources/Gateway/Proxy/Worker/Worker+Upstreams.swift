@@ -112,11 +112,11 @@ extension Worker where E: ~Copyable {
         }
     }
 
-    /// Whether the backend can have seen a part of the request: the kernel knows what was acknowledged.
+    /// How far the request got: the kernel knows what was acknowledged.
     private func delivery(_ slot: Slot, _ upstream: UnsafeMutablePointer<UpstreamConnection>) -> Delivery {
         let before = upstream.pointee.sentBytesBefore
-        if upstream.pointee.sentBytes == before { return .none }
-        return engine.acknowledgedBytes(slot) <= before ? .none : .possible
+        if upstream.pointee.sentBytes == before { return .unsent }
+        return engine.acknowledgedBytes(slot) <= before ? .unacknowledged : .possible
     }
 
     /// The attempt at the present backend failed through a fault of its own: it is not tried again.

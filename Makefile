@@ -8,14 +8,16 @@ BUILD_FLAGS = -c release --static-swift-stdlib --product gwnode
 TEST_FLAGS = -c release --scratch-path .build-tests
 PREFIX ?= /usr/local
 BASE_PORT ?= 8080
+FUZZ_SECONDS ?= 60
 
-.PHONY: help deps build demo test lint format install clean
+.PHONY: help deps build demo test lint fuzz format install clean
 
 help:
 	@echo "make demo     a three-node cluster on this machine, with sample backends (BASE_PORT=8080)"
 	@echo "make test     every test that needs no special right"
 	@echo "make build    the gwnode binary, at .build/release/gwnode"
 	@echo "make lint     formatting and repository rules"
+	@echo "make fuzz     the HTTP parsers under libFuzzer (FUZZ_SECONDS=60 for each of three targets)"
 	@echo "make deps     what must be installed (Debian 12; needs root)"
 	@echo "make install  the binary to PREFIX/bin (PREFIX=/usr/local)"
 
@@ -36,6 +38,9 @@ test: build
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
+
+fuzz:
+	Tests/Fuzz/run $(FUZZ_SECONDS)
 
 format:
 	$(SWIFT) format --in-place --recursive Package.swift Sources Tests

@@ -74,8 +74,8 @@ struct RequestTarget {
             throw .fault(Self.fault(of: byte))
         }
         guard byte == .colon else { throw .fault(Self.fault(of: byte)) }
-        let slashes = (try Scan.required(bytes, schemeEnd + 1), try Scan.required(bytes, schemeEnd + 2))
-        guard slashes == (.slash, .slash) else { throw .fault(.invalidTarget) }
+        try Self.expectSlash(bytes, at: schemeEnd + 1)
+        try Self.expectSlash(bytes, at: schemeEnd + 2)
         let start = schemeEnd + 3
         var end = start
         var next = try Scan.required(bytes, end)
@@ -96,6 +96,11 @@ struct RequestTarget {
             break
         }
         path = ByteSlice(offset: start - 1, count: 1)
+    }
+
+    private static func expectSlash(_ bytes: RawSpan, at index: Int) throws(ParseStop) {
+        let byte = try Scan.required(bytes, index)
+        guard byte == .slash else { throw .fault(fault(of: byte)) }
     }
 
     private static func fault(of byte: UInt8) -> HTTPFault {

@@ -9,8 +9,10 @@ TEST_FLAGS = -c release --scratch-path .build-tests
 PREFIX ?= /usr/local
 BASE_PORT ?= 8080
 FUZZ_SECONDS ?= 60
+SEEDS ?= 1000000000
+SECONDS ?= 600
 
-.PHONY: help deps build demo test lint fuzz format install clean
+.PHONY: help deps build demo test lint fuzz soak mutants format install clean
 
 help:
 	@echo "make demo     a three-node cluster on this machine, with sample backends (BASE_PORT=8080)"
@@ -18,6 +20,8 @@ help:
 	@echo "make build    the gwnode binary, at .build/release/gwnode"
 	@echo "make lint     formatting and repository rules"
 	@echo "make fuzz     the HTTP parsers under libFuzzer (FUZZ_SECONDS=60 for each of three targets)"
+	@echo "make soak     simulated clusters, seed after seed (SEEDS=… SECONDS=600)"
+	@echo "make mutants  classic bugs put into a copy of the core; the simulator has to find each"
 	@echo "make deps     what must be installed (Debian 12; needs root)"
 	@echo "make install  the binary to PREFIX/bin (PREFIX=/usr/local)"
 
@@ -34,6 +38,7 @@ demo: build
 # Cluster tests come last and by themselves: they time failovers, for which they need the machine.
 test: build
 	$(SWIFT) test $(TEST_FLAGS) --skip ClusterTests
+	$(MAKE) mutants
 	GWNODE_BINARY=$(PRODUCT) $(SWIFT) test $(TEST_FLAGS) --skip-build --filter ClusterTests
 
 lint:
@@ -42,6 +47,13 @@ lint:
 fuzz:
 	Tests/Fuzz/run $(FUZZ_SECONDS)
 
+soak:
+	$(SWIFT) run $(TEST_FLAGS) soak --seeds $(SEEDS) --seconds $(SECONDS)
+
+mutants:
+	$(SWIFT) run $(TEST_FLAGS) write-mutants $(CURDIR) $(CURDIR)/.build-mutants
+	$(SWIFT) run -c release --package-path .build-mutants hunt
+
 format:
 	$(SWIFT) format --in-place --recursive Package.swift Sources Tests
 
@@ -49,4 +61,4 @@ install: build
 	install -D -m 0755 $(PRODUCT) $(DESTDIR)$(PREFIX)/bin/gwnode
 
 clean:
-	rm -rf .build .build-tests
+	rm -rf .build .build-tests .build-mutants

@@ -26,6 +26,9 @@ let package = Package(
             name: "soak", dependencies: ["Simulation", "Posix"], path: "Tests/Soak", swiftSettings: strict),
         .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
         .target(name: "Namespaces", dependencies: ["Posix"], path: "Tests/Namespaces", swiftSettings: strict),
+        .executableTarget(
+            name: "write-mutants", dependencies: ["Posix"], path: "Tests/Mutants", exclude: ["Hunt"],
+            swiftSettings: strict),
         .testTarget(name: "PosixTests", dependencies: ["Posix"], swiftSettings: strict),
         .testTarget(name: "RaftTests", dependencies: ["Raft", "Posix"], swiftSettings: strict),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Raft"], swiftSettings: strict),

@@ -45,22 +45,37 @@ extension Simulation {
         let gap = draw(isFaulty ? plan.operationGap : Plan.calmOperationGap)
         if time + quietTime < end { queue.schedule(.operate, at: time + gap) }
         let position = pickNode()
-        guard nodes[position].isRunning else { return }
+        guard nodes[position].isUp else { return }
         clients.issued += 1
-        let boot = UInt64(nodes[position].boot)
+        let boot = nodes[position].boot
         let key = Int(random.next() % UInt64(plan.keys))
         if chance(500) {
-            let id = ProposalID(node: nodes[position].id, boot: boot, sequence: clients.issued)
+            let id = ProposalID(node: nodes[position].id, boot: UInt64(boot), sequence: clients.issued)
             let command = RegisterCommand(key: key, value: clients.issued)
             clients.writes[id] = Clients.PendingWrite(command: command, begin: time)
-            trace.line(at: time, "\(nodes[position].id) proposes r\(key) = \(command.value)")
-            nodes[position].core.propose(id, command.encoded, at: now(position))
+            propose(id, command, at: position)
         } else {
-            let id = ReadID(boot: boot, sequence: clients.issued)
+            let id = ReadID(boot: UInt64(boot), sequence: clients.issued)
             clients.reads[id] = Clients.PendingRead(key: key, begin: time)
-            trace.line(at: time, "\(nodes[position].id) asks to read r\(key) (\(id))")
-            nodes[position].core.read(id, at: now(position))
+            read(id, at: position, boot: boot)
         }
+    }
+
+    mutating func propose(_ id: ProposalID, _ command: RegisterCommand, at position: Int) {
+        guard nodes[position].isUp, UInt64(nodes[position].boot) == id.boot else { return }
+        guard !nodes[position].isPaused else { return nodes[position].waiting.append(.propose(id, command)) }
+        trace.line(at: time, "\(nodes[position].id) proposes r\(command.key) = \(command.value)")
+        nodes[position].core.propose(id, command.encoded, at: now(position))
+        turn(position)
+    }
+
+    mutating func read(_ id: ReadID, at position: Int, boot: Int) {
+        guard nodes[position].isUp, nodes[position].boot == boot else { return }
+        guard !nodes[position].isPaused else {
+            return nodes[position].waiting.append(.read(id, at: nodes[position].id, boot: boot))
+        }
+        trace.line(at: time, "\(nodes[position].id) asks to read \(id)")
+        nodes[position].core.read(id, at: now(position))
         turn(position)
     }
 

@@ -28,9 +28,7 @@ extension Simulation {
             let other = pickNode()
             cut("cut \(nodes[victim].id) → \(nodes[other].id)") { $0.cutOneWay(from: victim, to: other) }
         case .bridge: bridge(over: pickNode())
-        case .falseEvidence:
-            let witness = pickNode()
-            noticeDeath(of: nodes[victim].id, at: witness, boot: nodes[witness].boot)
+        case .falseEvidence: refuseConnections(to: victim)
         case .transfer: operate(on: victim, "transfers leadership") { try? $0.transferLeadership(to: $1, at: $2) }
         case .stepDown: operate(on: victim, "steps down") { core, _, now in core.stepDown(at: now) }
         case .diskStall: nodes[victim].diskFreeAt = max(nodes[victim].diskFreeAt, time + draw(plan.stall))
@@ -45,7 +43,7 @@ extension Simulation {
         chance(500) ? leaderPosition ?? pickNode() : pickNode()
     }
 
-    private mutating func crash(_ position: Int) {
+    mutating func crash(_ position: Int) {
         guard nodes[position].isUp else { return }
         coverage.crashes += 1
         let pending = nodes[position].disk.pending.count
@@ -55,7 +53,7 @@ extension Simulation {
         invariants.noteCrash(position)
         let id = nodes[position].id
         trace.line(at: time, "\(id) crashes")
-        queue.schedule(.restart(id), at: time + draw(1_000_000...300_000_000))
+        queue.schedule(.restart(id), at: time + draw(1_000_000...(chance(500) ? 8_000_000 : 300_000_000)))
         for witness in nodes where witness.id != id && chance(500) {
             let notice = Event.noticeDeath(of: id, by: witness.id, boot: witness.boot)
             queue.schedule(notice, at: time + draw(200_000...5_000_000))
@@ -75,9 +73,17 @@ extension Simulation {
         trace.line(at: time, "\(nodes[position].id) goes on")
         let waiting = nodes[position].waiting
         nodes[position].waiting = []
+        // What waited is read from sockets and queues before the core is told the time.
         for event in waiting { queue.schedule(event, at: time) }
-        nodes[position].core.tick(at: now(position))
-        turn(position)
+        scheduleWake(position, at: time + 1)
+    }
+
+    /// As behind a firewall that refuses what it should drop: the others take the node for gone.
+    private mutating func refuseConnections(to victim: Int) {
+        if chance(500) { cut("refuse \(nodes[victim].id)") { $0.split { $0 == victim } } }
+        for witness in nodes.indices where witness != victim && chance(700) {
+            noticeDeath(of: nodes[victim].id, at: witness, boot: nodes[witness].boot)
+        }
     }
 
     private mutating func cut(_ what: String, _ change: (inout SimulatedNetwork) -> Void) {

@@ -85,12 +85,36 @@ struct Invariants {
         }
     }
 
+    /// Nobody is told of a vote or of entries that a crash could take back.
+    mutating func checkPromise(_ envelope: Envelope, by node: SimulatedNode) {
+        switch envelope.message {
+        case .voteReply(let reply) where reply.granted:
+            let vote = HardState(term: reply.term, vote: envelope.to)
+            if node.disk.hardState != vote { fail("\(node.id) tells \(envelope.to) of a vote that is not durable") }
+        case .heartbeatReply(let reply): checkDurable(reply.matched, of: node)
+        case .appendReply(let reply):
+            if case .matched(let index) = reply.outcome { checkDurable(index, of: node) }
+        case .preVoteRequest, .preVoteReply, .voteRequest, .voteReply, .heartbeat, .appendRequest, .snapshotChunk,
+            .snapshotReply, .newerTerm, .leaseReleased, .campaignNow, .proposal, .proposalRefused, .readRequest,
+            .readReply:
+            break
+        }
+    }
+
+    private mutating func checkDurable(_ index: LogIndex, of node: SimulatedNode) {
+        guard let entry = node.core.entry(at: index), !node.disk.holds(entry.position) else { return }
+        fail("\(node.id) tells of \(entry.position), which is not durable")
+    }
+
     /// Election safety and leader completeness.
     private mutating func checkLeader(_ position: Int, _ node: SimulatedNode, _ core: Raft) {
         if let other = leaders[core.term], other.position != position || other.boot != node.boot {
             fail("term \(core.term) has two leaders: \(other.position + 1) (start \(other.boot)) and \(node.id)")
         }
         leaders[core.term] = LeaderOfTerm(position: position, boot: node.boot)
+        if node.disk.hardState != HardState(term: core.term, vote: core.id), node.disk.hardState.term <= core.term {
+            fail("\(node.id) leads term \(core.term), and its own vote is not durable")
+        }
         for (entry, term) in committed.reversed() where term < core.term {
             if entry.index <= core.snapshotIndex { return }
             if core.entry(at: entry.index) != entry {
@@ -102,10 +126,13 @@ struct Invariants {
 
     var elections: Int { leaders.count }
 
-    /// Log matching: where two logs hold the same position, they are equal up to it.
+    /// Log matching: where two logs hold the same position, they are equal up to it, and so are the members.
     private mutating func checkLogs(_ core: Raft, _ nodes: [SimulatedNode]) {
         for node in nodes where node.isUp && node.id != core.id {
             let other = node.core
+            if core.last == other.last && core.membership != other.membership {
+                return fail("\(core.id) and \(other.id) have the same log and other members")
+            }
             var index = min(core.last.index, other.last.index)
             var meets = false
             while let mine = core.entry(at: index), let theirs = other.entry(at: index) {

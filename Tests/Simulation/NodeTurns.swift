@@ -73,7 +73,7 @@ extension Simulation {
         invariants.check(position, of: nodes, at: time)
     }
 
-    private mutating func scheduleWake(_ position: Int, at wanted: UInt64) {
+    mutating func scheduleWake(_ position: Int, at wanted: UInt64) {
         nodes[position].wakeNumber += 1
         guard wanted < .max else { return }
         let wake = Event.wake(nodes[position].id, boot: nodes[position].boot, number: nodes[position].wakeNumber)
@@ -90,8 +90,16 @@ extension Simulation {
             let event = Event.withdrawLease(term, id, boot: nodes[position].boot)
             queue.schedule(event, at: time + draw(1000...4_000_000))
         }
-        for envelope in ready.messages { send(envelope.message, from: id, to: envelope.to) }
-        if let ticket = ready.write { write(.write(ticket), at: position) }
+        for envelope in ready.messages {
+            invariants.checkPromise(envelope, by: nodes[position])
+            send(envelope.message, from: id, to: envelope.to)
+        }
+        if let ticket = ready.write {
+            write(.write(ticket), at: position)
+            if isFaulty && ticket.hardState != nil && chance(plan.crashesAtVotes) {
+                queue.schedule(.crash(id, boot: nodes[position].boot), at: time + draw(plan.write))
+            }
+        }
         if let snapshot = ready.restore {
             coverage.snapshotsInstalled += 1
             trace.line(at: time, "\(id) installs \(snapshot.position)")

@@ -34,6 +34,8 @@ package struct Plan: Sendable {
     var operationGap: ClosedRange<UInt64>
     /// In a thousand turns, those whose `ready()` waits for more events.
     var batched: Int
+    /// In a thousand writes of a term or vote, those around which the machine loses its power.
+    var crashesAtVotes: Int
     var weights: [(fault: Fault, weight: Int)]
 
     enum Fault: CaseIterable, Sendable {
@@ -69,8 +71,9 @@ package struct Plan: Sendable {
         stalledWrites = pick([0, 0, 20])
         stall = 20_000_000...200_000_000
         faultGap = 1_000_000...pick([20_000_000, 60_000_000, 200_000_000])
-        operationGap = 100_000...pick([2_000_000, 8_000_000, 40_000_000])
+        operationGap = 100_000...pick([2_000_000, 8_000_000, 40_000_000, 400_000_000])
         batched = pick([0, 100, 500])
+        crashesAtVotes = pick([0, 0, 30, 150])
         weights = Fault.allCases.map { ($0, pick([0, 1, 1, 4])) }
     }
 }

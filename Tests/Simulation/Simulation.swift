@@ -9,13 +9,17 @@ package struct Simulation {
         /// The core's deadline, or a turn that was put off.
         case wake(NodeID, boot: Int, number: Int)
         case written(NodeID, boot: Int)
+        case crash(NodeID, boot: Int)
         case restart(NodeID)
         case resume(NodeID)
         case noticeDeath(of: NodeID, by: NodeID, boot: Int)
         case withdrawLease(Term, NodeID, boot: Int)
         case fault
         case heal
+        /// Time for a client's operation.
         case operate
+        case propose(ProposalID, RegisterCommand)
+        case read(ReadID, at: NodeID, boot: Int)
         case endOfFaults
     }
 
@@ -119,6 +123,7 @@ package struct Simulation {
         case .deliver(let message, let sender, let receiver): deliver(message, from: sender, to: receiver)
         case .wake(let node, let boot, let number): wake(node.position, boot: boot, number: number)
         case .written(let node, let boot): finishWrite(node.position, boot: boot)
+        case .crash(let node, let boot): if nodes[node.position].boot == boot { crash(node.position) }
         case .restart(let node): if !nodes[node.position].isUp { start(node.position) }
         case .resume(let node): resume(node.position)
         case .noticeDeath(let dead, let node, let boot): noticeDeath(of: dead, at: node.position, boot: boot)
@@ -126,6 +131,8 @@ package struct Simulation {
         case .fault: if isFaulty { injectFault() }
         case .heal: network.heal()
         case .operate: operate()
+        case .propose(let id, let command): propose(id, command, at: id.node.position)
+        case .read(let id, let node, let boot): read(id, at: node.position, boot: boot)
         case .endOfFaults: endFaults()
         }
     }

@@ -1,0 +1,10 @@
+/// A classic bug, as a change of the core's source. `mutated` says `MUTANT` where the bug is to be switched on.
+struct Mutant {
+    var name: String
+    /// Where it was seen, or which rule it breaks.
+    var source: String
+    /// In Sources/Raft/Core.
+    var file: String
+    var original: String
+    var mutated: String
+}

@@ -49,6 +49,20 @@ struct VirtualAddressTests {
         #expect(try cluster.holder() == next)
     }
 
+    /// The lease alone decides here: the isolated node learns nothing, and the others know nothing of it.
+    @Test func isolatedNodeGivesTheAddressUpBeforeAnotherTakesIt() throws {
+        let cluster = try NetworkCluster()
+        let former = try cluster.holder()
+        let others = cluster.network.nodes.filter { $0 != former }
+        try cluster.network.isolate(former)
+        let next = eventually {
+            others.first { (try? cluster.network.holds($0, NetworkCluster.virtualAddress)) == true }
+        }
+        let stillHeld = try cluster.network.holds(former, NetworkCluster.virtualAddress)
+        #expect(next != nil && !stillHeld, "\(cluster.logs())")
+        #expect(try cluster.holder(otherThan: former) == next)
+    }
+
     /// A killed process leaves its address behind until it starts again; clients follow the announcement all the same.
     @Test func killedNodeLosesTheAddress() throws {
         let cluster = try NetworkCluster()

@@ -92,10 +92,10 @@ package enum Invocation: Hashable, Sendable {
 
     private static func revision(_ parsed: ParsedArguments) throws(UsageError) -> Revision? {
         guard let text = parsed.value("--if-revision") else { return nil }
-        guard let number = UInt64(text) else {
+        guard let revision = Revision(parsing: text) else {
             throw UsageError("--if-revision \(Terminal.printable(text)) is not a revision as in `gwnode status`")
         }
-        return Revision(number)
+        return revision
     }
 
     private static func modeChange(_ parsed: ParsedArguments, _ mode: BackendMode) throws(UsageError) -> Invocation {

@@ -41,10 +41,15 @@ final class VirtualNetwork {
 
     func mend(_ node: Int) throws { try Self.ip("link", "set", "cable\(node)", "up") }
 
-    /// The nodes whose machines have `address` on their interface.
-    func holders(of address: String) throws -> [Int] {
-        try nodes.filter { try Self.on($0, "address", "show", "dev", "eth0").contains(" \(address)/32 ") }
+    /// Takes a node's cable out of the switch at the far end: the carrier stays, but nothing arrives any more.
+    func isolate(_ node: Int) throws { try Self.ip("link", "set", "cable\(node)", "nomaster") }
+
+    /// Whether a node's machine has `address` on its interface.
+    func holds(_ node: Int, _ address: String) throws -> Bool {
+        try Self.on(node, "address", "show", "dev", "eth0").contains(" \(address)/32 ")
     }
+
+    func holders(of address: String) throws -> [Int] { try nodes.filter { try holds($0, address) } }
 
     /// The node to which the client's machine would send packets for `address`.
     func neighbour(of address: String) throws -> Int? {

@@ -22,6 +22,10 @@ private func words(_ line: String) -> [String] { line.split(separator: " ").map(
         ("run --config=a.json5", .run(configPath: "a.json5")),
         ("demo", .demo(directory: nil, basePort: 8080)),
         ("demo --directory d --base-port=9000", .demo(directory: "d", basePort: 9000)),
+        (
+            "demo-backend --listen 127.0.0.1:9001 --name b1",
+            .demoBackend(listen: SocketAddress("127.0.0.1:9001")!, name: "b1")
+        ),
         ("validate a b", .validate(files: ["a", "b"])),
         ("validate -- --a", .validate(files: ["--a"])),
         ("status", .status(standard, .table, watch: false)),
@@ -67,7 +71,10 @@ private func words(_ line: String) -> [String] { line.split(separator: " ").map(
         ("status --admin 127.0.0.1:8091,", "--admin: \"\" is not HOST:PORT, as in 127.0.0.1:8091"),
         ("status --admin a:1 --config b", "--admin and --config exclude each other; give one"),
         ("run", "run needs --config FILE, the node file"),
-        ("demo --base-port 80", "--base-port 80 is not a number from 1024 to 65000"),
+        ("demo --base-port 80", "--base-port 80 is not a number from 1024 to 65502"),
+        ("demo --base-port 65503", "--base-port 65503 is not a number from 1024 to 65502"),
+        ("demo-backend --name b1", "demo-backend needs --listen IP:PORT"),
+        ("demo-backend --listen here --name b1", "--listen here is not IP:PORT as in 127.0.0.1:9001"),
         ("config apply", "config apply needs more operands: gwnode config apply FILE"),
         ("config apply f --if-revision last", "--if-revision last is not a revision as in `gwnode status`"),
         ("backend drain", "backend drain needs more operands: gwnode backend drain [UPSTREAM] ADDRESS"),

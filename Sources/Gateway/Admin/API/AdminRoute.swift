@@ -89,9 +89,9 @@ package enum AdminRoute: Hashable, Sendable {
     private static func revision(ifMatch: String?) throws(MalformedEntityTag) -> Revision? {
         guard let ifMatch, ifMatch != "*" else { return nil }
         guard ifMatch.count > 2, ifMatch.hasPrefix("\""), ifMatch.hasSuffix("\""),
-            let number = UInt64(ifMatch.dropFirst().dropLast())
+            let revision = Revision(parsing: ifMatch.dropFirst().dropLast())
         else { throw MalformedEntityTag() }
-        return Revision(number)
+        return revision
     }
 
     private static func modeChange(
@@ -105,5 +105,15 @@ package enum AdminRoute: Hashable, Sendable {
             let mode = BackendMode(rawValue: document.mode)
         else { throw refused(400, "the body is not {\"mode\": MODE} with MODE one of \(modes)") }
         return .setMode(BackendKey(upstream: upstream, address: address), mode)
+    }
+}
+
+extension Revision {
+    /// Parses decimal digits, without a sign.
+    package init?(parsing text: some StringProtocol) {
+        guard text.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }), let number = UInt64(text) else {
+            return nil
+        }
+        self.init(number)
     }
 }

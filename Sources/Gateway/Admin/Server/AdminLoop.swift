@@ -2,6 +2,7 @@ import Glibc
 import Posix
 
 /// The admin server's thread: waits for connections, requests and finished answers, and never for anything else.
+/// Made by one thread and then used by its own alone.
 final class AdminLoop: @unchecked Sendable {
     enum Event: Sendable {
         case answer(connection: UInt64, AdminResponse)

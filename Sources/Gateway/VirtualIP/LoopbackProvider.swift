@@ -71,7 +71,7 @@ package final class LoopbackProvider: VirtualIPProvider {
                 openListeners[endpoint] = try listeners.open(endpoint)
             } catch {
                 let failure = VirtualIPError(
-                    "cannot serve \(endpoint): \(SystemError.message(for: error.code))", cure: Self.cure(for: error))
+                    "cannot serve \(endpoint): \(SystemError.message(for: error.code))", cure: error.cure)
                 Log.error("vip: \(failure)")
                 failures.append(failure)
             }
@@ -83,15 +83,6 @@ package final class LoopbackProvider: VirtualIPProvider {
         for (endpoint, listener) in openListeners where isUnwanted(endpoint) {
             listeners.close(listener)
             openListeners[endpoint] = nil
-        }
-    }
-
-    private static func cure(for error: SystemError) -> String {
-        switch error.code {
-        case EADDRINUSE: "stop what listens there (see `ss -ltnp`), or change the port of the listener"
-        case EACCES: "use a port from 1024 up, or give the process CAP_NET_BIND_SERVICE"
-        case EMFILE, ENFILE: "raise the limit of open files (`ulimit -n`)"
-        default: "check the address and port of the listener"
         }
     }
 }

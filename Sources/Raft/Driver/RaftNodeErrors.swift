@@ -10,7 +10,7 @@ package enum RaftNodeError: Error, Hashable, Sendable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .storage(let error): error.description
-        case .system(let error): error.description
+        case .system(let error): "\(error); \(error.cure)"
         case .timing(let fault): "timing: \(fault)"
         case .restore(let failure): "the state in the newest snapshot can not be taken over: \(failure)"
         }

@@ -16,7 +16,7 @@ package enum StorageError: Error, Hashable, Sendable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .system(let error):
-            "storage: \(error)"
+            "storage: \(error); \(error.cure)"
         case .damaged(let file, let offset, let problem):
             "\(file): damaged at byte \(offset): \(problem). Nothing was changed; restore the file from a backup, or "
                 + "remove this node from the cluster and let it join anew with an empty data directory"

@@ -13,7 +13,7 @@ enum SampleBackend {
             var server = try Server(address: address, name: name)
             try server.run()
         } catch {
-            throw CommandFailure(.failure, error.description)
+            throw CommandFailure(.failure, "\(error); \(error.cure)")
         }
     }
 

@@ -129,7 +129,7 @@ struct StartFailure: Error, CustomStringConvertible {
     init(_ description: String) { self.description = description }
 
     static func wrap<Value: ~Copyable>(_ body: () throws(SystemError) -> Value) throws(StartFailure) -> Value {
-        do throws(SystemError) { return try body() } catch { throw StartFailure("\(error)") }
+        do throws(SystemError) { return try body() } catch { throw StartFailure("\(error); \(error.cure)") }
     }
 }
 

@@ -13,7 +13,7 @@ struct SeedConfiguration: Sendable {
 
         var description: String {
             switch self {
-            case .unreadable(let error): "\(error); the node file's `gatewayFile` names it"
+            case .unreadable(let error): "\(error); \(error.cure): the node file's `gatewayFile` names it"
             case .invalid(let problems): problems.description
             }
         }

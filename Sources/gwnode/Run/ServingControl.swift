@@ -1,5 +1,4 @@
 import Gateway
-import Glibc
 import Posix
 import Raft
 
@@ -124,16 +123,8 @@ final class ServingControl {
             failedListeners.remove(endpoint)
             Log.info("listener: serving clients on \(endpoint.address)")
         } catch {
-            if failedListeners.insert(endpoint).inserted { Log.error("listener: \(error); \(cure(for: error))") }
-        }
-    }
-
-    private func cure(for error: SystemError) -> String {
-        switch error.code {
-        case EADDRINUSE: "stop what listens there (see `ss -ltnp`), or change the listener; trying again"
-        case EACCES: "use a port from 1024 up, or give the process CAP_NET_BIND_SERVICE; trying again"
-        case EADDRNOTAVAIL: "`listen` in the node file has to name an address of this machine; trying again"
-        default: "trying again"
+            guard failedListeners.insert(endpoint).inserted else { return }
+            Log.error("listener: \(error); \(error.cure); trying again")
         }
     }
 }

@@ -153,13 +153,6 @@ import Testing
         #expect(try late.receiveAll().hasSuffix("live\n"))
     }
 
-    @Test func workRunsOnTheServersThread() throws {
-        let done = try Mailbox<Void>(capacity: 1)
-        #expect(server.perform { done.post(()) })
-        var poll = pollfd(fd: done.descriptor, events: Int16(POLLIN), revents: 0)
-        #expect(Glibc.poll(&poll, 1, 10_000) == 1)
-    }
-
     @Test func remoteAddressesNeedPermission() {
         let handler = AdminHandler(services: node.services, names: [])
         #expect(throws: AdminServerError.reachableFromOutside(SocketAddress("0.0.0.0:0")!)) {

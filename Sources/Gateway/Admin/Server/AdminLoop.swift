@@ -6,12 +6,11 @@ import Posix
 final class AdminLoop: @unchecked Sendable {
     enum Event: Sendable {
         case answer(connection: UInt64, AdminResponse)
-        case perform(@Sendable () -> Void)
         case stop
     }
 
-    /// An answer for each connection, and room for work.
-    static let mailboxCapacity = AdminLimits.connections + 1024
+    /// An answer for each connection, the stop, and answers to connections that are gone.
+    static let mailboxCapacity = 2 * AdminLimits.connections
 
     private enum Token {
         static let listener: UInt64 = 0
@@ -66,7 +65,6 @@ final class AdminLoop: @unchecked Sendable {
             guard let connection = connections[token] else { return }
             connection.answer(response, at: now)
             advance(connection, token, at: now)
-        case .perform(let work): work()
         case .stop: isStopping = true
         }
     }

@@ -1,8 +1,7 @@
 import Glibc
 import Posix
 
-/// The admin API's HTTP/1.1 server: one thread, which also runs the node's other work that is neither proxying nor
-/// consensus.
+/// The admin API's HTTP/1.1 server, on a thread of its own.
 package final class AdminServer: Sendable {
     /// Where it listens, with the port that the kernel chose if 0 was asked for.
     package let address: SocketAddress
@@ -19,14 +18,11 @@ package final class AdminServer: Sendable {
             let mailbox = try Mailbox<AdminLoop.Event>(capacity: AdminLoop.mailboxCapacity)
             self.mailbox = mailbox
             let loop = try AdminLoop(listener: listener.take(), mailbox: mailbox, handler: handler)
-            thread = try Thread(name: "control") { loop.run() }
+            thread = try Thread(name: "admin") { loop.run() }
         } catch {
             throw .system(address, error)
         }
     }
-
-    /// Runs `work` on the server's thread, after what was posted before. False when too much waits already.
-    package func perform(_ work: @escaping @Sendable () -> Void) -> Bool { mailbox.post(.perform(work)) }
 
     /// Closes all connections and waits for the thread to end.
     package func stop() {
@@ -44,17 +40,7 @@ package enum AdminServerError: Error, Hashable, Sendable, CustomStringConvertibl
         case .reachableFromOutside(let address):
             "admin address \(address) is reachable from other machines; use 127.0.0.1, or set allowRemoteAdmin: true"
         case .system(let address, let error):
-            "cannot serve the admin API on \(address): \(SystemError.message(for: error.code)); "
-                + Self.cure(error.code)
-        }
-    }
-
-    private static func cure(_ code: Int32) -> String {
-        switch code {
-        case EADDRINUSE: "stop what listens there (see `ss -ltnp`), or set another admin address"
-        case EADDRNOTAVAIL: "set admin to an address of this machine"
-        case EACCES: "use a port from 1024 up"
-        case _: "see the limits of the process and the admin address"
+            "cannot serve the admin API on \(address): \(SystemError.message(for: error.code)); \(error.cure)"
         }
     }
 }

@@ -1,0 +1,24 @@
+import Glibc
+
+extension SystemError {
+    /// What the operator can do about it, in a few words; for the end of a message.
+    package var cure: String {
+        switch code {
+        case EADDRINUSE: "stop what listens there (see `ss -ltnp`), or choose another address or port"
+        case EADDRNOTAVAIL: "choose an address of this machine (see `ip address`)"
+        case EACCES, EPERM: isAboutFile ? "give this user the right to it" : privilegeCure
+        case EMFILE, ENFILE: "raise the limit of open files (`ulimit -n`)"
+        case ENOENT: "check the path"
+        case EISDIR: "name a file, not a directory"
+        case ENOTDIR: "check the path: a part of it is no directory"
+        case EFBIG: "it is larger than anything that belongs here; check the path"
+        case ENOSPC, EDQUOT: "make room on the disk"
+        case EROFS: "the file system is read-only; choose another place"
+        default: "see the kernel's log (`dmesg`) and the limits of the process"
+        }
+    }
+
+    private var isAboutFile: Bool { subject.contains("/") }
+
+    private var privilegeCure: String { "use a port from 1024 up, or give the process CAP_NET_BIND_SERVICE" }
+}

@@ -56,6 +56,8 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     deinit {
         answerBuffer.deallocate()
         listeners.closeAll()
+        // Only connections that a drain's deadline cut off still hold a request.
+        for index in clients.touchedSlots { clients[Slot(index)].pointee.kept.base?.deallocate() }
     }
 
     /// Serves until drained.

@@ -94,14 +94,15 @@ final class Wire: @unchecked Sendable {
         let lines = head.components(separatedBy: "\r\n")
         var message = Message(startLine: lines[0], fields: Array(lines.dropFirst()), body: [], rawBody: [])
         message.fields.removeAll { $0.isEmpty }
-        guard hasBody else { return message }
-        let isInterim = message.startLine.hasPrefix("HTTP/") && (100...199).contains(message.status)
+        let isResponse = message.startLine.hasPrefix("HTTP/")
+        let isBodiless = isResponse && (message.status < 200 || [204, 304].contains(message.status))
+        guard hasBody, !isBodiless else { return message }
         if message["transfer-encoding"]?.lowercased() == "chunked" {
             try readChunks(into: &message)
         } else if let length = message["content-length"].flatMap({ Int($0) }) {
             message.body = try bytes(count: length)
             message.rawBody = message.body
-        } else if message.startLine.hasPrefix("HTTP/"), !isInterim, ![204, 304].contains(message.status) {
+        } else if isResponse {
             message.body = try rest()
             message.rawBody = message.body
         }

@@ -65,8 +65,10 @@ package final class WorkerPool: Sendable {
 
     /// Stops listening.
     ///
-    /// When this returns no new connection can be made, however busy the workers are, unless `acceptsWaiting`: then
-    /// each worker first takes the connections that the kernel has completed. Connections taken before stay.
+    /// When this returns no new connection can be made, however busy the workers are. Connections that were made
+    /// close when they are idle, else with the response under way: their clients are to find the next holder of the
+    /// address. With `acceptsWaiting` each worker first takes the connections that the kernel has completed, and all
+    /// that were made stay.
     package func removeListener(_ id: ListenerID, acceptsWaiting: Bool = false) {
         state.withLock { state in
             let descriptors = state.listeners[id.value]

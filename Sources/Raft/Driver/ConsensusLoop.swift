@@ -137,7 +137,7 @@ final class ConsensusLoop<Host: ConsensusHost> {
         let peers = transport.peers
         leadershipLog.note(status)
         hostDeadline = host.turn(
-            TurnView(now: now, raft: status, connected: peers.filter(\.isConnected).map(\.id)))
+            TurnView(now: .now(), raft: status, connected: peers.filter(\.isConnected).map(\.id)))
         publish(RaftStatus(at: now, raft: status, transport: peers))
     }
 

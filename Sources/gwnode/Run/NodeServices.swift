@@ -127,8 +127,7 @@ extension AdminFailure {
         case .noLeader: self = .unavailable("no leader took the change; nothing was changed, try again")
         case .overloaded: self = .unavailable("too many changes wait; nothing was changed, try again")
         case .tooLarge(let limit): self = .unavailable("the change is larger than \(limit) bytes")
-        case .timedOut, .unknownOutcome: self = .timedOut
-        case .stopping: self = .unavailable("this node is stopping; ask another one")
+        case .timedOut, .unknownOutcome, .stopping: self = .timedOut
         }
     }
 

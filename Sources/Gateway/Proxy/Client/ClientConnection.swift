@@ -26,6 +26,7 @@ struct ClientConnection {
     }
 
     let peer: SocketAddress
+    let listener: ListenerID
     var state = State.open
     var timer = Timer.keepAlive
     var afterSend: AfterSend = []
@@ -59,7 +60,10 @@ struct ClientConnection {
     /// Bytes read and dropped while lingering.
     var lingered = 0
 
-    init(peer: SocketAddress) { self.peer = peer }
+    init(peer: SocketAddress, listener: ListenerID) {
+        self.peer = peer
+        self.listener = listener
+    }
 
     /// The upstream that the request is routed to.
     @inline(__always)

@@ -8,7 +8,7 @@ extension Worker where E: ~Copyable {
             switch command {
             case .publish(let table): adopt(table)
             case .addListener(let listener, let descriptor): addListener(listener, descriptor)
-            case .removeListener(let listener): closeListener(listener)
+            case .removeListener(let listener): abandon(listener)
             case .finishListener(let listener): if listeners.contains(listener) { engine.finishAccepting(on: listener) }
             case .drain(let deadline): drain(until: deadline)
             }
@@ -48,15 +48,26 @@ extension Worker where E: ~Copyable {
         if isDraining { closeListener(listener) }
     }
 
+    /// The address is given up: whoever is connected to it is to find its next holder. Idle connections close, others
+    /// with the response under way.
+    private mutating func abandon(_ listener: ListenerID) {
+        closeListener(listener)
+        for index in clients.touchedSlots {
+            let client = clients[Slot(index)]
+            guard client.pointee.listener == listener, client.pointee.state == .open else { continue }
+            report(.drain, Slot(index))
+        }
+    }
+
     mutating func closeListener(_ listener: ListenerID) {
         guard listeners.contains(listener) else { return }
         engine.removeListener(listener)
         listeners.close(listener)
     }
 
-    mutating func accepted(_ descriptor: Int32, from peer: SocketAddress) {
+    mutating func accepted(_ descriptor: Int32, on listener: ListenerID, from peer: SocketAddress) {
         guard countAddress(peer.ip) else { return refuse(descriptor) }
-        guard let slot = clients.insert(ClientConnection(peer: peer)) else {
+        guard let slot = clients.insert(ClientConnection(peer: peer, listener: listener)) else {
             uncountAddress(peer.ip)
             return refuse(descriptor)
         }

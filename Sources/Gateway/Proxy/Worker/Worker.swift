@@ -111,7 +111,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
         case .connectFailed(let slot, let code): upstreamConnectFailed(slot, code)
         case .closed(let slot):
             if clients.contains(slot) { clientClosed(slot) } else { upstreamClosed(slot) }
-        case .accepted(_, let descriptor, let peer): accepted(descriptor, from: peer)
+        case .accepted(let listener, let descriptor, let peer): accepted(descriptor, on: listener, from: peer)
         case .acceptFailed(let listener, let code): acceptFailed(listener, code)
         case .acceptFinished(let listener): closeListener(listener)
         case .woken: takeCommands()

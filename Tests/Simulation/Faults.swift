@@ -120,8 +120,10 @@ extension Simulation {
         let change: MembershipChange
         if membership.learners.contains(node) {
             change = chance(700) ? .promote(node) : .remove(node)
+        } else if membership.contains(node) {
+            change = .remove(node)
         } else {
-            change = membership.contains(node) ? .remove(node) : .addLearner(node)
+            change = chance(500) ? .addLearner(node) : .addVoter(node)
         }
         guard (try? nodes[position].core.changeMembership(change, at: now(position))) != nil else { return }
         coverage.membershipChanges += 1

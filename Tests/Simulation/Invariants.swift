@@ -47,6 +47,7 @@ struct Invariants {
             checkLogs(core, nodes)
         }
         node.lease = core.lease
+        node.membership = core.membership
         checkLeases(nodes, at: time)
     }
 
@@ -70,7 +71,11 @@ struct Invariants {
             if case .command(let proposal, _) = entry.payload, !proposals.insert(proposal).inserted {
                 fail("\(proposal) was committed twice")
             }
-            let isDurable = core.membership.hasMajority { nodes[$0.position].disk.holds(entry.position) }
+            // A commit may have let the leader append another membership in the same turn.
+            let memberships = [node.membership, core.membership]
+            let isDurable = memberships.contains { members in
+                members.hasMajority { nodes[$0.position].disk.holds(entry.position) }
+            }
             if !isDurable { fail("\(node.id) committed \(entry.position), which is not durable at a majority") }
         }
         if let entry = core.entry(at: core.commit), entry != committed[Int(core.commit.number) - 1].entry {

@@ -24,6 +24,8 @@ final class SimulatedNode {
     var diskFreeAt: UInt64 = 0
     /// The core's, since its last turn; it may run out meanwhile.
     var lease: Lease?
+    /// As of the end of its last turn.
+    var membership: Membership
     var snapshotUnderWay = false
     var snapshotIndex = LogIndex.zero
 
@@ -36,6 +38,7 @@ final class SimulatedNode {
         settings = Settings(id: id, timing: plan.timing, limits: plan.limits, seed: 0)
         core = Raft(settings, recovered: RecoveredState(foundingMembership: founders), at: .zero)
         machine = RegisterMachine(keys: plan.keys)
+        membership = founders
     }
 
     var isRunning: Bool { isUp && !isPaused }
@@ -52,6 +55,7 @@ final class SimulatedNode {
         settings.seed = seed
         let recovered = disk.recovered(founding: founders)
         core = Raft(settings, recovered: recovered, at: clock.instant(at: time))
+        membership = core.membership
         machine = recovered.snapshot.map { RegisterMachine(decoding: $0.state) } ?? RegisterMachine(keys: keys)
         snapshotIndex = recovered.snapshot?.index ?? .zero
     }

@@ -35,6 +35,7 @@ extension Entry {
         case .command(let id, _): "\(position) \(id)"
         case .membership(let members):
             "\(position) voters \(members.voters) outgoing \(members.outgoingVoters) learners \(members.learners)"
+                + " joining \(members.joining)"
         }
     }
 }

@@ -38,6 +38,7 @@ extension ByteWriter {
         append(members: membership.voters)
         append(members: membership.outgoingVoters)
         append(members: membership.learners)
+        append(members: membership.joining)
     }
 
     private mutating func append(members: [NodeID]) {
@@ -97,7 +98,8 @@ extension ByteReader {
 
     package mutating func readMembership() throws(MalformedBytes) -> Membership {
         Membership(
-            voters: try readMembers(), outgoingVoters: try readMembers(), learners: try readMembers())
+            voters: try readMembers(), outgoingVoters: try readMembers(), learners: try readMembers(),
+            joining: try readMembers())
     }
 
     private mutating func readMembers() throws(MalformedBytes) -> [NodeID] {

@@ -25,12 +25,18 @@ package struct Membership: Hashable, Sendable {
     package var voters: [NodeID]
     /// The voters of the old configuration while a joint change is under way, otherwise empty.
     package var outgoingVoters: [NodeID]
+    /// Follow without a vote for as long as they are members.
     package var learners: [NodeID]
+    /// Follow without a vote until they have caught up; then the leader makes voters of them.
+    package var joining: [NodeID]
 
-    package init(voters: [NodeID], outgoingVoters: [NodeID] = [], learners: [NodeID] = []) {
+    package init(
+        voters: [NodeID], outgoingVoters: [NodeID] = [], learners: [NodeID] = [], joining: [NodeID] = []
+    ) {
         self.voters = voters.sorted()
         self.outgoingVoters = outgoingVoters.sorted()
         self.learners = learners.sorted()
+        self.joining = joining.sorted()
     }
 }
 

@@ -2,7 +2,7 @@ import Posix
 
 /// What a node knows and does as the leader of its term.
 struct Leadership: Hashable, Sendable {
-    /// Every other member, sorted by id.
+    /// Every other member, sorted by id, then those that were removed and are still to be told.
     var peers: [Progress]
     /// The newest round of heartbeats sent.
     var stamp = HeartbeatStamp.never
@@ -58,7 +58,9 @@ extension Raft {
                 leadership?.peers[position].probe(from: peers[position].matched.next)
             }
         }
+        dismissDeparted()
         advanceCommit()
+        continueMembershipChange()
         serveWaitingReads()
     }
 

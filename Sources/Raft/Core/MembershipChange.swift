@@ -7,54 +7,103 @@ extension Raft {
         _ change: MembershipChange, at now: Instant
     ) throws(MembershipRefusal) {
         advanceClock(to: now)
-        guard let leadership else { throw .notLeader(leader: leader) }
-        let isSettled = !membership.isJoint && log.membershipIndex <= commit && leadership.handover == nil
-        // A change before this term's first commit could overlap one of an earlier leader (raft-dev, July 2015).
-        guard isSettled, commit >= leadership.firstOfTerm else { throw .changeUnderWay }
-        append(try membership(after: change, leadership))
+        guard leadership != nil else { throw .notLeader(leader: leader) }
+        guard membershipIsSettled else { throw .changeUnderWay }
+        append(try membership(after: change))
     }
 
-    private func membership(
-        after change: MembershipChange, _ leadership: Leadership
-    ) throws(MembershipRefusal) -> Membership {
+    /// One change at a time, and none before this term's first commit: it could overlap one of an earlier leader
+    /// (raft-dev, July 2015).
+    private var membershipIsSettled: Bool {
+        guard let leadership, leadership.handover == nil, commit >= leadership.firstOfTerm else { return false }
+        return !membership.isJoint && log.membershipIndex <= commit
+    }
+
+    private func membership(after change: MembershipChange) throws(MembershipRefusal) -> Membership {
         var new = membership
         switch change {
         case .addLearner(let node):
-            guard !membership.contains(node) else { throw .alreadyMember }
-            new = Membership(voters: new.voters, learners: new.learners + [node])
+            try checkRoom(for: node)
+            new.learners = (new.learners + [node]).sorted()
+        case .addVoter(let node):
+            try checkRoom(for: node)
+            new.joining = (new.joining + [node]).sorted()
         case .promote(let node):
-            guard membership.learners.contains(node) else { throw .notMember }
-            guard let matched = leadership.progress(of: node)?.matched, matched >= commit else { throw .notCaughtUp }
-            new = Membership(
-                voters: new.voters + [node], outgoingVoters: new.voters, learners: new.learners.filter { $0 != node })
+            guard membership.contains(node), !membership.isVoter(node) else { throw .notMember }
+            guard hasCaughtUp(node) else { throw .notCaughtUp }
+            new = membership(promoting: node)
         case .remove(let node):
             guard membership.contains(node) else { throw .notMember }
-            let voters = new.voters.filter { $0 != node }
-            guard !voters.isEmpty else { throw .lastVoter }
-            let isVoter = voters.count < new.voters.count
-            new = Membership(
-                voters: voters, outgoingVoters: isVoter ? new.voters : [], learners: new.learners.filter { $0 != node })
+            new = membership.without(node)
+            guard !new.voters.isEmpty else { throw .lastVoter }
+            if new.voters != membership.voters { new.outgoingVoters = membership.voters }
         }
         return new
     }
 
-    /// Leaves a joint configuration once it is committed, also one that an earlier leader began; a leader that is no
-    /// voter any more leaves once that is committed.
+    private func checkRoom(for node: NodeID) throws(MembershipRefusal) {
+        if membership.contains(node) { throw .alreadyMember }
+        if membership.everyone.count >= limits.members { throw .tooManyMembers }
+    }
+
+    private func membership(promoting node: NodeID) -> Membership {
+        var new = membership.without(node)
+        new.outgoingVoters = new.voters
+        new.voters = (new.voters + [node]).sorted()
+        return new
+    }
+
+    /// Alive, and within one message of what is committed: a quorum that needs it will not have to wait.
+    private func hasCaughtUp(_ node: NodeID) -> Bool {
+        guard let peer = leadership?.progress(of: node), peer.matched > .zero else { return false }
+        let isNear = peer.matched.number + UInt64(limits.messageEntries) >= commit.number
+        return isNear && now - peer.lastContact <= timing.electionMinimum
+    }
+
+    /// Leaves a joint configuration once it is committed, also one that an earlier leader began; makes voters of those
+    /// that join and have caught up; a leader that is no voter any more leaves once that is committed.
     mutating func continueMembershipChange() {
         guard let leadership, commit >= leadership.firstOfTerm, log.membershipIndex <= commit else { return }
         if membership.isJoint {
-            append(Membership(voters: membership.voters, learners: membership.learners))
+            var new = membership
+            new.outgoingVoters = []
+            append(new)
         } else if !membership.isVoter(id) {
             stepDown(at: now)
+        } else if membershipIsSettled, let node = membership.joining.first(where: hasCaughtUp) {
+            append(membership(promoting: node))
         }
     }
 
     private mutating func append(_ membership: Membership) {
         appendAsLeader(.membership(membership))
-        let others = membership.everyone.filter { $0 != id }
         let known = leadership?.peers ?? []
-        leadership?.peers = others.map { node in
-            known.first { $0.id == node } ?? Progress(id: node, next: log.last.index.next)
+        var peers = membership.everyone.filter { $0 != id }.map { node in
+            var peer = known.first { $0.id == node } ?? Progress(id: node, next: log.last.index.next)
+            peer.departure = nil
+            return peer
         }
+        for var peer in known where !membership.contains(peer.id) {
+            let end = now + timing.electionMaximum * Self.farewells
+            peer.departure = peer.departure ?? Progress.Departure(through: log.last.index, at: end)
+            peers.append(peer)
+        }
+        leadership?.peers = peers
+    }
+
+    /// For so many election timeouts a node that was removed is told of it, so that it can stop.
+    private static var farewells: UInt64 { 4 }
+
+    mutating func dismissDeparted() {
+        let now = self.now
+        leadership?.peers.removeAll { peer in peer.departure.map { $0.at <= now } ?? false }
+    }
+}
+
+extension Membership {
+    fileprivate func without(_ node: NodeID) -> Membership {
+        Membership(
+            voters: voters.filter { $0 != node }, learners: learners.filter { $0 != node },
+            joining: joining.filter { $0 != node })
     }
 }

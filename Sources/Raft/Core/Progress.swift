@@ -16,6 +16,12 @@ struct Progress: Hashable, Sendable {
         var weight: Int
     }
 
+    /// A member that was removed gets the log through its removal, and for some time is told what is committed.
+    struct Departure: Hashable, Sendable {
+        var through: LogIndex
+        var at: Instant
+    }
+
     let id: NodeID
     /// Through here the member's log is durable and equal to the leader's.
     private(set) var matched = LogIndex.zero
@@ -29,6 +35,8 @@ struct Progress: Hashable, Sendable {
     /// The newest round of heartbeats that the member acknowledged.
     private(set) var acknowledged = HeartbeatStamp.never
     var lastContact = Instant.zero
+    /// Nil for members.
+    var departure: Departure?
     /// The commit index that was last sent.
     var sentCommit = LogIndex.zero
 

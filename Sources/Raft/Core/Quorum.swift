@@ -4,7 +4,7 @@ extension Membership {
 
     package func isVoter(_ node: NodeID) -> Bool { voters.contains(node) || outgoingVoters.contains(node) }
 
-    package func contains(_ node: NodeID) -> Bool { isVoter(node) || learners.contains(node) }
+    package func contains(_ node: NodeID) -> Bool { everyone.contains(node) }
 
     /// Everyone who votes, sorted.
     package var allVoters: [NodeID] {
@@ -12,7 +12,7 @@ extension Membership {
     }
 
     /// Everyone who gets the log, sorted.
-    package var everyone: [NodeID] { Set(voters).union(outgoingVoters).union(learners).sorted() }
+    package var everyone: [NodeID] { Set(voters).union(outgoingVoters).union(learners).union(joining).sorted() }
 
     /// Without voters there is no majority.
     package func hasMajority(where agrees: (NodeID) -> Bool) -> Bool {

@@ -51,7 +51,7 @@ extension Raft {
         while let peer = leadership?.peers[position] {
             switch peer.mode {
             case .probe: if now < peer.resendAt { return }
-            case .replicate: if peer.next > log.last.index || !peer.hasRoom(within: limits) { return }
+            case .replicate: if peer.next > end(of: peer) || !peer.hasRoom(within: limits) { return }
             case .snapshot: return sendSnapshotChunks(to: position)
             }
             guard let previous = log.term(at: peer.next.previous) else {
@@ -59,7 +59,9 @@ extension Raft {
                 leadership?.peers[position].send(snapshot)
                 continue
             }
-            let entries = log.entries(from: peer.next, count: limits.messageEntries, weight: limits.messageBytes)
+            let lacking = max(0, Int(end(of: peer).number) - Int(peer.next.previous.number))
+            let count = min(lacking, limits.messageEntries)
+            let entries = log.entries(from: peer.next, count: count, weight: limits.messageBytes)
             let request = AppendRequest(
                 term: term, previous: LogPosition(term: previous, index: peer.next.previous), entries: entries,
                 commit: commit)
@@ -68,6 +70,9 @@ extension Raft {
             leadership?.peers[position].sentCommit = commit
         }
     }
+
+    /// The last entry that a member is to get.
+    private func end(of peer: Progress) -> LogIndex { peer.departure?.through ?? log.last.index }
 
     /// A commit that no append carries goes out at once, under the newest round's stamp.
     private mutating func sendCommit(to position: Int) {

@@ -39,6 +39,8 @@ package struct Status: Hashable, Sendable {
     package var durable: LogIndex
     package var snapshot: LogIndex
     package var membership: Membership
+    /// Whether the committed membership has this node: a node that was removed learns it from this.
+    package var isMember: Bool
     /// Only at a leader that has not given it up.
     package var lease: Lease?
     /// At a leader, whether a quorum answered within the election timeout; at others, whether a leader is known.
@@ -58,6 +60,8 @@ package struct PeerStatus: Hashable, Sendable {
 /// An operator's wish for another set of members.
 package enum MembershipChange: Hashable, Sendable {
     case addLearner(NodeID)
+    /// The node follows as a learner and becomes a voter by itself once it has caught up.
+    case addVoter(NodeID)
     /// A learner that has caught up becomes a voter.
     case promote(NodeID)
     case remove(NodeID)
@@ -69,6 +73,8 @@ package enum MembershipRefusal: Error, Hashable, Sendable {
     case changeUnderWay
     case alreadyMember
     case notMember
+    /// `Limits.members` are members already.
+    case tooManyMembers
     /// The learner still trails: retry soon.
     case notCaughtUp
     case lastVoter
@@ -86,7 +92,8 @@ extension Raft {
     package func entry(at index: LogIndex) -> Entry? { log.entry(at: index) }
 
     package var status: Status {
-        let peers = leadership?.peers.map { peer in
+        let members = leadership?.peers.filter { $0.departure == nil }
+        let peers = members?.map { peer in
             var receivesSnapshot = false
             if case .snapshot = peer.mode { receivesSnapshot = true }
             return PeerStatus(
@@ -94,7 +101,8 @@ extension Raft {
         }
         return Status(
             id: id, role: role, term: term, leader: leader, commit: commit, applied: applied, last: log.last,
-            durable: writes.durable, snapshot: snapshotIndex, membership: membership, lease: lease,
+            durable: writes.durable, snapshot: snapshotIndex, membership: membership,
+            isMember: log.membership(at: commit).contains(id), lease: lease,
             hasQuorum: leadership != nil ? hearsQuorum : leader != nil, peers: peers ?? [])
     }
 }

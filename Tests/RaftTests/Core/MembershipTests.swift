@@ -29,6 +29,43 @@ import Testing
         #expect(cluster.hasApplied(id, at: 4) && !cluster.hasApplied(id, at: 2))
     }
 
+    @Test func aNodeThatJoinsBecomesAVoterByItself() throws {
+        var cluster = CoreCluster()
+        cluster.elect(1)
+        for _ in 0..<50 { cluster.propose(at: 1) }
+        cluster.isolate(4)
+        cluster.add(NodeID(4), recovered: RecoveredState(foundingMembership: Membership(voters: [])))
+        try change(&cluster, .addVoter(NodeID(4)))
+        cluster.run(.milliseconds(200), ticking: [NodeID(1)])
+        #expect(cluster[1].membership.joining == [NodeID(4)], "a node that does not answer gets no vote")
+        cluster.release()
+        cluster.run(.milliseconds(100), ticking: [NodeID(1)])
+        #expect(cluster[4].membership == Membership(voters: (1...4).map { NodeID($0) }))
+    }
+
+    @Test func aRemovedNodeLearnsIt() throws {
+        var cluster = CoreCluster()
+        cluster.elect(1)
+        try change(&cluster, .remove(NodeID(3)))
+        cluster.run(.milliseconds(20))
+        #expect(!cluster[3].status.isMember && cluster[3].nextDeadline == .distantFuture)
+        #expect(cluster[2].status.isMember)
+        cluster.run(.milliseconds(400))
+        cluster.forgetSent()
+        cluster.run(.milliseconds(50))
+        #expect(!cluster.sent.contains { $0.to == NodeID(3) })
+    }
+
+    @Test func tooManyMembersAreRefused() throws {
+        var limits = Limits()
+        limits.members = 3
+        var cluster = CoreCluster(limits: limits)
+        cluster.elect(1)
+        #expect(throws: MembershipRefusal.tooManyMembers) {
+            try cluster[1].changeMembership(.addLearner(NodeID(4)), at: cluster.now)
+        }
+    }
+
     @Test func aNodeThatWaitsToJoinStaysPassive() {
         var cluster = CoreCluster([NodeID(1), NodeID(2), NodeID(3), NodeID(9)], voters: CoreCluster.ids)
         cluster.nodes[NodeID(9)] = nil
@@ -152,7 +189,8 @@ import Testing
         var cluster = CoreCluster()
         cluster.elect(1)
         let refusals: [(MembershipChange, MembershipRefusal)] = [
-            (.addLearner(NodeID(2)), .alreadyMember), (.promote(NodeID(2)), .notMember),
+            (.addLearner(NodeID(2)), .alreadyMember), (.addVoter(NodeID(2)), .alreadyMember),
+            (.promote(NodeID(2)), .notMember),
             (.remove(NodeID(9)), .notMember),
         ]
         for (change, refusal) in refusals {

@@ -17,7 +17,7 @@ extension ConsensusLoop {
 
     private func carryOut(_ ready: Ready) {
         if let term = ready.surrenderedLease { host.surrendered(lease: term) }
-        for envelope in ready.messages { transport.send(envelope.message, to: envelope.to) }
+        for envelope in ready.messages { send(envelope) }
         if let ticket = ready.write {
             writes.add(ticket.id, at: now)
             submit(.write(ticket))
@@ -29,11 +29,18 @@ extension ConsensusLoop {
         }
         for read in ready.servedReads { reads.served(read.id, index: read.index) }
         for read in ready.failedReads { reads.failed(read.id, read.reason, again: now + options.timing.heartbeat) }
-        for proposal in ready.failedProposals {
-            proposals.failed(
-                proposal.id, proposal.reason, again: now + options.timing.heartbeat,
-                limit: options.limits.proposalBytes)
-        }
+        for proposal in ready.failedProposals { refused(proposal.id, proposal.reason) }
+    }
+
+    private func send(_ envelope: Envelope) {
+        if transport.send(envelope.message, to: envelope.to) { return }
+        // Raft repeats all but a forwarded proposal, which might be appended twice. This one was not sent even once.
+        if case .proposal(let proposal) = envelope.message { refused(proposal.id, .notLeader(leader: envelope.to)) }
+    }
+
+    private func refused(_ proposal: ProposalID, _ reason: ProposalFailure) {
+        proposals.failed(
+            proposal, reason, again: now + options.timing.heartbeat, limit: options.limits.proposalBytes)
     }
 
     private func apply(_ entry: Entry) {

@@ -106,15 +106,17 @@ package final class Transport {
         for (id, address) in wanted where links[id] == nil { links[id] = Link(address: address) }
     }
 
-    /// Queues a message; `flush` sends it.
-    package func send(_ message: Message, to peer: NodeID) {
-        guard let link = links[peer] else { return }
+    /// Queues a message, which `flush` sends. False when it is certain not to be sent.
+    @discardableResult
+    package func send(_ message: Message, to peer: NodeID) -> Bool {
+        guard let link = links[peer] else { return false }
         if let token = link[message.lane].openToken, let connection = connections[token],
             connection.output.append(FrameBody.message(message).encoded())
         {
-            return
+            return true
         }
         links[peer]!.framesDropped += 1
+        return false
     }
 
     /// Every peer gets this next, and only this when several come before it could be sent.

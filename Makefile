@@ -19,7 +19,7 @@ help:
 	@echo "make test     every test that needs no special right"
 	@echo "make build    the gwnode binary, at .build/release/gwnode"
 	@echo "make lint     formatting and repository rules"
-	@echo "make fuzz     the HTTP parsers under libFuzzer and against h11 (FUZZ_SECONDS=60 a target)"
+	@echo "make fuzz     all that reads bytes from outside, under libFuzzer (FUZZ_SECONDS=60 a target)"
 	@echo "make soak     simulated clusters, seed after seed (SEEDS=… SECONDS=600)"
 	@echo "make mutants  classic bugs put into a copy of the core; the simulator has to find each"
 	@echo "make deps     what must be installed (Debian 12; needs root)"
@@ -46,6 +46,7 @@ lint:
 
 fuzz:
 	Tests/Fuzz/run $(FUZZ_SECONDS)
+	Tests/Fuzz/run-raft $(FUZZ_SECONDS)
 	Tests/Differential/run
 
 soak:

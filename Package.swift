@@ -30,7 +30,9 @@ let package = Package(
             name: "write-mutants", dependencies: ["Posix"], path: "Tests/Mutants", exclude: ["Hunt"],
             swiftSettings: strict),
         .testTarget(name: "PosixTests", dependencies: ["Posix"], swiftSettings: strict),
-        .testTarget(name: "RaftTests", dependencies: ["Raft", "Posix"], swiftSettings: strict),
+        .target(
+            name: "FuzzTargets", dependencies: ["Raft", "Posix"], path: "Tests/Fuzz/Raft", swiftSettings: strict),
+        .testTarget(name: "RaftTests", dependencies: ["FuzzTargets", "Raft", "Posix"], swiftSettings: strict),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Raft"], swiftSettings: strict),
         .testTarget(
             name: "GatewayTests", dependencies: ["AllocationCounter", "Gateway", "Namespaces", "Raft", "Posix"],

@@ -91,6 +91,7 @@ extension Raft {
         leadership?.peers[position].lastContact = now
         leadership?.peers[position].acknowledge(reply.stamp)
         noteMatch(reply.matched, of: position, byAppend: false)
+        leadership?.peers[position].heard(matched: reply.matched)
         serveWaitingReads()
     }
 }

@@ -104,6 +104,13 @@ struct Progress: Hashable, Sendable {
         forgetInFlight()
     }
 
+    /// A member that says less than is known of it has restarted. It learns from an append where the logs meet, and
+    /// with that what is committed; when none is under way, an empty one tells it.
+    mutating func heard(matched index: LogIndex) {
+        guard index < matched, case .replicate = mode, inFlight.isEmpty else { return }
+        probe(from: next)
+    }
+
     /// Something was sent and not answered in time.
     func isOverdue(at now: Instant) -> Bool { !inFlight.isEmpty && now >= resendAt }
 

@@ -5,6 +5,12 @@ package struct BodyProgress: Hashable, Sendable {
     /// Where the data lies now, within the bytes that were looked at.
     package var data: Range<Int>
     package var isComplete: Bool
+
+    package init(consumed: Int, data: Range<Int>, isComplete: Bool) {
+        self.consumed = consumed
+        self.data = data
+        self.isComplete = isComplete
+    }
 }
 
 /// Finds the end of a message body and frees its data from framing.

@@ -90,8 +90,8 @@ extension Raft {
         guard let sent = leadership?.stamp, reply.stamp <= sent else { return }
         leadership?.peers[position].lastContact = now
         leadership?.peers[position].acknowledge(reply.stamp)
-        noteMatch(reply.matched, of: position, byAppend: false)
         leadership?.peers[position].heard(matched: reply.matched)
+        noteMatch(reply.matched, of: position, byAppend: false)
         serveWaitingReads()
     }
 }

@@ -61,9 +61,12 @@ extension Transport {
     }
 
     private func dialFailed(_ peer: NodeID, _ lane: Message.Lane, _ error: SystemError, at now: Instant) {
-        let wasProbe = links[peer]![lane].isProbing
-        links[peer]![lane].lost(at: now)
-        if lane == .control, wasProbe, error.code == ECONNREFUSED { events.append(.processGone(peer)) }
+        if error.code == ECONNREFUSED {
+            let isGone = links[peer]![lane].foundNobody(at: now)
+            if isGone, lane == .control { events.append(.processGone(peer)) }
+        } else {
+            links[peer]![lane].lost(at: now)
+        }
         if !links[peer]!.isNumeric { links[peer]!.resolved = nil }
         limiter.warn("dial \(peer)", at: now, "raft: node \(peer) can not be reached: \(error)")
     }

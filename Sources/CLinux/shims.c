@@ -15,6 +15,8 @@ ssize_t clinux_splice(int from, int to, size_t length) {
     return splice(from, NULL, to, NULL, length, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 }
 
+int clinux_set_pipe_capacity(int pipe, int bytes) { return fcntl(pipe, F_SETPIPE_SZ, bytes); }
+
 int clinux_fallocate(int descriptor, off_t offset, off_t length) {
     return fallocate(descriptor, 0, offset, length);
 }

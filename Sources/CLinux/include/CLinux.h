@@ -42,6 +42,8 @@ int clinux_pipe(int descriptors[2]);
 ssize_t clinux_splice(int from, int to, size_t length);
 /// Payload bytes of a TCP connection that its peer has acknowledged (tcpi_bytes_acked less the SYN), 0 if unknown.
 uint64_t clinux_acknowledged_bytes(int socket);
+/// F_SETPIPE_SZ; the capacity that the pipe has now, or -1 and errno.
+int clinux_set_pipe_capacity(int pipe, int bytes);
 /// fallocate(2) with mode 0.
 int clinux_fallocate(int descriptor, off_t offset, off_t length);
 /// Names the calling thread (at most 15 bytes are kept).

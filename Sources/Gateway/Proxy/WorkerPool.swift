@@ -152,6 +152,11 @@ private final class WorkerBody: @unchecked Sendable {
 
     func run(on processor: Int32?) {
         if let processor { _ = clinux_pin_thread(processor) }
+        // A splice to a closed socket, unlike a send, can not be told not to raise it.
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGPIPE)
+        pthread_sigmask(SIG_BLOCK, &signals, nil)
         worker.run()
     }
 }

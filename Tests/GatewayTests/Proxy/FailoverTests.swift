@@ -64,7 +64,7 @@ import Testing
         let gateway = try TestGateway([backend.address], retries: 0)
         let client = try gateway.connect()
         for _ in 0..<20 {
-            try client.send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\n\r\nx")
+            try client.send("PUT / HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\n\r\nx")
             #expect(try client.message().text == "ok")
         }
         #expect(backend.requests.count == 20)
@@ -102,6 +102,38 @@ import Testing
         let client = try gateway.connect()
         #expect(throws: Wire.Failure.closed("only this")) { try client.get() }
         #expect(gateway.wait { gateway.activeRequests(backend.address) == 0 })
+    }
+
+    @Test func longResponseCutShortClosesTheClientsConnection() throws {
+        let backend = try TestBackend { wire, _ in
+            _ = try wire.message()
+            try wire.send("HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n")
+            try wire.send([UInt8](repeating: 120, count: 3_000_000))
+        }
+        let gateway = try TestGateway([backend.address])
+        let client = try gateway.connect()
+        try client.send(Wire.get)
+        let whole = try client.rest()
+        #expect(whole.count > 3_000_000 && whole.count < 3_001_000)
+        #expect(gateway.wait { gateway.activeRequests(backend.address) == 0 })
+    }
+
+    @Test func clientThatLeavesALongResponseEndsIt() throws {
+        let backend = try TestBackend { wire, backend in
+            _ = try wire.message()
+            try wire.send("HTTP/1.1 200 OK\r\nContent-Length: 90000000\r\n\r\n")
+            defer { backend.record(Wire.Message(startLine: "lost", fields: [], body: [], rawBody: [])) }
+            try wire.send([UInt8](repeating: 120, count: 90_000_000))
+        }
+        let gateway = try TestGateway([backend.address])
+        do {
+            let client = try gateway.connect()
+            try client.send(Wire.get)
+            _ = try client.bytes(count: 1_000_000)
+        }
+        #expect(gateway.wait { backend.requests.count == 1 })
+        #expect(gateway.wait { gateway.activeRequests(backend.address) == 0 })
+        #expect(gateway.wait { gateway.pool.statistics.clientConnections == 0 })
     }
 
     @Test func chunkedResponseCutShortHasNoLastChunk() throws {

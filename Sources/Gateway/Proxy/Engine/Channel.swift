@@ -30,6 +30,8 @@ struct Channel: BitwiseCopyable {
     var flags: Flags
     /// Of the receive that is wanted.
     var receiveLimit: UInt32
+    /// The splice that the slot takes part in, 0 for none.
+    var splice: UInt32
     /// Bytes that the kernel did not take yet; not empty while a send is pending.
     var outbox: HeldBytes
     var unread: HeldBytes

@@ -19,6 +19,8 @@ package enum Completion {
     /// All bytes of a send that was `.pending` are with the kernel.
     case sent(Slot)
     case sendFailed(Slot, code: Int32)
+    /// All bytes of a splice from this slot are with the target's kernel.
+    case spliced(Slot)
     /// The peer reset the connection while no receive was under way. Bytes that came earlier may still be read.
     case reset(Slot)
     /// The last completion of a slot: its number may be used again.
@@ -76,6 +78,14 @@ package protocol Engine: ~Copyable {
     mutating func unread(_ slot: Slot, _ bytes: UnsafeRawBufferPointer)
     /// Sends all of `bytes`. No other send of the slot may be pending.
     mutating func send(_ slot: Slot, _ bytes: UnsafeRawBufferPointer) -> SendOutcome
+    /// Moves the next `count` bytes of `source` to `target` without looking at them. Nothing of `source` may be unread
+    /// or being received, and no send of `target` pending. `spliced` follows, or the failure of either side, after
+    /// which what is left is lost. False when that many bytes are better received and sent.
+    mutating func splice(_ source: Slot, to target: Slot, count: UInt64) -> Bool
+    /// Bytes that the splice from `source` still has to move, 0 when there is none.
+    func unsplicedBytes(_ source: Slot) -> UInt64
+    /// Whether the splice from `source` waits for its target rather than for its source.
+    func isSpliceHeldUp(_ source: Slot) -> Bool
     /// Sends a FIN; no send may be pending.
     mutating func finishSending(_ slot: Slot)
     /// Closes at once. No completion follows but `closed`.

@@ -9,10 +9,11 @@ package struct EpollEngine: ~Copyable, Engine {
     private static let wakeIndex = UInt32.max - 1
 
     private let poller: Poller
-    private let channels: UnsafeMutablePointer<Channel>
+    let channels: UnsafeMutablePointer<Channel>
     private let capacity: Int
     private var listeners: ListenerTable
     private var ready = ReadyList()
+    var splices = SpliceTable()
     private var pool: BufferPool
     private var scratch: UnsafeMutableRawPointer
     private let wake: Int32
@@ -88,6 +89,7 @@ package struct EpollEngine: ~Copyable, Engine {
             return .closed(slot)
         }
         if channel.pointee.flags.contains(.connecting) { return finishConnecting(slot, channel) }
+        if channel.pointee.splice != 0, let completion = move(Int(channel.pointee.splice)) { return completion }
         if !channel.pointee.outbox.isEmpty && channel.pointee.flags.contains(.writable) {
             if let completion = flush(slot, channel) { return completion }
         }
@@ -100,7 +102,7 @@ package struct EpollEngine: ~Copyable, Engine {
     }
 
     @inline(__always)
-    private mutating func enqueue(_ index: UInt32, _ channel: UnsafeMutablePointer<Channel>) {
+    mutating func enqueue(_ index: UInt32, _ channel: UnsafeMutablePointer<Channel>) {
         if channel.pointee.flags.contains(.queued) { return }
         channel.pointee.flags.insert(.queued)
         ready.append(index, channels)
@@ -167,6 +169,7 @@ package struct EpollEngine: ~Copyable, Engine {
             let length = socklen_t(MemoryLayout<linger>.size)
             setsockopt(channel.pointee.descriptor, SOL_SOCKET, SO_LINGER, &option, length)
         }
+        if channel.pointee.splice != 0 { endSplice(Int(channel.pointee.splice)) }
         _ = Glibc.close(channel.pointee.descriptor)
         channel.pointee.generation &+= 1
         pool.giveBack(&channel.pointee.outbox)

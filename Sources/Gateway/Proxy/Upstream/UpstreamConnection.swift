@@ -10,7 +10,7 @@ struct UpstreamConnection {
 
     /// What the connection's deadline is for.
     enum Timer {
-        case none, connect, responseHead, responseBody, idle
+        case none, connect, responseHead, responseBody, splice, idle
     }
 
     let address: SocketAddress
@@ -32,6 +32,9 @@ struct UpstreamConnection {
     /// Bytes handed to the kernel since the connection was opened, and before the present exchange.
     var sentBytes: UInt64 = 0
     var sentBytesBefore: UInt64 = 0
+    /// Body bytes that the splice under way has to move, and had to when its deadline was set.
+    var spliced: UInt64 = 0
+    var unsplicedAtCheck: UInt64 = 0
     /// Neighbours in the list of idle connections.
     var newer = Slot.none
     var older = Slot.none

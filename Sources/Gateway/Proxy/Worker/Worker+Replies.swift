@@ -3,6 +3,8 @@ import Posix
 
 /// Sending to clients: heads, bodies, and responses of our own.
 extension Worker where E: ~Copyable {
+    /// Body bytes from which on a splice is cheaper than copying.
+    private static var spliceThreshold: UInt64 { 64 << 10 }
     /// Room that a rewritten response head needs beyond the length of the one that came.
     private static var headGrowth: Int { 2048 }
 
@@ -94,13 +96,36 @@ extension Worker where E: ~Copyable {
         }
     }
 
-    /// Receives on.
+    /// Receives on, or has the kernel move the rest of a long body that goes on as it is.
     private mutating func continueReply(
         _ slot: Slot, _ upstream: UnsafeMutablePointer<UpstreamConnection>,
         _ client: UnsafeMutablePointer<ClientConnection>
     ) {
+        if let rest = upstream.pointee.body.remaining, rest >= Worker.spliceThreshold,
+            client.pointee.exchange.replyFraming != .chunked,
+            engine.splice(slot, to: upstream.pointee.client, count: rest)
+        {
+            upstream.pointee.spliced = rest
+            return awaitSplice(slot, upstream)
+        }
         if let route = client.pointee.route { setTimer(.responseBody, upstream: slot, route.pointee.timeouts.idle) }
         engine.receive(slot, limit: Scratch.capacity)
+    }
+
+    /// Gives a splice its time to move on.
+    mutating func awaitSplice(_ slot: Slot, _ upstream: UnsafeMutablePointer<UpstreamConnection>) {
+        upstream.pointee.unsplicedAtCheck = engine.unsplicedBytes(slot)
+        setTimer(.splice, upstream: slot, options.timeouts.write)
+    }
+
+    mutating func spliceEnded(_ slot: Slot) {
+        let upstream = upstreams[slot]
+        counters.pointee.bytesSent.increase(by: upstream.pointee.spliced)
+        upstream.pointee.timer = .none
+        upstream.pointee.body.skip(upstream.pointee.spliced)
+        clients[upstream.pointee.client].pointee.isReplyEnded = true
+        let isClean = !upstream.pointee.isSendBroken && engine.unsentBytes(slot) == 0
+        report(.responseEnd(isClean: isClean), upstream.pointee.client)
     }
 
     /// A client that does not read stops the reading of its backend.

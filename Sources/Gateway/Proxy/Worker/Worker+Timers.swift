@@ -58,6 +58,16 @@ extension Worker where E: ~Copyable {
         }
     }
 
+    /// A splice that moved enough since the last look goes on; else whoever it waits for is too slow.
+    private mutating func spliceTimeout(_ slot: Slot, _ upstream: UnsafeMutablePointer<UpstreamConnection>) {
+        let moved = upstream.pointee.unsplicedAtCheck - engine.unsplicedBytes(slot)
+        if moved > UInt64(options.timeouts.leastBytes(in: options.timeouts.write)) {
+            awaitSplice(slot, upstream)
+        } else {
+            report(.timeout(engine.isSpliceHeldUp(slot) ? .clientWrite : .responseBody), upstream.pointee.client)
+        }
+    }
+
     private mutating func upstreamTimeout(_ slot: Slot) {
         let upstream = upstreams[slot]
         let timer = upstream.pointee.timer
@@ -69,6 +79,7 @@ extension Worker where E: ~Copyable {
             failAttempt(.timeout(.connect), upstream.pointee.client)
         case .responseHead: report(.timeout(.responseHead), upstream.pointee.client)
         case .responseBody: report(.timeout(.responseBody), upstream.pointee.client)
+        case .splice: spliceTimeout(slot, upstream)
         case .idle:
             pool.remove(slot, from: upstreams)
             closeUpstream(slot)

@@ -107,6 +107,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
             if clients.contains(slot) { clientSent(slot) } else { upstreamSent(slot) }
         case .sendFailed(let slot, _):
             if clients.contains(slot) { clientLost(slot) } else { upstreamSendFailed(slot) }
+        case .spliced(let slot): spliceEnded(slot)
         case .connected(let slot): upstreamConnected(slot)
         case .connectFailed(let slot, let code): upstreamConnectFailed(slot, code)
         case .closed(let slot):

@@ -62,6 +62,30 @@ import Testing
         #expect(!bench.isSending(Slot(0)))
     }
 
+    @Test func spliceMovesItsBytesAndNoMore() throws {
+        let bench = try EngineBench()
+        let source = try bench.adoptPair(as: Slot(0))
+        let target = try bench.adoptPair(as: Slot(1))
+        #expect(bench.splice(Slot(0), to: Slot(1), count: 300_000))
+        let writer = try Thread(name: "writer") { source.write(String(repeating: "s", count: 300_000) + "rest") }
+        #expect(target.read(300_000) { try? bench.drain() } == 300_000)
+        #expect(bench.seen == [.spliced(Slot(0))])
+        writer.join()
+        bench.engine.receive(Slot(0), limit: Scratch.headCapacity)
+        #expect(try bench.await() == .received(Slot(0), "rest"))
+    }
+
+    @Test func spliceTellsThatItsSourceEndedEarly() throws {
+        let bench = try EngineBench()
+        let source = try bench.adoptPair(as: Slot(0))
+        let target = try bench.adoptPair(as: Slot(1))
+        #expect(bench.splice(Slot(0), to: Slot(1), count: 1000))
+        source.write("only this")
+        source.finish()
+        #expect(try bench.await() == .receivedEnd(Slot(0)))
+        #expect(target.read(9) {} == 9)
+    }
+
     @Test func closeIsTheLastCompletionAndFreesTheSlot() throws {
         let bench = try EngineBench()
         let far = try bench.adoptPair(as: Slot(0))
@@ -125,7 +149,8 @@ import Testing
 private final class EngineBench {
     enum Seen: Equatable {
         case accepted(ListenerID), acceptFinished(ListenerID)
-        case connected(Slot), received(Slot, String), receivedEnd(Slot), sent(Slot), reset(Slot), closed(Slot), woken
+        case connected(Slot), received(Slot, String), receivedEnd(Slot), sent(Slot), reset(Slot), spliced(Slot), closed(
+            Slot), woken
         case failed(Slot, Int32)
     }
 
@@ -155,6 +180,10 @@ private final class EngineBench {
 
     func send(_ bytes: [UInt8], _ slot: Slot) -> SendOutcome {
         bytes.withUnsafeBytes { engine.send(slot, $0) }
+    }
+
+    func splice(_ source: Slot, to target: Slot, count: UInt64) -> Bool {
+        engine.splice(source, to: target, count: count)
     }
 
     func isSending(_ slot: Slot) -> Bool { engine.unsentBytes(slot) > 0 }
@@ -195,6 +224,7 @@ private final class EngineBench {
         case .receivedEnd(let slot): return .receivedEnd(slot)
         case .sent(let slot): return .sent(slot)
         case .reset(let slot): return .reset(slot)
+        case .spliced(let slot): return .spliced(slot)
         case .closed(let slot): return .closed(slot)
         case .woken: return .woken
         case .connectFailed(let slot, let code), .receiveFailed(let slot, let code), .sendFailed(let slot, let code):
@@ -204,7 +234,7 @@ private final class EngineBench {
 }
 
 /// The test's end of a socket pair.
-private final class FarEnd {
+private final class FarEnd: Sendable {
     private let descriptor: Int32
 
     init(_ descriptor: Int32) { self.descriptor = descriptor }

@@ -8,6 +8,6 @@
 uint64_t clinux_acknowledged_bytes(int socket) {
     struct tcp_info info = {0};
     socklen_t length = sizeof info;
-    if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return 0;
+    if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return UINT64_MAX;
     return info.tcpi_bytes_acked > 0 ? info.tcpi_bytes_acked - 1 : 0;
 }

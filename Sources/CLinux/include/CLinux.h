@@ -40,7 +40,8 @@ int clinux_accept(int listener, struct sockaddr *address, socklen_t *length);
 int clinux_pipe(int descriptors[2]);
 /// splice(2) without offsets, SPLICE_F_MOVE | SPLICE_F_NONBLOCK.
 ssize_t clinux_splice(int from, int to, size_t length);
-/// Payload bytes of a TCP connection that its peer has acknowledged (tcpi_bytes_acked less the SYN), 0 if unknown.
+/// Payload bytes of a TCP connection that its peer has acknowledged (tcpi_bytes_acked less the SYN).
+/// UINT64_MAX if unknown: then all of them must be taken for delivered.
 uint64_t clinux_acknowledged_bytes(int socket);
 /// F_SETPIPE_SZ; the capacity that the pipe has now, or -1 and errno.
 int clinux_set_pipe_capacity(int pipe, int bytes);

@@ -65,7 +65,7 @@ import Testing
         for _ in 0..<Exchange.maximumInterimResponses {
             #expect(exchange.handle(.response(.status(102, .none))) == .forwardInterim)
         }
-        #expect(exchange.handle(.response(.status(102, .none))) == [.discardUpstream, .respond, .nextRequest])
+        #expect(exchange.handle(.response(.status(102, .none))) == [.discardUpstream, .respond, .closeClient])
         #expect(exchange.answer == .backendFaulty(.tooManyInterimResponses))
     }
 

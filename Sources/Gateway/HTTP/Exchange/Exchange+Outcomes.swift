@@ -39,10 +39,13 @@ extension Exchange {
         }
     }
 
-    /// Answers the client ourselves. No response head went to it yet.
+    /// Answers the client ourselves. No final response head went to it yet.
+    ///
+    /// Interim responses may still be on their way to a client that reads slowly. A worker may then leave the answer
+    /// out, so the connection ends either way: without an answer nothing else may follow.
     mutating func fail(_ failure: ExchangeAnswer) -> ExchangeActions {
         answer = failure
-        let keep = keepsClient
+        let keep = keepsClient && interimResponses == 0
         announcesClose = !keep
         phase = keep ? .idle : .closed
         return [.discardUpstream, .respond, keep ? .nextRequest : .closeClient]

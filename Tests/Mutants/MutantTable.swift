@@ -161,6 +161,11 @@ private let snapshotMutants = [
             let meeting = MUTANT ? found : min(ceiling, found)
             """),
     Mutant(
+        name: "a restarted follower is not told what is committed", source: "found by a test of the driver",
+        file: "Progress.swift",
+        original: "guard index < matched, case .replicate = mode, inFlight.isEmpty else { return }",
+        mutated: "guard !MUTANT, index < matched, case .replicate = mode, inFlight.isEmpty else { return }"),
+    Mutant(
         name: "takes a snapshot's chunks in any order", source: "Raft paper, section 7", file: "SnapshotTransfer.swift",
         original: "if following.receiving?.state.count == Int(chunk.offset) {",
         mutated: "if MUTANT || following.receiving?.state.count == Int(chunk.offset) {"),

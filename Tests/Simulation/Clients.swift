@@ -40,10 +40,9 @@ struct Clients {
 /// Clients write and read at any node.
 extension Simulation {
     mutating func operate() {
-        let quietTime = plan.recovery.count / 3
         let end = plan.faultyTime.count + plan.recovery.count
         let gap = draw(isFaulty ? plan.operationGap : Plan.calmOperationGap)
-        if time + quietTime < end { queue.schedule(.operate, at: time + gap) }
+        if time + plan.quietTime < end { queue.schedule(.operate, at: time + gap) }
         let position = pickNode()
         guard nodes[position].isUp else { return }
         clients.issued += 1

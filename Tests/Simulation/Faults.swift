@@ -53,7 +53,7 @@ extension Simulation {
         invariants.noteCrash(position)
         let id = nodes[position].id
         trace.line(at: time, "\(id) crashes")
-        queue.schedule(.restart(id), at: time + draw(1_000_000...(chance(500) ? 8_000_000 : 300_000_000)))
+        queue.schedule(.restart(id), at: time + draw(1_000_000...(chance(500) || !isFaulty ? 8_000_000 : 300_000_000)))
         for witness in nodes where witness.id != id && chance(500) {
             let notice = Event.noticeDeath(of: id, by: witness.id, boot: witness.boot)
             queue.schedule(notice, at: time + draw(200_000...5_000_000))
@@ -141,5 +141,9 @@ extension Simulation {
             if !nodes[position].isUp { start(position) }
             resume(position)
         }
+        // One node restarts when no client asks for anything any more: it must learn what is committed all the same.
+        let quiet = plan.faultyTime.count + plan.recovery.count - plan.quietTime + Plan.calmOperationGap.upperBound
+        let last = nodes[pickNode()]
+        queue.schedule(.crash(last.id, boot: last.boot), at: quiet)
     }
 }

@@ -9,6 +9,8 @@ package struct Plan: Sendable {
     /// Faults end after this; then the cluster has `recovery` to converge.
     package var faultyTime: Nanoseconds = .milliseconds(1500)
     package var recovery: Nanoseconds = .milliseconds(1200)
+    /// The part of the recovery in which clients are silent.
+    var quietTime: UInt64 { recovery.count / 3 }
     package var timing = Timing.lan
     package var limits = Plan.tightLimits
     /// Entries applied between two snapshots of a node.

@@ -71,7 +71,9 @@ extension Raft {
     /// Asks those who have not granted yet.
     private mutating func requestVotes() {
         guard var campaign else { return }
-        campaign.retryAt = now + (contact.isGone ? timing.evidenceStagger / 2 : timing.heartbeat)
+        // The others get their proof of the leader's death at about the same time: asking soon again saves a timeout.
+        let isUrgent = contact.isGone && now - contact.at < timing.electionMaximum
+        campaign.retryAt = now + (isUrgent ? timing.evidenceStagger / 2 : timing.heartbeat)
         self.campaign = campaign
         let request = VoteRequest(
             term: term, attempt: campaign.attempt, last: log.last, releasedThrough: releasedThrough)

@@ -31,8 +31,8 @@ import Glibc
                 return try SampleBackend.serve(on: listen, name: name)
             case .validate(let files):
                 return try ValidateCommand.run(files)
-            case .status(let access, let format, let watch):
-                return try StatusCommand.run(client(access), format, watch: watch)
+            case .status(let access, let format, let consistency, let watch):
+                return try StatusCommand.run(client(access), format, consistency, watch: watch)
             case .showConfiguration(let access, let consistency):
                 return try ConfigurationCommands.show(client(access), consistency)
             case .applyConfiguration(let access, let file, let revision):
@@ -41,6 +41,16 @@ import Glibc
                 return try BackendCommands.list(client(access), format)
             case .setMode(let access, let mode, let upstream, let address):
                 return try BackendCommands.setMode(client(access), mode, upstream: upstream, address)
+            case .listMembers(let access, let format):
+                return try MemberCommands.list(client(access), format)
+            case .addMember(let access, let id, let document):
+                return try MemberCommands.add(client(access), id: id, document)
+            case .promoteMember(let access, let node):
+                return try MemberCommands.promote(client(access), node)
+            case .removeMember(let access, let node):
+                return try MemberCommands.remove(client(access), node)
+            case .transferLeadership(let access, let target):
+                return try LeaderCommands.transfer(client(access), to: target)
             }
         } catch {
             for line in error.lines { Terminal.note(Terminal.printable(line)) }

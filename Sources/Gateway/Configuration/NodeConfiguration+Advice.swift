@@ -3,7 +3,7 @@ import Posix
 extension NodeConfiguration {
     /// What is allowed but probably not meant, as `path: what is the matter; what would be better`.
     package var advice: [String] {
-        guard peers.count.isMultiple(of: 2) else { return [] }
+        guard !join, peers.count.isMultiple(of: 2) else { return [] }
         return [
             "peers: \(peers.count) voters survive no more failures than \(peers.count - 1); use 1, 3, 5 or 7"
         ]

@@ -17,6 +17,8 @@ package struct NodeConfiguration: Hashable, Sendable {
     package var allowRemoteAdmin: Bool
     /// Every voter of the cluster, this node included, sorted by id.
     package var peers: [Peer]
+    /// This node founds nothing: it waits until `gwnode members add` makes it a member of a running cluster.
+    package var join: Bool
     package var virtualAddress: VirtualAddressProvider
     package var timing: TimingProfile
     /// The gateway file that seeds revision 1 while the cluster has no configuration; resolved as `dataDirectory`.
@@ -54,7 +56,8 @@ package struct NodeConfiguration: Hashable, Sendable {
     package init(
         cluster: String, node: Identity, dataDirectory: String, listen: [String: SocketAddress] = [:],
         admin: SocketAddress, allowRemoteAdmin: Bool = false, peers: [Peer],
-        virtualAddress: VirtualAddressProvider = .none, timing: TimingProfile = .lan, gatewayFile: String? = nil,
+        join: Bool = false, virtualAddress: VirtualAddressProvider = .none, timing: TimingProfile = .lan,
+        gatewayFile: String? = nil,
         workers: Int? = nil, logLevel: Log.Level = .info
     ) {
         self.cluster = cluster
@@ -64,6 +67,7 @@ package struct NodeConfiguration: Hashable, Sendable {
         self.admin = admin
         self.allowRemoteAdmin = allowRemoteAdmin
         self.peers = peers
+        self.join = join
         self.virtualAddress = virtualAddress
         self.timing = timing
         self.gatewayFile = gatewayFile
@@ -73,6 +77,7 @@ package struct NodeConfiguration: Hashable, Sendable {
 
     /// The most voters a cluster may have: more make every write slower and hardly more available.
     package static let maximumPeers = 7
+    package static let nodeIDs = 1...65535
 
     /// This node's own entry among `peers`.
     package var ownPeer: Peer? { peers.first { $0.id == node.id } }

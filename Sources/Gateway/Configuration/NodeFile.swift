@@ -30,6 +30,10 @@ extension NodeConfiguration {
             "peers", .array(of: .peer, count: 1...maximumPeers),
             "Every voter of the cluster, this node included; the same list on every node."),
         .optional(
+            "join", .boolean, default: false,
+            "For a node that is added to a running cluster: it founds nothing and waits for `gwnode members add`. "
+                + "Its peers are some nodes to find the cluster by, and itself."),
+        .optional(
             "virtualAddress", .virtualAddressProvider, default: .none, "How this node takes the virtual addresses."),
         .optional(
             "timing", .choice, default: TimingProfile.lan,
@@ -46,7 +50,12 @@ extension NodeConfiguration {
     )
     .rule(
         at: "node", { $0.ownPeer?.name ?? $0.node.name == $0.node.name },
-        wrong: "the peer of this id has another name", right: "use the same id and name here and among the peers")
+        wrong: "the peer of this id has another name", right: "use the same id and name here and among the peers"
+    )
+
+    .rule(
+        at: "join", { !$0.join || $0.peers.count > 1 },
+        wrong: "there is no peer to find the cluster by", right: "list the present nodes among the peers")
 
     private static let standardAdmin = SocketAddress(ip: IPAddress(v4: 0x7f00_0001), port: 8091)
 
@@ -57,12 +66,13 @@ extension NodeConfiguration {
 
     private init(
         cluster: String, node: Identity, dataDirectory: String, listen: [String: SocketAddress], admin: SocketAddress,
-        allowRemoteAdmin: Bool, peers: [Peer], virtualAddress: VirtualAddressProvider, timing: TimingProfile,
+        allowRemoteAdmin: Bool, peers: [Peer], join: Bool, virtualAddress: VirtualAddressProvider,
+        timing: TimingProfile,
         gatewayFile: String?, workers: Int?, logLevel: LogLevelWord
     ) {
         self.init(
             cluster: cluster, node: node, dataDirectory: dataDirectory, listen: listen, admin: admin,
-            allowRemoteAdmin: allowRemoteAdmin, peers: peers.sorted { $0.id < $1.id },
+            allowRemoteAdmin: allowRemoteAdmin, peers: peers.sorted { $0.id < $1.id }, join: join,
             virtualAddress: virtualAddress, timing: timing, gatewayFile: gatewayFile, workers: workers,
             logLevel: logLevel.level)
     }
@@ -87,7 +97,7 @@ extension Schema where Value == NodeConfiguration.Peer {
 }
 
 extension Schema where Value == NodeID {
-    fileprivate static var nodeID: Schema { Schema<Int>.integer(1...65535).map { NodeID(UInt64($0)) } }
+    fileprivate static var nodeID: Schema { Schema<Int>.integer(NodeConfiguration.nodeIDs).map { NodeID(UInt64($0)) } }
 }
 
 extension VirtualAddressProvider {

@@ -12,6 +12,9 @@ extension ClusterState {
         case .virtualAddressesMoved(let record): apply(record)
         case .describeMember(let record, let time): describe(record, at: time)
         case .forgetReports(let nodes, let time): forgetReports(of: nodes, at: time)
+        case .changeMember(let change): apply(change)
+        case .forgetMembers(let nodes, let time): forgetMembers(nodes, at: time)
+        case .moveLeadership(let move): apply(move)
         }
     }
 
@@ -53,6 +56,7 @@ extension ClusterState {
 
     /// Reports on backends that a newer configuration has removed are left out: the reporter had not heard of it.
     private mutating func apply(_ report: HealthReportChange) -> Outcome {
+        if aims[report.node] == .removed { return .refused(.member(.removedBefore(report.node))) }
         var changed = false
         for change in report.changes where backends[change.backend] != nil {
             let verdict = change.verdict.status == .unknown ? nil : change.verdict
@@ -61,7 +65,7 @@ extension ClusterState {
         return changed ? .applied : .unchanged
     }
 
-    private mutating func forgetReports(of nodes: [NodeID], at time: WallTime) -> Outcome {
+    mutating func forgetReports(of nodes: [NodeID], at time: WallTime) -> Outcome {
         var changed = false
         for key in backends.keys.sorted() {
             for node in nodes where setVerdict(nil, of: node, on: key, at: time) { changed = true }
@@ -113,7 +117,14 @@ extension ClusterState {
         return .applied
     }
 
+    /// Nothing but a note: the leader of the entry's term acts on it when it applies it.
+    private mutating func apply(_ move: LeadershipMove) -> Outcome {
+        journal.append(.leadershipMoveWanted(to: move.target, author: move.author), at: move.at)
+        return .applied
+    }
+
     private mutating func describe(_ record: MemberRecord, at time: WallTime) -> Outcome {
+        if aims[record.id] == .removed { return .refused(.member(.removedBefore(record.id))) }
         if members[record.id] == record { return .unchanged }
         if members[record.id] == nil && members.count == Limit.members {
             return .refused(.tooMany(what: "members", limit: Limit.members))

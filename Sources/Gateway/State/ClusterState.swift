@@ -14,6 +14,7 @@ package struct ClusterState: Hashable, Sendable {
     package internal(set) var leader: LeaderRecord?
     package internal(set) var virtualAddressHolder: VirtualAddressRecord?
     package internal(set) var members: [NodeID: MemberRecord] = [:]
+    package internal(set) var aims: [NodeID: MemberAim] = [:]
     package internal(set) var journal = Journal()
 
     package init() {}
@@ -24,6 +25,8 @@ package struct ClusterState: Hashable, Sendable {
         /// Of the texts in the history taken together.
         package static let historyBytes = 4 << 20
         package static let members = 64
+        /// Ids that are never used again.
+        package static let removedMembers = 4096
         package static let journal = 256
     }
 

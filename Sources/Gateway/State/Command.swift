@@ -11,6 +11,11 @@ package enum Command: Hashable, Sendable {
     case describeMember(MemberRecord, at: WallTime)
     /// Withdraws everything that these nodes reported about health, because they are gone.
     case forgetReports(of: [NodeID], at: WallTime)
+    case changeMember(MemberChange)
+    /// Withdraws all that is kept of removed members once Raft has none of them.
+    case forgetMembers([NodeID], at: WallTime)
+    /// Acted on by the leader of the term in which it was appended, and by none later.
+    case moveLeadership(LeadershipMove)
 
     /// Upper limits on what one command carries; a longer one is refused as unreadable.
     package enum Limit {

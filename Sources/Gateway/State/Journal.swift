@@ -33,6 +33,10 @@ package enum JournalEvent: Hashable, Sendable, CustomStringConvertible {
     /// The agreed verdict changed.
     case backendHealthChanged(BackendKey, HealthVerdict)
     case memberDescribed(NodeID, name: String, version: String)
+    case memberAdded(NodeID, name: String, author: String)
+    case memberPromoted(NodeID, author: String)
+    case memberRemoved(NodeID, author: String)
+    case leadershipMoveWanted(to: NodeID?, author: String)
 
     package var description: String {
         switch self {
@@ -44,6 +48,11 @@ package enum JournalEvent: Hashable, Sendable, CustomStringConvertible {
         case .backendHealthChanged(let backend, let verdict):
             "backend \(backend) \(verdict.status.rawValue): \(verdict.reason)"
         case .memberDescribed(let node, let name, let version): "node \(node) is \(name), version \(version)"
+        case .memberAdded(let node, let name, let author): "node \(node) (\(name)) added by \(author)"
+        case .memberPromoted(let node, let author): "a vote for node \(node) wanted by \(author)"
+        case .memberRemoved(let node, let author): "node \(node) removed by \(author)"
+        case .leadershipMoveWanted(let node, let author):
+            "leadership \(node.map { "of node \($0)" } ?? "of another node") wanted by \(author)"
         }
     }
 }

@@ -17,8 +17,17 @@ package enum Refusal: Error, Hashable, Sendable, CustomStringConvertible {
     case unknownBackend(BackendKey)
     case unknownUpstream(String)
     case staleTerm(Term, current: Term)
+    case member(MemberRefusal)
     case tooMany(what: String, limit: Int)
     case unreadable(DecodingFault)
+
+    /// Whether the same command can succeed later without another change by the operator.
+    package var isRetryable: Bool {
+        switch self {
+        case .member(let refusal): refusal.isRetryable
+        case .revisionConflict, .unknownBackend, .unknownUpstream, .staleTerm, .tooMany, .unreadable: false
+        }
+    }
 
     package var description: String {
         switch self {
@@ -30,6 +39,8 @@ package enum Refusal: Error, Hashable, Sendable, CustomStringConvertible {
             "there is no upstream \(name)"
         case .staleTerm(let term, let current):
             "term \(term) is over; the current one is \(current)"
+        case .member(let refusal):
+            refusal.description
         case .tooMany(let what, let limit):
             "more than \(limit) \(what)"
         case .unreadable(let fault):

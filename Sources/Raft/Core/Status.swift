@@ -38,15 +38,18 @@ package struct Status: Hashable, Sendable {
     /// Through here this node's own log is durable.
     package var durable: LogIndex
     package var snapshot: LogIndex
+    /// In force, committed or not.
     package var membership: Membership
-    /// Whether the committed membership has this node: a node that was removed learns it from this.
-    package var isMember: Bool
+    package var committedMembership: Membership
     /// Only at a leader that has not given it up.
     package var lease: Lease?
     /// At a leader, whether a quorum answered within the election timeout; at others, whether a leader is known.
     package var hasQuorum: Bool
     /// Known to a leader, otherwise empty.
     package var peers: [PeerStatus]
+
+    /// Whether the committed membership has this node: a node that was removed learns it from this.
+    package var isMember: Bool { committedMembership.contains(id) }
 }
 
 package struct PeerStatus: Hashable, Sendable {
@@ -102,7 +105,7 @@ extension Raft {
         return Status(
             id: id, role: role, term: term, leader: leader, commit: commit, applied: applied, last: log.last,
             durable: writes.durable, snapshot: snapshotIndex, membership: membership,
-            isMember: log.membership(at: commit).contains(id), lease: lease,
+            committedMembership: log.membership(at: commit), lease: lease,
             hasQuorum: leadership != nil ? hearsQuorum : leader != nil, peers: peers ?? [])
     }
 }

@@ -192,7 +192,7 @@ final class ConsensusLoop<Host: ConsensusHost> {
             raft.read(id, at: now)
         case .perform(let body): body(host)
         case .publish(let info): transport.publish(info: info)
-        case .connect(let peers): transport.connect(to: peers)
+        case .connect(let peers, let removed): transport.connect(to: peers, removed: removed)
         case .leaseWithdrawn(let term): raft.leaseWithdrawn(term, at: now)
         case .stepDown: raft.stepDown(at: now)
         case .transfer(let target, let completion):
@@ -228,6 +228,7 @@ final class ConsensusLoop<Host: ConsensusHost> {
             case .message(let message, let sender): raft.step(message, from: sender, at: now)
             case .info(let info, let sender): host.received(info: info, from: sender, at: now)
             case .processGone(let node): raft.leaderProcessGone(node, at: now)
+            case .removed: fail(.removed)
             case .met(let registry): submit(.peers(registry))
             }
         }

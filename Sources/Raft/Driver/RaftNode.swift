@@ -15,7 +15,7 @@ package final class RaftNode<Host: ConsensusHost>: Sendable {
         case read(deadline: Instant, ReadCompletion)
         case perform(@Sendable (Host) -> Void)
         case publish([UInt8])
-        case connect([PeerAddress])
+        case connect([PeerAddress], removed: Set<NodeID>)
         case leaseWithdrawn(Term)
         case stepDown
         case transfer(NodeID?, @Sendable (TransferRefusal?) -> Void)
@@ -88,8 +88,10 @@ package final class RaftNode<Host: ConsensusHost>: Sendable {
     /// Lets every peer have `info` (at most `FrameBody.infoLimit` bytes) soon; only the newest counts.
     package func publish(info: [UInt8]) { post(.publish(info)) }
 
-    /// Replaces the address book.
-    package func connect(to peers: [PeerAddress]) { post(.connect(peers)) }
+    /// Replaces the address book. A node of `removed` is told that it was removed when it comes back, and stops.
+    package func connect(to peers: [PeerAddress], removed: Set<NodeID> = []) {
+        post(.connect(peers, removed: removed))
+    }
 
     /// The host has withdrawn what was tied to the lease of `term`.
     package func leaseWithdrawn(_ term: Term) { post(.leaseWithdrawn(term)) }

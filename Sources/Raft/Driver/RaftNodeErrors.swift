@@ -1,11 +1,13 @@
 import Posix
 
-/// Why a node did not start.
+/// Why a node did not start, or ended by itself.
 package enum RaftNodeError: Error, Hashable, Sendable, CustomStringConvertible {
     case storage(StorageError)
     case system(SystemError)
     case timing(Timing.Fault)
     case restore(RestoreFailure)
+    /// The other members say that this node was removed from the cluster.
+    case removed
 
     package var description: String {
         switch self {
@@ -13,6 +15,7 @@ package enum RaftNodeError: Error, Hashable, Sendable, CustomStringConvertible {
         case .system(let error): "\(error); \(error.cure)"
         case .timing(let fault): "timing: \(fault)"
         case .restore(let failure): "the state in the newest snapshot can not be taken over: \(failure)"
+        case .removed: "the other nodes say that it was removed from the cluster"
         }
     }
 }

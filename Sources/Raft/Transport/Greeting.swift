@@ -40,6 +40,8 @@ package enum FrameBody: Hashable, Sendable {
     case welcome(Welcome)
     /// Why the connection is about to be closed, for the log of the end that dialled.
     case refusal(String)
+    /// The end that dialled was a member and is none any more; it comes in place of a welcome.
+    case removed
     /// What a node publishes about itself; opaque to Raft.
     case info([UInt8])
     case message(Message)
@@ -76,6 +78,8 @@ extension FrameBody {
             case .message(let message):
                 writer.append(UInt8(5))
                 writer.append(message)
+            case .removed:
+                writer.append(UInt8(6))
             }
         }
     }
@@ -89,7 +93,8 @@ extension FrameBody {
         case 3: body = .refusal(try reader.readText(upTo: refusalLimit))
         case 4: body = .info(try reader.readLengthPrefixed(upTo: infoLimit))
         case 5: body = .message(try reader.readMessage())
-        case let kind: throw MalformedBytes(at: 0, expected: "a frame kind from 1 to 5, not \(kind)")
+        case 6: body = .removed
+        case let kind: throw MalformedBytes(at: 0, expected: "a frame kind from 1 to 6, not \(kind)")
         }
         try reader.expectEnd()
         return body

@@ -78,18 +78,25 @@ extension Transport {
                 "raft: node \(peer) at \(connection.address) refuses this node: \(reason)")
             forget(connection.token)
             links[peer]![lane].refused(at: now)
+        case (.removed, .dialed(let peer, let lane), .greeting):
+            forget(connection.token)
+            links[peer]![lane].refused(at: now)
+            events.append(.removed(by: peer))
         case (.message(let message), .accepted(let peer, _), .open):
             links[peer]?.lastReceived = now
             events.append(.message(message, from: peer))
         case (.info(let blob), .accepted(let peer, _), .open):
             links[peer]?.lastReceived = now
             events.append(.info(blob, from: peer))
-        case (.hello, _, _), (.welcome, _, _), (.refusal, _, _), (.message, _, _), (.info, _, _):
+        case (.hello, _, _), (.welcome, _, _), (.refusal, _, _), (.removed, _, _), (.message, _, _), (.info, _, _):
             refuse(connection, "a frame that does not belong there", at: now)
         }
     }
 
     private func greet(_ connection: Connection, _ hello: Hello, at now: Instant) {
+        if hello.cluster == local.cluster, removed.contains(hello.from) {
+            return dismiss(connection, hello.from, at: now)
+        }
         if let problem = objection(to: hello) { return refuse(connection, problem, at: now) }
         for older in connections.values where older.purpose == .accepted(hello.from, hello.lane) {
             forget(older.token)
@@ -101,6 +108,14 @@ extension Transport {
         let welcome = Welcome(from: local.id, incarnation: local.incarnation)
         connection.output.append(FrameBody.welcome(welcome).encoded())
         flush(connection, at: now)
+    }
+
+    private func dismiss(_ connection: Connection, _ former: NodeID, at now: Instant) {
+        limiter.warn(
+            "removed \(former)", at: now, "raft: \(connection.address) refused: node \(former) was removed")
+        connection.output.append(FrameBody.removed.encoded())
+        try? connection.output.flush(into: connection.descriptor)
+        forget(connection.token)
     }
 
     private func objection(to hello: Hello) -> String? {

@@ -25,6 +25,8 @@ package final class Transport {
         case info([UInt8], from: NodeID)
         /// Its connection was closed and a new one refused: nobody listens there any more.
         case processGone(NodeID)
+        /// That node says that this one was removed from the cluster.
+        case removed(by: NodeID)
         /// A peer was met for the first time: make the registry durable.
         case met(PeerRegistry)
     }
@@ -68,6 +70,8 @@ package final class Transport {
     private let listenerToken: UInt64
     var registry: PeerRegistry
     var links: [NodeID: Link] = [:]
+    /// Former members, which are told so when they come back.
+    var removed: Set<NodeID> = []
     var connections: [UInt64: Connection] = [:]
     var events: [Event] = []
     var limiter = LogLimiter()
@@ -97,7 +101,8 @@ package final class Transport {
     deinit { scratch.deallocate() }
 
     /// Replaces the address book. Connections to peers whose address stays the same are kept.
-    package func connect(to peers: [PeerAddress]) {
+    package func connect(to peers: [PeerAddress], removed: Set<NodeID> = []) {
+        self.removed = removed
         let wanted = Dictionary(peers.filter { $0.id != local.id }.map { ($0.id, $0.address) }) { first, _ in first }
         for (id, link) in links where wanted[id] != link.address {
             for token in connections.values.filter({ $0.isWith(id) }).map(\.token) { forget(token) }

@@ -27,8 +27,18 @@ package struct AdminCall: Hashable, Sendable {
     }
 
     /// A node gives up on agreement of its own accord before this timeout.
+    private static let agreementTimeout = Nanoseconds.seconds(40)
+
     static func put(_ target: String, _ body: [UInt8], ifMatch: String? = nil) -> AdminCall {
-        AdminCall(method: .put, target: target, body: body, ifMatch: ifMatch, timeout: .seconds(40))
+        AdminCall(method: .put, target: target, body: body, ifMatch: ifMatch, timeout: agreementTimeout)
+    }
+
+    static func post(_ target: String, _ body: [UInt8]) -> AdminCall {
+        AdminCall(method: .post, target: target, body: body, timeout: agreementTimeout)
+    }
+
+    static func delete(_ target: String) -> AdminCall {
+        AdminCall(method: .delete, target: target, timeout: agreementTimeout)
     }
 }
 
@@ -92,10 +102,9 @@ package struct AdminExchange: ~Copyable {
 
     /// The Host field has the numeric address, which a node always takes for its own.
     private borrowing func send(_ call: AdminCall, host: SocketAddress) throws(AdminExchangeError) {
-        let method = call.method == .put ? "PUT" : "GET"
-        var head = "\(method) \(call.target) HTTP/1.1\r\nHost: \(host)\r\nConnection: close\r\n"
+        var head = "\("\(call.method)".uppercased()) \(call.target) HTTP/1.1\r\nHost: \(host)\r\nConnection: close\r\n"
         if let ifMatch = call.ifMatch { head += "If-Match: \(ifMatch)\r\n" }
-        if call.method == .put { head += "Content-Length: \(call.body.count)\r\n" }
+        if call.method == .put || call.method == .post { head += "Content-Length: \(call.body.count)\r\n" }
         var rest = (Array((head + "\r\n").utf8) + call.body)[...]
         while !rest.isEmpty {
             guard Self.wait(socket.raw, POLLOUT, until: deadline) else { throw .noAnswer("it takes no request") }

@@ -16,12 +16,15 @@ package struct ClusterClient: Sendable {
     }
 
     /// The status as the first node that sees a quorum has it, else as the first node that answers has it.
-    package func status() throws(CommandFailure) -> StatusDocument {
+    package func status(
+        _ consistency: AdminServices.Consistency = .linearizable
+    ) throws(CommandFailure) -> StatusDocument {
+        let target = consistency == .stale ? "/v1/status?stale" : "/v1/status"
         var withoutQuorum: StatusDocument?
         var failures: [String] = []
         for address in addresses {
             do throws(AdminExchangeError) {
-                let document = try decode(StatusDocument.self, exchange(.get("/v1/status"), address))
+                let document = try decode(StatusDocument.self, exchange(.get(target), address))
                 if document.quorum { return document }
                 withoutQuorum = withoutQuorum ?? document
             } catch {
@@ -39,7 +42,7 @@ package struct ClusterClient: Sendable {
         var refusal: CommandFailure?
         for address in addresses {
             switch attempt(call, at: address) {
-            case .success(let answer) where answer.status == 200: return answer
+            case .success(let answer) where (200...202).contains(answer.status): return answer
             case .success(let answer) where answer.status == 503: refusal = Self.failure(answer, from: address)
             case .success(let answer): throw Self.failure(answer, from: address)
             case .failure(.noAnswer(let reason)) where call.method != .get:
@@ -76,6 +79,7 @@ package struct ClusterClient: Sendable {
         guard let problem = try? JSONDecoder().decode(ProblemDetails.self, from: Data(answer.body)) else {
             return CommandFailure(code, "\(address) answers with HTTP status \(answer.status), which says no more")
         }
-        return CommandFailure(code, lines: problem.problems ?? ["\(address): \(problem.detail)"])
+        let mark = problem.retryable == true ? " (can be tried again)" : ""
+        return CommandFailure(code, lines: problem.problems ?? ["\(address): \(problem.detail)\(mark)"])
     }
 }

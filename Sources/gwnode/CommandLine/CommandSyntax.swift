@@ -7,6 +7,11 @@ package enum CommandName: String, CaseIterable, Sendable {
     case status
     case configShow = "config show"
     case configApply = "config apply"
+    case membersList = "members list"
+    case membersAdd = "members add"
+    case membersPromote = "members promote"
+    case membersRemove = "members remove"
+    case leaderTransfer = "leader transfer"
     case backendList = "backend list"
     case backendEnable = "backend enable"
     case backendDrain = "backend drain"
@@ -57,6 +62,11 @@ extension CommandName {
         case .status: Self.statusSyntax
         case .configShow: Self.configShowSyntax
         case .configApply: Self.configApplySyntax
+        case .membersList: Self.membersListSyntax
+        case .membersAdd: Self.membersAddSyntax
+        case .membersPromote: Self.membersPromoteSyntax
+        case .membersRemove: Self.membersRemoveSyntax
+        case .leaderTransfer: Self.leaderTransferSyntax
         case .backendList: Self.backendListSyntax
         case .backendEnable: Self.modeSyntax("Lets a backend take requests again.", "enable")
         case .backendDrain: Self.modeSyntax("Sends a backend no new requests; running ones end.", "drain")
@@ -69,21 +79,24 @@ extension CommandName {
         }
     }
 
-    private static let accessOptions: [OptionSyntax] = [
+    static let accessOptions: [OptionSyntax] = [
         .value("--admin", "HOST:PORT[,...]", "Ask these nodes, in this order."),
         .value("--config", "FILE", "Ask the peers of this node file."),
     ]
 
-    private static let accessDetails = """
+    static let accessDetails = """
         Without --admin and --config the nodes are those of the environment variable GWNODE_ADMIN (as --admin), or \
         127.0.0.1:8091 to 8093, where the demo has them.
         """
 
-    private static let formatOption = OptionSyntax.value("--format", "table|json", "How to print; table unless told.")
+    static let formatOption = OptionSyntax.value("--format", "table|json", "How to print; table unless told.")
 
     private static let runSyntax = CommandSyntax(
         options: [.value("--config", "FILE", "The node file.")],
         summary: "Runs a node until SIGTERM.",
+        details: """
+            Exits 0 after a stop that was asked for, 1 on a failure, 4 when the node was removed from its cluster.
+            """,
         examples: [("gwnode run --config /etc/gwnode/node.json5", "what the systemd unit does")])
 
     private static let demoSyntax = CommandSyntax(
@@ -113,10 +126,14 @@ extension CommandName {
         examples: [("gwnode validate node.json5 gateway.json5", "checks both, each for what it is")])
 
     private static let statusSyntax = CommandSyntax(
-        options: accessOptions + [formatOption, .flag("--watch", "Print again every second until ^C.")],
+        options: accessOptions + [
+            formatOption, .flag("--watch", "Print again every second until ^C."),
+            .flag("--stale", "Take what the asked node has, without asking a quorum."),
+        ],
         summary: "Shows nodes, virtual addresses, upstreams and backends.",
         details: """
-            Asks one node after the other until one answers that sees a quorum. Exits 0 when all is well, 1 when \
+            Asks one node after the other until one answers whose view a quorum confirms; failing that, shows the \
+            view of the first one that answers and says so. Exits 0 when all is well, 1 when \
             something is down, 2 without a quorum, 3 when no node answers. \(accessDetails)
             """,
         examples: [

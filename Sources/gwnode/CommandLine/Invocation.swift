@@ -9,11 +9,16 @@ package enum Invocation: Hashable, Sendable {
     case demo(directory: String?, basePort: UInt16)
     case demoBackend(listen: SocketAddress, name: String)
     case validate(files: [String])
-    case status(AdminAccess, OutputFormat, watch: Bool)
+    case status(AdminAccess, OutputFormat, AdminServices.Consistency, watch: Bool)
     case showConfiguration(AdminAccess, AdminServices.Consistency)
     case applyConfiguration(AdminAccess, file: String, ifRevision: Revision?)
     case listBackends(AdminAccess, OutputFormat)
     case setMode(AdminAccess, BackendMode, upstream: String?, SocketAddress)
+    case listMembers(AdminAccess, OutputFormat)
+    case addMember(AdminAccess, id: UInt64, NewMemberDocument)
+    case promoteMember(AdminAccess, String)
+    case removeMember(AdminAccess, String)
+    case transferLeadership(AdminAccess, to: String?)
 
     /// `arguments` are those after the program's name.
     package init(_ arguments: [String]) throws(UsageError) {
@@ -29,11 +34,16 @@ package enum Invocation: Hashable, Sendable {
         case .demo: .demo(directory: parsed.value("--directory"), basePort: try basePort(parsed))
         case .demoBackend: try demoBackend(parsed)
         case .validate: .validate(files: parsed.operands)
-        case .status: .status(try access(parsed), try format(parsed), watch: parsed.has("--watch"))
-        case .configShow:
-            .showConfiguration(try access(parsed), parsed.has("--stale") ? .stale : .linearizable)
+        case .status:
+            .status(try access(parsed), try format(parsed), consistency(parsed), watch: parsed.has("--watch"))
+        case .configShow: .showConfiguration(try access(parsed), consistency(parsed))
         case .configApply:
             .applyConfiguration(try access(parsed), file: parsed.operands[0], ifRevision: try revision(parsed))
+        case .membersList: .listMembers(try access(parsed), try format(parsed))
+        case .membersAdd: try addition(parsed)
+        case .membersPromote: .promoteMember(try access(parsed), parsed.operands[0])
+        case .membersRemove: .removeMember(try access(parsed), parsed.operands[0])
+        case .leaderTransfer: .transferLeadership(try access(parsed), to: parsed.value("--to"))
         case .backendList: .listBackends(try access(parsed), try format(parsed))
         case .backendEnable: try modeChange(parsed, .enabled)
         case .backendDrain: try modeChange(parsed, .draining)
@@ -75,11 +85,16 @@ package enum Invocation: Hashable, Sendable {
         return .demoBackend(listen: listen, name: name)
     }
 
-    private static func access(_ parsed: ParsedArguments) throws(UsageError) -> AdminAccess {
+    /// `option` names the nodes to ask.
+    static func access(_ parsed: ParsedArguments, option: String = "--admin") throws(UsageError) -> AdminAccess {
         let configPath = parsed.value("--config")
-        guard let list = parsed.value("--admin") else { return AdminAccess(addresses: nil, configPath: configPath) }
-        if configPath != nil { throw UsageError("--admin and --config exclude each other; give one") }
-        return AdminAccess(addresses: try AdminAccess.addresses(list, source: "--admin"), configPath: nil)
+        guard let list = parsed.value(option) else { return AdminAccess(addresses: nil, configPath: configPath) }
+        if configPath != nil { throw UsageError("\(option) and --config exclude each other; give one") }
+        return AdminAccess(addresses: try AdminAccess.addresses(list, source: option), configPath: nil)
+    }
+
+    private static func consistency(_ parsed: ParsedArguments) -> AdminServices.Consistency {
+        parsed.has("--stale") ? .stale : .linearizable
     }
 
     private static func format(_ parsed: ParsedArguments) throws(UsageError) -> OutputFormat {

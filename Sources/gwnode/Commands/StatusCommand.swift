@@ -6,12 +6,12 @@ enum StatusCommand {
     private static let watchSeconds: UInt32 = 1
 
     static func run(
-        _ client: ClusterClient, _ format: OutputFormat, watch: Bool
+        _ client: ClusterClient, _ format: OutputFormat, _ consistency: AdminServices.Consistency, watch: Bool
     ) throws(CommandFailure) -> ExitCode {
-        guard watch else { return try show(client, format) }
+        guard watch else { return try show(client, format, consistency) }
         while true {
             do throws(CommandFailure) {
-                _ = try show(client, format, startOver: isatty(STDOUT_FILENO) == 1)
+                _ = try show(client, format, consistency, startOver: isatty(STDOUT_FILENO) == 1)
             } catch {
                 guard error.code == .unreachable else { throw error }
                 for line in error.lines { Terminal.complain(line) }
@@ -21,9 +21,10 @@ enum StatusCommand {
     }
 
     private static func show(
-        _ client: ClusterClient, _ format: OutputFormat, startOver: Bool = false
+        _ client: ClusterClient, _ format: OutputFormat, _ consistency: AdminServices.Consistency,
+        startOver: Bool = false
     ) throws(CommandFailure) -> ExitCode {
-        let status = try client.status()
+        let status = try client.status(consistency)
         let text =
             switch format {
             case .json: String(decoding: AdminResponse.json(status).body, as: UTF8.self)

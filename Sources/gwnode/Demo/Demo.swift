@@ -44,7 +44,7 @@ enum Demo {
         _ = events.lines(for: status)
         while !stopRequested(signals, waitMilliseconds: pollMilliseconds) {
             for line in processes.ended() { tell(line) }
-            guard let status = try? cluster.status() else { continue }
+            guard let status = try? cluster.status(.stale) else { continue }
             for line in events.lines(for: status) { tell(line) }
         }
     }
@@ -60,7 +60,7 @@ enum Demo {
             if let ended = processes.ended().first {
                 throw DemoFailure("\(ended); its log is in \(layout.directory)")
             }
-            guard let status = try? layout.client.status() else { continue }
+            guard let status = try? layout.client.status(.stale) else { continue }
             let isHeld = status.virtualAddresses.contains { $0.holder != nil }
             if isHeld && status.nodes.allSatisfy(\.alive) { return status }
         }

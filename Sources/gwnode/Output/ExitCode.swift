@@ -8,6 +8,8 @@ package enum ExitCode: Int32, Sendable {
     case noQuorum = 2
     /// No node answered.
     case unreachable = 3
+    /// `run`: the node was removed from its cluster; starting it again changes nothing.
+    case removed = 4
     /// The command line is wrong (EX_USAGE of sysexits.h, so that it is not taken for a state of the cluster).
     case usage = 64
 }

@@ -37,8 +37,9 @@ package enum StatusReport {
         let leader = status.leader.map { "leader \(name(of: $0, status))" } ?? "no leader"
         let quorum = status.quorum ? "quorum" : "no quorum"
         let revision = status.revision == 0 ? "no configuration" : "configuration \(status.revision)"
+        let view = status.stale ? "; the view of one node, which may be old" : ""
         return Terminal.printable(
-            "cluster \(status.cluster): \(leader), term \(status.term), \(quorum), \(revision)")
+            "cluster \(status.cluster): \(leader), term \(status.term), \(quorum), \(revision)\(view)")
     }
 
     private static func virtualAddresses(_ status: StatusDocument) -> TextTable {
@@ -52,12 +53,13 @@ package enum StatusReport {
 
     private static func nodes(_ status: StatusDocument) -> TextTable {
         let columns: [TextTable.Alignment] = [
-            .left, .right, .left, .right, .right, .right, .right, .right, .left, .left, .left,
+            .left, .right, .left, .left, .right, .right, .right, .right, .right, .left, .left, .left,
         ]
         var table = TextTable(columns: columns)
         table.add(
             heading(
-                "NODE", "ID", "ROLE", "TERM", "COMMIT", "APPLIED", "TRAILS", "PID", "VERSION", "RAFT", "ADMIN"))
+                "NODE", "ID", "MEMBER", "ROLE", "TERM", "COMMIT", "APPLIED", "TRAILS", "PID", "VERSION", "RAFT", "ADMIN"
+            ))
         for node in status.nodes {
             let role: Terminal.Style = !node.alive ? .bad : node.role == .leader ? .good : .plain
             let figures: Terminal.Style = node.alive ? .plain : .faint
@@ -65,12 +67,17 @@ package enum StatusReport {
                 .init(value?.description ?? "-", figures)
             }
             table.add([
-                .init(node.name), cell(node.id), .init(node.role.rawValue, role), cell(node.term),
+                .init(node.name), cell(node.id), .init(membership(of: node)), .init(node.role.rawValue, role),
+                cell(node.term),
                 cell(node.commitIndex), cell(node.appliedIndex), cell(node.trailing), cell(node.pid),
                 cell(node.version), cell(node.raft), cell(node.admin),
             ])
         }
         return table
+    }
+
+    private static func membership(of node: StatusDocument.Node) -> String {
+        node.member.rawValue + (node.transition.map { ", \($0.rawValue)" } ?? "")
     }
 
     private static func heading(_ titles: String...) -> [TextTable.Cell] { titles.map { .init($0, .heading) } }

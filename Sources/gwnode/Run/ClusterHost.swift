@@ -12,6 +12,8 @@ final class ClusterHost: ConsensusHost {
     private var sightings: [NodeID: StatusSources.Sighting] = [:]
     private var stateHasChanged = true
     private var isShuttingDown = false
+    /// Applied in this turn, and the term in which it was appended.
+    private var wantedMove: (move: LeadershipMove, term: Term)?
     private let node: RaftNode<ClusterHost>
 
     init(on node: RaftNode<ClusterHost>, virtualIP: VirtualIPManager, view: SharedClusterView) {
@@ -26,7 +28,9 @@ final class ClusterHost: ConsensusHost {
     func apply(_ bytes: [UInt8], at position: LogPosition) -> Outcome {
         stateHasChanged = true
         do throws(DecodingFault) {
-            return state.apply(try Command(decoding: bytes))
+            let command = try Command(decoding: bytes)
+            if case .moveLeadership(let move) = command { wantedMove = (move, position.term) }
+            return state.apply(command)
         } catch {
             // Every node of this version refuses it alike; a newer one may know it.
             Log.error("state: entry \(position.index) can not be read: \(error)")
@@ -51,6 +55,7 @@ final class ClusterHost: ConsensusHost {
     func turn(_ turn: TurnView) -> Instant {
         let address = virtualIP.turn(now: turn.now, lease: turn.raft.lease, isShuttingDown: isShuttingDown)
         if address.resignation != nil { node.stepDown() }
+        moveLeadership(turn.raft)
         view.publish(
             ClusterView(
                 state: state, raft: turn.raft, connected: turn.connected, heldAddresses: virtualIP.held,
@@ -58,6 +63,16 @@ final class ClusterHost: ConsensusHost {
             stateHasChanged: stateHasChanged || address.hasChanged)
         stateHasChanged = false
         return address.nextDeadline
+    }
+
+    /// Only the leader to whom it was said acts on it: read again after a restart, or by a later leader, it is old.
+    private func moveLeadership(_ raft: Status) {
+        guard let (move, term) = wantedMove else { return }
+        wantedMove = nil
+        guard raft.role == .leader, raft.term == term, move.target != raft.id else { return }
+        node.transferLeadership(to: move.target) { refusal in
+            if let refusal { Log.warning("members: leadership is not handed over: \(refusal)") }
+        }
     }
 
     func surrendered(lease term: Term) {

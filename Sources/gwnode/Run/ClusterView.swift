@@ -31,6 +31,8 @@ final class SharedClusterView: Sendable {
             guard let before = latest, !stateHasChanged else { return true }
             return before.raft.role != view.raft.role || before.raft.term != view.raft.term
                 || before.raft.leader != view.raft.leader || before.raft.hasQuorum != view.raft.hasQuorum
+                || before.raft.membership != view.raft.membership
+                || before.raft.committedMembership != view.raft.committedMembership
         }
         if isNews { wake() }
     }

@@ -11,6 +11,8 @@ enum ControlLoop {
         case viewChanged
         /// The prober has come to another verdict on a backend.
         case verdict(BackendKey, HealthVerdict)
+        /// Something of another thread that has no time for it.
+        case perform(@Sendable () -> Void)
         case stop
     }
 
@@ -19,7 +21,9 @@ enum ControlLoop {
     static let beatMilliseconds = 250.0
 
     /// Returns after `stop`.
-    static func run(_ mailbox: Mailbox<Event>, _ serving: ServingControl, _ proposals: OwnProposals) {
+    static func run(
+        _ mailbox: Mailbox<Event>, _ serving: ServingControl, _ proposals: OwnProposals, _ members: MembershipKeeper
+    ) {
         var waiting = pollfd(fd: mailbox.descriptor, events: Int16(POLLIN), revents: 0)
         while true {
             let pause = (proposals.nextDeadline - .now()).milliseconds.rounded(.up)
@@ -30,11 +34,13 @@ enum ControlLoop {
                 case .verdict(let backend, let verdict):
                     serving.note(verdict, on: backend)
                     proposals.observe(verdict, on: backend)
+                case .perform(let body): body()
                 case .stop: return
                 }
             }
             serving.update()
             proposals.update()
+            members.update()
         }
     }
 }

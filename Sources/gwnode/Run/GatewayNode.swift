@@ -53,7 +53,9 @@ final class GatewayNode: Sendable {
         self.prober = prober
         self.raft = raft
         self.events = events
-        let services = NodeServices(configuration, view: view, serving: serving, raft: raft).adminServices
+        let services = NodeServices(
+            configuration, view: view, serving: serving, raft: raft, control: { events.post(.perform($0)) }
+        ).adminServices
         do throws(AdminServerError) {
             admin = try AdminServer(
                 address: configuration.admin, allowRemote: configuration.allowRemoteAdmin,
@@ -74,7 +76,8 @@ final class GatewayNode: Sendable {
                         raft.perform { $0.serve(addresses: addresses, ports: ports) }
                     }, adopted: { proposals.replaceBackends(of: $0) })
                 control.begin()
-                ControlLoop.run(events, control, proposals)
+                let members = MembershipKeeper(node: configuration, view: view, raft: raft)
+                ControlLoop.run(events, control, proposals, members)
             }
         }
         do throws(RaftNodeError) {
@@ -86,8 +89,12 @@ final class GatewayNode: Sendable {
         }
     }
 
-    /// Why consensus ended by itself; nil while it runs.
-    var failureReason: String? { failure.withLock { $0?.description } }
+    /// Why the node can not go on: consensus ended by itself, or the others removed this node; nil while it can.
+    var failureReason: RaftNodeError? {
+        if let reason = failure.withLock({ $0 }) { return reason }
+        let removed = MemberDirectory(of: view.current, configuration).removed
+        return removed.contains(configuration.node.id) ? .removed : nil
+    }
 
     /// Gives up the virtual addresses and leadership, lets running requests finish, and ends all threads.
     func stop() {
@@ -142,7 +149,7 @@ extension RaftNodeOptions {
         self.init(
             cluster: configuration.cluster, id: configuration.node.id, listen: listen,
             dataDirectory: configuration.dataDirectory,
-            founding: Membership(voters: configuration.peers.map(\.id)),
+            founding: Membership(voters: configuration.join ? [] : configuration.peers.map(\.id)),
             peers: configuration.peers.filter { $0.id != own.id }.map {
                 PeerAddress(id: $0.id, address: $0.raft.description)
             })

@@ -8,35 +8,30 @@ struct NodeServices: Sendable {
     private static let writeTimeout = Nanoseconds.seconds(5)
     private static let readTimeout = Nanoseconds.seconds(2)
 
-    private let node: NodeConfiguration
-    private let view: SharedClusterView
-    private let serving: Serving
-    private let raft: RaftNode<ClusterHost>
+    let node: NodeConfiguration
+    let view: SharedClusterView
+    let serving: Serving
+    let raft: RaftNode<ClusterHost>
+    /// Runs a body on the control thread; false when too much waits there.
+    let control: @Sendable (@escaping @Sendable () -> Void) -> Bool
     private let startedAt = WallTime.now()
 
-    init(_ node: NodeConfiguration, view: SharedClusterView, serving: Serving, raft: RaftNode<ClusterHost>) {
+    init(
+        _ node: NodeConfiguration, view: SharedClusterView, serving: Serving, raft: RaftNode<ClusterHost>,
+        control: @escaping @Sendable (@escaping @Sendable () -> Void) -> Bool
+    ) {
         self.node = node
         self.view = view
         self.serving = serving
         self.raft = raft
+        self.control = control
     }
 
     var adminServices: AdminServices {
         AdminServices(
             status: status, node: describe, unreadiness: unreadiness, readConfiguration: readConfiguration,
-            validate: { source, name in problems(in: source, name: name) }, apply: apply, setMode: setMode)
-    }
-
-    private func status() -> StatusDocument {
-        let now = Instant.now()
-        let view = view.current
-        let sources = StatusSources(
-            cluster: node.cluster, now: now, node: node.node.id, peers: node.peers, leader: view?.raft.leader,
-            hasQuorum: view?.raft.hasQuorum ?? false,
-            ownReport: NodeReport(of: view, activeRequests: serving.activeRequests),
-            sightings: view?.sightings ?? [:], connected: view?.connected ?? [], state: view?.state ?? ClusterState(),
-            configuration: serving.configuration, localBackends: serving.localBackends(at: now))
-        return sources.document()
+            validate: { source, name in problems(in: source, name: name) }, apply: apply, setMode: setMode,
+            changeMember: changeMember, moveLeadership: moveLeadership)
     }
 
     private func describe() -> NodeDocument {
@@ -114,7 +109,7 @@ struct NodeServices: Sendable {
         }
     }
 
-    private func propose(_ command: Command, _ completion: @escaping AdminServices.Completion<Outcome>) {
+    func propose(_ command: Command, _ completion: @escaping AdminServices.Completion<Outcome>) {
         raft.propose(command.encoded(), timeout: NodeServices.writeTimeout) { result in
             completion(result.mapError { AdminFailure($0) })
         }

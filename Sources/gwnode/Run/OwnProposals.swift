@@ -54,7 +54,8 @@ final class OwnProposals {
     func update() {
         guard let view = view.current else { return }
         publishInfo(NodeReport(of: view, activeRequests: serving.activeRequests).encoded())
-        absences.look(at: peers, present: view.connected, now: .now())
+        let others = MemberDirectory(of: view, node).members.map(\.id).filter { $0 != node.node.id }
+        absences.look(at: others, present: view.connected, now: .now())
         guard view.raft.hasQuorum, view.raft.leader != nil else { return }
         for kind in Kind.allCases where !pending.contains(kind) {
             guard let command = command(kind, view) else { continue }
@@ -80,7 +81,7 @@ final class OwnProposals {
     }
 
     private func describeMember(_ view: ClusterView) -> Command? {
-        guard let peer = node.ownPeer else { return nil }
+        guard let peer = node.ownPeer, view.state.aims[node.node.id] != .removed else { return nil }
         let record = MemberRecord(
             id: node.node.id, name: node.node.name, raft: peer.raft.description, admin: peer.admin.description,
             version: gwnodeVersion)
@@ -106,8 +107,6 @@ final class OwnProposals {
         let absent = absences.reporting(in: view.state, now: .now())
         return absent.isEmpty ? nil : .forgetReports(of: absent, at: .now())
     }
-
-    private var peers: [NodeID] { node.peers.map(\.id).filter { $0 != node.node.id } }
 }
 
 /// Written by the control thread, cleared by whichever thread ends a proposal.

@@ -1,6 +1,7 @@
 import Gateway
 import Glibc
 import Posix
+import Raft
 
 /// `gwnode run`: one node, until a signal or a failure that it can not go on after.
 enum Run {
@@ -10,14 +11,13 @@ enum Run {
     static func start(configPath: String) throws(CommandFailure) -> ExitCode {
         defer { Log.flush() }
         do throws(StartFailure) {
-            try run(configPath)
-            return .success
+            return try run(configPath)
         } catch {
             throw CommandFailure(.failure, error.description)
         }
     }
 
-    private static func run(_ path: String) throws(StartFailure) {
+    private static func run(_ path: String) throws(StartFailure) -> ExitCode {
         // Before any other thread, so that all of them leave the signals to this one.
         let arrivals = try StartFailure.wrap { () throws(SystemError) in try SignalDescriptor(signals) }
         ignoreBrokenPipes()
@@ -36,14 +36,18 @@ enum Run {
         let failure = wait(arrivals, node, manager, path)
         manager.stopping()
         node.stop()
-        Log.flush()
-        if let failure { throw StartFailure(failure) }
+        guard let failure else { return .success }
+        guard failure == .removed else { throw StartFailure(failure.description) }
+        Log.info(
+            "stopped: this node was removed from cluster \(configuration.cluster); its data directory "
+                + "\(configuration.dataDirectory) can be deleted, and its id is never used again")
+        return .removed
     }
 
     /// Until the node shall stop; the reason when nobody asked for it.
     private static func wait(
         _ arrivals: borrowing SignalDescriptor, _ node: GatewayNode, _ manager: ServiceManager, _ path: String
-    ) -> String? {
+    ) -> RaftNodeError? {
         var waiting = pollfd(fd: arrivals.raw, events: Int16(POLLIN), revents: 0)
         let pause = min(manager.watchdogInterval ?? .seconds(1), .seconds(1))
         while true {

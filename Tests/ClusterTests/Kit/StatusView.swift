@@ -9,6 +9,8 @@ struct StatusView: Decodable {
     struct Node: Decodable {
         var id: Int
         var name: String
+        var member: String
+        var transition: String?
         var role: String
         var alive: Bool
         var term: Int?
@@ -40,6 +42,7 @@ struct StatusView: Decodable {
     var term: Int
     var leader: Int?
     var quorum: Bool
+    var stale: Bool
     var revision: Int
     var virtualAddresses: [VirtualAddress]
     var nodes: [Node]

@@ -76,6 +76,20 @@ final class TestCluster {
         nodes[id - 1].process = nil
     }
 
+    /// Makes room for one more node, whose file is still to be written.
+    func prepareNode(_ id: Int) throws {
+        try #require(id == nodes.count + 1)
+        let addresses = freePorts(3).map { SocketAddress("127.0.0.1:\($0)")! }
+        nodes.append(Node(id: id, proxy: addresses[0], admin: addresses[1], raft: addresses[2]))
+    }
+
+    /// How node `id` ended by itself; nil when it does not.
+    func waitForEnd(of id: Int) -> ChildProcess.End? {
+        let end = eventually { nodes[id - 1].process?.poll() }
+        if end != nil { nodes[id - 1].process = nil }
+        return end
+    }
+
     /// Kills without waiting for anything: the clock of a failover begins here.
     func killAtOnce(_ id: Int) { nodes[id - 1].process?.signal(SIGKILL) }
 
@@ -150,11 +164,14 @@ final class TestCluster {
         return (status, text)
     }
 
+    func log(of id: Int) -> String {
+        (try? String(contentsOfFile: "\(directory)/gw\(id).log", encoding: .utf8)) ?? ""
+    }
+
     /// The end of every node's log, for the message of a failed test.
     func logs() -> String {
         nodes.map { node in
-            let text = (try? String(contentsOfFile: "\(directory)/gw\(node.id).log", encoding: .utf8)) ?? ""
-            return "gw\(node.id):\n" + text.split(separator: "\n").suffix(30).joined(separator: "\n")
+            "gw\(node.id):\n" + log(of: node.id).split(separator: "\n").suffix(30).joined(separator: "\n")
         }.joined(separator: "\n")
     }
 
@@ -167,26 +184,31 @@ final class TestCluster {
     }
 
     private func writeConfiguration() throws {
-        let peers = nodes.map {
+        for node in nodes { try writeNodeFile(node.id, peers: nodes.map(\.id)) }
+        try gatewayFile().write(toFile: "\(directory)/gateway.json5", atomically: false, encoding: .utf8)
+    }
+
+    /// `peers` are the ids of the nodes that the file lists.
+    func writeNodeFile(_ id: Int, peers: [Int], join: Bool = false) throws {
+        let node = nodes[id - 1]
+        let list = peers.map { nodes[$0 - 1] }.map {
             "{ id: \($0.id), name: \"gw\($0.id)\", raft: \"\($0.raft)\", admin: \"\($0.admin)\" }"
         }.joined(separator: ", ")
-        for node in nodes {
-            let text = """
-                {
-                  cluster: "test",
-                  node: { id: \(node.id), name: "gw\(node.id)" },
-                  dataDirectory: "data/gw\(node.id)",
-                  listen: { web: "\(node.proxy)" },
-                  admin: "\(node.admin)",
-                  peers: [\(peers)],
-                  virtualAddress: { provider: "loopback" },
-                  workers: 2,
-                  gatewayFile: "gateway.json5",
-                }
-                """
-            try text.write(toFile: "\(directory)/gw\(node.id).json5", atomically: false, encoding: .utf8)
-        }
-        try gatewayFile().write(toFile: "\(directory)/gateway.json5", atomically: false, encoding: .utf8)
+        let text = """
+            {
+              cluster: "test",
+              node: { id: \(id), name: "gw\(id)" },
+              dataDirectory: "data/gw\(id)",
+              listen: { web: "\(node.proxy)" },
+              admin: "\(node.admin)",
+              peers: [\(list)],
+              join: \(join),
+              virtualAddress: { provider: "loopback" },
+              workers: 2,
+              gatewayFile: "gateway.json5",
+            }
+            """
+        try text.write(toFile: "\(directory)/gw\(id).json5", atomically: false, encoding: .utf8)
     }
 
     /// The gateway file of this cluster: one upstream a algorithm, as in the demo. `comment` makes two files differ.

@@ -7,6 +7,9 @@ private let stamp = WallTime(millisecondsSince1970: 1_763_000_000_000)
 private let backend = BackendKey(upstream: "a", address: SocketAddress("10.0.0.1:80")!)
 private let other = BackendKey(upstream: "b", address: SocketAddress("[fd00::1]:80")!)
 
+private let newMember = MemberRecord(
+    id: NodeID(4), name: "gw4", raft: "127.0.0.1:8104", admin: "127.0.0.1:8094", version: "")
+
 private let commands: [Command] = [
     .applyConfiguration(
         ConfigurationChange(
@@ -32,6 +35,13 @@ private let commands: [Command] = [
         MemberRecord(id: NodeID(2), name: "gw2", raft: "127.0.0.1:8102", admin: "127.0.0.1:8092", version: "1.0"),
         at: stamp),
     .forgetReports(of: [NodeID(3)], at: stamp),
+    .changeMember(MemberChange(.add(newMember, votes: true), author: "eva", at: stamp)),
+    .changeMember(MemberChange(.add(newMember, votes: false), author: "eva", at: stamp)),
+    .changeMember(MemberChange(.promote(NodeID(4)), author: "eva", at: stamp)),
+    .changeMember(MemberChange(.remove(NodeID(3)), author: "eva", at: stamp)),
+    .forgetMembers([NodeID(3)], at: stamp),
+    .moveLeadership(LeadershipMove(to: NodeID(2), author: "eva", at: stamp)),
+    .moveLeadership(LeadershipMove(to: nil, author: "eva", at: stamp)),
 ]
 
 private func fault(in bytes: [UInt8]) -> DecodingFault? {

@@ -164,6 +164,32 @@ struct RaftNodeTests {
         #expect(known)
     }
 
+    @Test func aRemovedNodeIsToldSoAndStopsAlsoWhenItComesBack() async throws {
+        let cluster = TestCluster(3)
+        try cluster.start()
+        let leader = try cluster.leader()
+        let gone = try cluster.follower()
+        _ = try await cluster.propose([1], at: leader).get()
+        let refusal = await withCheckedContinuation { continuation in
+            cluster.nodes[leader]!.changeMembership(.remove(gone)) { continuation.resume(returning: $0) }
+        }
+        try #require(refusal == nil)
+        let others = cluster.nodes.filter { $0.key != gone }.map(\.value)
+        let isOut = cluster.board.wait {
+            others.allSatisfy { $0.status?.raft.committedMembership.contains(gone) == false }
+        }
+        try #require(isOut)
+        for node in others { node.connect(to: cluster.book.filter { $0.id != gone }, removed: [gone]) }
+        for _ in 1...2 {
+            let hasStopped = cluster.board.wait { cluster.journals[gone]!.failure.withLock { $0 == .removed } }
+            #expect(hasStopped)
+            cluster.stop(gone)
+            try cluster.start(gone)
+            for node in others { node.connect(to: cluster.book.filter { $0.id != gone }, removed: [gone]) }
+        }
+        _ = try await cluster.propose([2], at: leader).get()
+    }
+
     @Test func aSecondProcessInTheSameDirectoryIsRefused() throws {
         let cluster = TestCluster(1)
         try cluster.start()

@@ -104,9 +104,10 @@ final class TestCluster {
                 board.notify()
             }
         }
-        let book = addresses.map { PeerAddress(id: $0.key, address: $0.value.description) }
         for node in nodes.values { node.connect(to: book) }
     }
+
+    var book: [PeerAddress] { addresses.map { PeerAddress(id: $0.key, address: $0.value.description) } }
 
     func stop(_ id: NodeID, graceful: Bool = false) {
         nodes.removeValue(forKey: id)?.stop(graceful: graceful)

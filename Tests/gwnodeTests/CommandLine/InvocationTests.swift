@@ -28,8 +28,8 @@ private func words(_ line: String) -> [String] { line.split(separator: " ").map(
         ),
         ("validate a b", .validate(files: ["a", "b"])),
         ("validate -- --a", .validate(files: ["--a"])),
-        ("status", .status(standard, .table, watch: false)),
-        ("status --watch --format json", .status(standard, .json, watch: true)),
+        ("status", .status(standard, .table, .linearizable, watch: false)),
+        ("status --watch --format json", .status(standard, .json, .linearizable, watch: true)),
         (
             "status --admin 10.0.0.1:8091,gw2.example.org:8091,[fd00::1]:8091",
             .status(
@@ -37,8 +37,26 @@ private func words(_ line: String) -> [String] { line.split(separator: " ").map(
                     addresses: [
                         HostPort(host: "10.0.0.1", port: 8091), HostPort(host: "gw2.example.org", port: 8091),
                         HostPort(host: "fd00::1", port: 8091),
-                    ], configPath: nil), .table, watch: false)
+                    ], configPath: nil), .table, .linearizable, watch: false)
         ),
+        ("status --stale", .status(standard, .table, .stale, watch: false)),
+        ("members list --format json", .listMembers(standard, .json)),
+        (
+            "members add --id 4 --name gw4 --raft 10.0.0.4:8101 --admin 10.0.0.4:8091",
+            .addMember(
+                standard, id: 4,
+                NewMemberDocument(name: "gw4", raft: "10.0.0.4:8101", admin: "10.0.0.4:8091", votes: true))
+        ),
+        (
+            "members add --id 5 --name gw5 --raft gw5:8101 --admin gw5:8091 --learner --ask 10.0.0.1:8091",
+            .addMember(
+                AdminAccess(addresses: [HostPort(host: "10.0.0.1", port: 8091)], configPath: nil), id: 5,
+                NewMemberDocument(name: "gw5", raft: "gw5:8101", admin: "gw5:8091", votes: false))
+        ),
+        ("members promote gw5", .promoteMember(standard, "gw5")),
+        ("members remove 1 --config n.json5", .removeMember(AdminAccess(addresses: nil, configPath: "n.json5"), "1")),
+        ("leader transfer", .transferLeadership(standard, to: nil)),
+        ("leader transfer --to gw2", .transferLeadership(standard, to: "gw2")),
         ("config show --stale", .showConfiguration(standard, .stale)),
         (
             "config apply g.json5 --if-revision 4",
@@ -79,6 +97,14 @@ private func words(_ line: String) -> [String] { line.split(separator: " ").map(
         ("config apply f --if-revision last", "--if-revision last is not a revision as in `gwnode status`"),
         ("backend drain", "backend drain needs more operands: gwnode backend drain [UPSTREAM] ADDRESS"),
         ("backend drain app", "app is not an address as in 10.0.0.1:8080 or [fd00::1]:8080"),
+        ("members", "members needs one of list, add, promote, remove"),
+        ("members add --name gw4", "members add needs --id; see `gwnode help members add`"),
+        ("members add --id 0 --name gw4", "--id 0 is not a number from 1 to 65535"),
+        (
+            "members add --id 4 --name gw4 --raft 8101 --admin 10.0.0.4:8091",
+            "--raft 8101 is not HOST:PORT, as in 10.0.0.4:8101"
+        ),
+        ("members remove", "members remove needs more operands: gwnode members remove NODE"),
         ("help statsu", "there is no command \"statsu\"; did you mean status?"),
     ]
 

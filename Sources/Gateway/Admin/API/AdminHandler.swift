@@ -24,7 +24,8 @@ package struct AdminHandler: Sendable {
         _ route: AdminRoute, author: String, _ respond: @escaping @Sendable (AdminResponse) -> Void
     ) {
         switch route {
-        case .status: respond(.json(services.status()))
+        case .status(let consistency):
+            services.status(consistency) { result in respond(Self.response(result) { .json($0) }) }
         case .node: respond(.json(services.node()))
         case .live: respond(.text("live\n"))
         case .ready:
@@ -33,7 +34,20 @@ package struct AdminHandler: Sendable {
             } else {
                 respond(.text("ready\n"))
             }
-        case .backends: respond(.json(BackendsDocument(upstreams: services.status().upstreams)))
+        case .backends(let consistency):
+            services.status(consistency) { result in
+                respond(Self.response(result) { .json(BackendsDocument(upstreams: $0.upstreams)) })
+            }
+        case .members(let consistency):
+            services.status(consistency) { result in
+                respond(Self.response(result) { .json(MembersDocument(members: $0.nodes)) })
+            }
+        case .changeMember(let wish):
+            services.changeMember(MemberChange(wish, author: author, at: .now())) { respond(Self.response(wish: $0)) }
+        case .moveLeadership(let target):
+            services.moveLeadership(LeadershipMove(to: target, author: author, at: .now())) {
+                respond(Self.response(wish: $0))
+            }
         case .readConfiguration(let consistency):
             services.readConfiguration(consistency) { respond(Self.response(configuration: $0)) }
         case .validate(let upload):
@@ -59,6 +73,11 @@ package struct AdminHandler: Sendable {
         }
     }
 
+    /// The leader follows a wish on its own; the status shows how far it is.
+    private static func response(wish result: Result<Void, AdminFailure>) -> AdminResponse {
+        response(result) { .json(WishDocument(accepted: true), status: 202) }
+    }
+
     private static func response<Value>(
         _ result: Result<Value, AdminFailure>, success: (Value) -> AdminResponse
     ) -> AdminResponse {
@@ -72,8 +91,9 @@ package struct AdminHandler: Sendable {
         switch failure {
         case .invalid(let problems):
             .problem(422, "the configuration has \(problems.count) problem(s); nothing was changed", problems: problems)
-        case .refused(let refusal): .problem(status(of: refusal), "\(refusal)")
-        case .unavailable(let reason): .problem(503, reason)
+        case .refused(let refusal):
+            .problem(status(of: refusal), "\(refusal)", isRetryable: refusal.isRetryable)
+        case .unavailable(let reason): .problem(503, reason, isRetryable: true)
         case .timedOut: .problem(504, "no agreement in time; the change may still take effect")
         }
     }
@@ -82,7 +102,7 @@ package struct AdminHandler: Sendable {
         switch refusal {
         case .revisionConflict: 412
         case .unknownBackend, .unknownUpstream: 404
-        case .staleTerm, .tooMany: 409
+        case .staleTerm, .member, .tooMany: 409
         case .unreadable: 500
         }
     }

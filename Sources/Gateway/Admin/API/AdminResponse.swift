@@ -31,9 +31,12 @@ package struct AdminResponse: Hashable, Sendable {
     }
 
     /// An error for people and programs (RFC 9457).
-    package static func problem(_ status: UInt16, _ detail: String, problems: [String]? = nil) -> AdminResponse {
+    package static func problem(
+        _ status: UInt16, _ detail: String, problems: [String]? = nil, isRetryable: Bool = false
+    ) -> AdminResponse {
         let document = ProblemDetails(
-            type: "about:blank", title: reasonPhrase(status), status: status, detail: detail, problems: problems)
+            type: "about:blank", title: reasonPhrase(status), status: status, detail: detail, problems: problems,
+            retryable: isRetryable ? true : nil)
         var response = json(document, status: status)
         response.contentType = "application/problem+json"
         return response
@@ -43,6 +46,7 @@ package struct AdminResponse: Hashable, Sendable {
     package static func reasonPhrase(_ status: UInt16) -> String {
         switch status {
         case 200: "OK"
+        case 202: "Accepted"
         case 400: "Bad Request"
         case 403: "Forbidden"
         case 404: "Not Found"
@@ -67,7 +71,7 @@ package struct AdminResponse: Hashable, Sendable {
     }
 }
 
-/// The body of an error answer (RFC 9457, section 3), with one member of our own.
+/// The body of an error answer (RFC 9457, section 3), with two members of our own.
 package struct ProblemDetails: Codable, Hashable, Sendable {
     package var type: String
     package var title: String
@@ -75,4 +79,6 @@ package struct ProblemDetails: Codable, Hashable, Sendable {
     package var detail: String
     /// What a validator found, one line each.
     package var problems: [String]?
+    /// Set where nothing was changed and the same request may succeed later.
+    package var retryable: Bool?
 }

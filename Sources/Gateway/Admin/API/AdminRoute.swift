@@ -1,17 +1,21 @@
 import FoundationEssentials
 import Posix
+import Raft
 
 /// What a request to the admin API asks for.
 package enum AdminRoute: Hashable, Sendable {
-    case status
+    case status(AdminServices.Consistency)
     case node
     case live
     case ready
     case readConfiguration(AdminServices.Consistency)
     case validate(ConfigurationUpload)
     case apply(ConfigurationUpload)
-    case backends
+    case backends(AdminServices.Consistency)
     case setMode(BackendKey, BackendMode)
+    case members(AdminServices.Consistency)
+    case changeMember(MemberChange.Wish)
+    case moveLeadership(to: NodeID?)
 
     /// Finds the route, or the answer that refuses the request. `names` are host names under which the API may be
     /// reached.
@@ -20,7 +24,7 @@ package enum AdminRoute: Hashable, Sendable {
         switch request.path {
         case ["v1", "status"]:
             try expect(request, .get, .head)
-            return .status
+            return .status(consistency(request))
         case ["v1", "node"]:
             try expect(request, .get, .head)
             return .node
@@ -35,12 +39,16 @@ package enum AdminRoute: Hashable, Sendable {
             return request.method == .put ? try upload(request) : .readConfiguration(consistency(request))
         case ["v1", "backends"]:
             try expect(request, .get, .head)
-            return .backends
+            return .backends(consistency(request))
         case let path where path.count == 4 && path.starts(with: ["v1", "backends"]):
             try expect(request, .put)
             return try modeChange(request, upstream: path[2], address: path[3])
+        case let path where path.first == "v1" && ["members", "leader"].contains(path.dropFirst().first):
+            return try memberRoute(request)
         case _:
-            throw refused(404, "there is no such resource; the API begins at /v1/status, /v1/config, /v1/backends")
+            throw refused(
+                404,
+                "there is no such resource; the API begins at /v1/status, /v1/config, /v1/backends, /v1/members")
         }
     }
 
@@ -49,11 +57,11 @@ package enum AdminRoute: Hashable, Sendable {
         package let response: AdminResponse
     }
 
-    private static func refused(_ status: UInt16, _ detail: String) -> Refused {
+    static func refused(_ status: UInt16, _ detail: String) -> Refused {
         Refused(response: .problem(status, detail))
     }
 
-    private static func expect(_ request: AdminRequest, _ methods: HTTPMethod...) throws(Refused) {
+    static func expect(_ request: AdminRequest, _ methods: HTTPMethod...) throws(Refused) {
         if methods.contains(request.method) { return }
         let allowed = methods.map { "\($0)".uppercased() }.joined(separator: ", ")
         var response = AdminResponse.problem(405, "this resource has the methods \(allowed)")
@@ -61,7 +69,7 @@ package enum AdminRoute: Hashable, Sendable {
         throw Refused(response: response)
     }
 
-    private static func consistency(_ request: AdminRequest) -> AdminServices.Consistency {
+    static func consistency(_ request: AdminRequest) -> AdminServices.Consistency {
         request.query["stale"] == nil ? .linearizable : .stale
     }
 

@@ -4,7 +4,7 @@ import Raft
 /// What the admin API needs of the node. All calls come from the control thread and return at once; what takes
 /// agreement of the cluster completes later, exactly once, on any thread.
 package struct AdminServices: Sendable {
-    package var status: @Sendable () -> StatusDocument
+    package var status: @Sendable (Consistency, @escaping Completion<StatusDocument>) -> Void
     package var node: @Sendable () -> NodeDocument
     /// Nil when the node can serve clients, else why not.
     package var unreadiness: @Sendable () -> String?
@@ -13,6 +13,9 @@ package struct AdminServices: Sendable {
     package var validate: @Sendable (_ source: String, _ name: String) -> [String]
     package var apply: @Sendable (ConfigurationUpload, @escaping Completion<Revision>) -> Void
     package var setMode: @Sendable (BackendKey, BackendMode, _ author: String, @escaping Completion<Void>) -> Void
+    /// Completes when the cluster has agreed on the wish, not when it is fulfilled.
+    package var changeMember: @Sendable (MemberChange, @escaping Completion<Void>) -> Void
+    package var moveLeadership: @Sendable (LeadershipMove, @escaping Completion<Void>) -> Void
 
     package typealias Completion<Value> = @Sendable (Result<Value, AdminFailure>) -> Void
 
@@ -24,12 +27,15 @@ package struct AdminServices: Sendable {
     }
 
     package init(
-        status: @escaping @Sendable () -> StatusDocument, node: @escaping @Sendable () -> NodeDocument,
+        status: @escaping @Sendable (Consistency, @escaping Completion<StatusDocument>) -> Void,
+        node: @escaping @Sendable () -> NodeDocument,
         unreadiness: @escaping @Sendable () -> String?,
         readConfiguration: @escaping @Sendable (Consistency, @escaping Completion<ConfigurationRecord?>) -> Void,
         validate: @escaping @Sendable (_ source: String, _ name: String) -> [String],
         apply: @escaping @Sendable (ConfigurationUpload, @escaping Completion<Revision>) -> Void,
-        setMode: @escaping @Sendable (BackendKey, BackendMode, String, @escaping Completion<Void>) -> Void
+        setMode: @escaping @Sendable (BackendKey, BackendMode, String, @escaping Completion<Void>) -> Void,
+        changeMember: @escaping @Sendable (MemberChange, @escaping Completion<Void>) -> Void,
+        moveLeadership: @escaping @Sendable (LeadershipMove, @escaping Completion<Void>) -> Void
     ) {
         self.status = status
         self.node = node
@@ -38,6 +44,8 @@ package struct AdminServices: Sendable {
         self.validate = validate
         self.apply = apply
         self.setMode = setMode
+        self.changeMember = changeMember
+        self.moveLeadership = moveLeadership
     }
 }
 

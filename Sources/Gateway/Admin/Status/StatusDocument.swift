@@ -7,6 +7,8 @@ package struct StatusDocument: Codable, Hashable, Sendable {
     @NullIfAbsent package var leader: UInt64?
     /// Whether the cluster can agree on changes, as far as the answering node can tell.
     package var quorum: Bool
+    /// What the answering node had, which may be old: it was asked for that, or no quorum confirmed it.
+    package var stale: Bool
     /// Of the gateway configuration; 0 before the first.
     package var revision: UInt64
     package var virtualAddresses: [VirtualAddress]
@@ -22,6 +24,9 @@ package struct StatusDocument: Codable, Hashable, Sendable {
     package struct Node: Codable, Hashable, Sendable {
         package var id: UInt64
         package var name: String
+        package var member: MemberDirectory.Standing
+        /// What is about to change in that: `joining` or `leaving`.
+        @NullIfAbsent package var transition: MemberDirectory.Transition?
         package var role: NodeRole
         package var alive: Bool
         /// This and the figures below are the last that the answering node heard, null when it never did.

@@ -33,9 +33,10 @@ package struct StatusSources: Sendable {
     package var cluster: String
     package var now: Instant
     package var node: NodeID
-    package var peers: [NodeConfiguration.Peer]
+    package var directory: MemberDirectory
     package var leader: NodeID?
     package var hasQuorum: Bool
+    package var isStale: Bool
     package var ownReport: NodeReport
     package var sightings: [NodeID: Sighting]
     /// The nodes to which this one has an open connection: a process that ended is known at once by its absence.
@@ -46,16 +47,17 @@ package struct StatusSources: Sendable {
     package var localBackends: [BackendKey: LocalBackend]
 
     package init(
-        cluster: String, now: Instant, node: NodeID, peers: [NodeConfiguration.Peer], leader: NodeID?,
-        hasQuorum: Bool, ownReport: NodeReport, sightings: [NodeID: Sighting], connected: [NodeID],
+        cluster: String, now: Instant, node: NodeID, directory: MemberDirectory, leader: NodeID?,
+        hasQuorum: Bool, isStale: Bool, ownReport: NodeReport, sightings: [NodeID: Sighting], connected: [NodeID],
         state: ClusterState, configuration: GatewayConfiguration?, localBackends: [BackendKey: LocalBackend]
     ) {
         self.cluster = cluster
         self.now = now
         self.node = node
-        self.peers = peers
+        self.directory = directory
         self.leader = leader
         self.hasQuorum = hasQuorum
+        self.isStale = isStale
         self.ownReport = ownReport
         self.sightings = sightings
         self.connected = connected
@@ -67,11 +69,11 @@ package struct StatusSources: Sendable {
     package func document() -> StatusDocument {
         StatusDocument(
             cluster: cluster, term: ownReport.term.number, leader: leader?.number, quorum: hasQuorum,
-            revision: state.revision.number,
+            stale: isStale, revision: state.revision.number,
             virtualAddresses: (configuration?.virtualAddresses ?? []).map { address in
                 StatusDocument.VirtualAddress(address: address.description, holder: holder(of: address)?.number)
             },
-            nodes: peers.map(describe),
+            nodes: directory.members.map(describe),
             upstreams: (configuration?.upstreams ?? []).map { upstream in
                 StatusDocument.Upstream(
                     name: upstream.name, algorithm: upstream.algorithm.rawValue,
@@ -80,7 +82,7 @@ package struct StatusSources: Sendable {
     }
 
     private var aliveReports: [(node: NodeID, report: NodeReport)] {
-        peers.compactMap { peer in aliveReport(of: peer.id).map { (peer.id, $0) } }
+        directory.members.compactMap { member in aliveReport(of: member.id).map { (member.id, $0) } }
     }
 
     private func aliveReport(of id: NodeID) -> NodeReport? {
@@ -95,16 +97,17 @@ package struct StatusSources: Sendable {
         aliveReports.filter { $0.report.heldAddresses.contains(address) }.max { $0.report.term < $1.report.term }?.node
     }
 
-    private func describe(_ peer: NodeConfiguration.Peer) -> StatusDocument.Node {
-        let alive = aliveReport(of: peer.id)
-        let report = alive ?? sightings[peer.id]?.report
+    private func describe(_ member: MemberDirectory.Entry) -> StatusDocument.Node {
+        let alive = aliveReport(of: member.id)
+        let report = alive ?? sightings[member.id]?.report
         let committed = aliveReports.map(\.report.commitIndex.number).max() ?? 0
         let applied = report?.appliedIndex.number
         return StatusDocument.Node(
-            id: peer.id.number, name: peer.name, role: alive?.role ?? .unreachable, alive: alive != nil,
+            id: member.id.number, name: member.name, member: member.standing, transition: member.transition,
+            role: alive?.role ?? .unreachable, alive: alive != nil,
             term: report?.term.number, commitIndex: report?.commitIndex.number, appliedIndex: applied,
-            trailing: applied.map { committed > $0 ? committed - $0 : 0 }, raft: peer.raft.description,
-            admin: peer.admin.description, pid: report?.pid, version: report?.version)
+            trailing: applied.map { committed > $0 ? committed - $0 : 0 }, raft: member.raft,
+            admin: member.admin, pid: report?.pid, version: report?.version)
     }
 
     private func describe(_ backend: Backend, of upstream: String) -> StatusDocument.Backend {

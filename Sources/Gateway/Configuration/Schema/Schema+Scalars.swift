@@ -81,12 +81,15 @@ extension Schema where Value == String {
     static var name: Schema {
         let noun = "a name of 1 to 64 letters, digits, `-`, `_` or `.` that begins with a letter or digit"
         return text(noun) { text throws(TextFault) in
-            let bytes = text.utf8
-            guard 1...64 ~= bytes.count, bytes.first!.isASCIILetterOrDigit,
-                bytes.allSatisfy({ $0.isASCIILetterOrDigit || "-_.".utf8.contains($0) })
-            else { throw TextFault(wrong: "\(quoted(text)) is no name", right: "use \(noun)") }
+            guard isName(text) else { throw TextFault(wrong: "\(quoted(text)) is no name", right: "use \(noun)") }
             return text
         }
+    }
+
+    static func isName(_ text: String) -> Bool {
+        let bytes = text.utf8
+        guard 1...64 ~= bytes.count, bytes.first!.isASCIILetterOrDigit else { return false }
+        return bytes.allSatisfy { $0.isASCIILetterOrDigit || "-_.".utf8.contains($0) }
     }
 
     /// The path of a file or directory.

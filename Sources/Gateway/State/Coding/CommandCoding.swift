@@ -21,6 +21,12 @@ extension Command {
             writer.write(Kind.forgetReports.rawValue)
             writer.write(list: nodes)
             writer.write(time)
+        case .changeMember(let change): writer.write(Kind.changeMember, change)
+        case .forgetMembers(let nodes, let time):
+            writer.write(Kind.forgetMembers.rawValue)
+            writer.write(list: nodes)
+            writer.write(time)
+        case .moveLeadership(let move): writer.write(Kind.moveLeadership, move)
         }
         return writer.bytes
     }
@@ -39,6 +45,10 @@ extension Command {
         case .describeMember: self = .describeMember(try reader.read(), at: try reader.read())
         case .forgetReports:
             self = .forgetReports(of: try reader.readList("nodes", limit: Limit.nodes), at: try reader.read())
+        case .changeMember: self = .changeMember(try reader.read())
+        case .forgetMembers:
+            self = .forgetMembers(try reader.readList("nodes", limit: Limit.nodes), at: try reader.read())
+        case .moveLeadership: self = .moveLeadership(try reader.read())
         }
         try reader.finish()
     }
@@ -51,6 +61,9 @@ extension Command {
         case virtualAddressesMoved = 5
         case describeMember = 6
         case forgetReports = 7
+        case changeMember = 8
+        case forgetMembers = 9
+        case moveLeadership = 10
     }
 }
 

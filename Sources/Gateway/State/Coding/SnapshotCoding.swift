@@ -16,6 +16,7 @@ extension ClusterState {
         writer.write(optional: leader)
         writer.write(optional: virtualAddressHolder)
         writer.write(list: members.values.sorted { $0.id < $1.id })
+        writer.write(list: aims.sorted { $0.key < $1.key }.map(KeyedAim.init))
         writer.write(journal.nextSequence)
         writer.write(list: journal.entries)
         return writer.bytes
@@ -35,6 +36,8 @@ extension ClusterState {
         for member in try reader.readList(of: MemberRecord.self, "members", limit: Limit.members) {
             members[member.id] = member
         }
+        let aimLimit = Limit.members + Limit.removedMembers
+        for one in try reader.readList(of: KeyedAim.self, "aims", limit: aimLimit) { aims[one.node] = one.aim }
         journal.nextSequence = try reader.read()
         journal.entries = try reader.readList("journal", limit: Limit.journal)
         try reader.finish()
@@ -127,6 +130,15 @@ extension JournalEvent: BinaryCodable {
             self = .memberDescribed(
                 try reader.read(), name: try reader.readText("node name", limit: textLimit),
                 version: try reader.readText("version", limit: textLimit))
+        case 8:
+            self = .memberAdded(
+                try reader.read(), name: try reader.readText("node name", limit: textLimit),
+                author: try reader.readText("author", limit: textLimit))
+        case 9: self = .memberPromoted(try reader.read(), author: try reader.readText("author", limit: textLimit))
+        case 10: self = .memberRemoved(try reader.read(), author: try reader.readText("author", limit: textLimit))
+        case 11:
+            self = .leadershipMoveWanted(
+                to: try reader.readOptional("leader"), author: try reader.readText("author", limit: textLimit))
         case _: throw .invalid(what: "kind of journal entry", offset: start)
         }
     }
@@ -162,6 +174,23 @@ extension JournalEvent: BinaryCodable {
             writer.write(node)
             writer.write(name)
             writer.write(version)
+        case .memberAdded(let node, let name, let author):
+            writer.write(UInt8(8))
+            writer.write(node)
+            writer.write(name)
+            writer.write(author)
+        case .memberPromoted(let node, let author):
+            writer.write(UInt8(9))
+            writer.write(node)
+            writer.write(author)
+        case .memberRemoved(let node, let author):
+            writer.write(UInt8(10))
+            writer.write(node)
+            writer.write(author)
+        case .leadershipMoveWanted(let node, let author):
+            writer.write(UInt8(11))
+            writer.write(optional: node)
+            writer.write(author)
         }
     }
 }

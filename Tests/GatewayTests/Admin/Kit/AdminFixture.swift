@@ -11,6 +11,8 @@ final class FakeNode: Sendable {
         var revision = Revision(1)
         var modes: [BackendKey: BackendMode] = [:]
         var lastUpload: ConfigurationUpload?
+        var wishes: [MemberChange.Wish] = []
+        var moves: [NodeID?] = []
     }
 
     let held = Mutex(Held())
@@ -30,7 +32,11 @@ final class FakeNode: Sendable {
 
     var services: AdminServices {
         AdminServices(
-            status: { Sample.sources().document() },
+            status: { consistency, completion in
+                var sources = Sample.sources()
+                sources.isStale = consistency == .stale
+                completion(.success(sources.document()))
+            },
             node: {
                 NodeDocument(
                     id: 1, name: "gw1", cluster: "demo", pid: 4711, version: "0.1.0",
@@ -50,6 +56,20 @@ final class FakeNode: Sendable {
             setMode: { key, mode, _, completion in
                 guard key == Self.backend else { return completion(.failure(.refused(.unknownBackend(key)))) }
                 self.held.withLock { $0.modes[key] = mode }
+                completion(.success(()))
+            },
+            changeMember: { change, completion in
+                self.held.withLock { $0.wishes.append(change.wish) }
+                if change.wish == .remove(NodeID(9)) {
+                    return completion(.failure(.refused(.member(.notMember(NodeID(9))))))
+                }
+                completion(.success(()))
+            },
+            moveLeadership: { move, completion in
+                self.held.withLock { $0.moves.append(move.target) }
+                if move.target == NodeID(3) {
+                    return completion(.failure(.refused(.member(.unreachable(NodeID(3))))))
+                }
                 completion(.success(()))
             })
     }
@@ -114,8 +134,14 @@ enum Sample {
                 id: NodeID(id), name: "gw\(id)", raft: HostPort(host: "127.0.0.1", port: 8100 + UInt16(id)),
                 admin: HostPort(host: "127.0.0.1", port: 8090 + UInt16(id)))
         }
+        let voters = Membership(voters: peers.map(\.id))
+        let node = NodeConfiguration(
+            cluster: "demo", node: .init(id: NodeID(2), name: "gw2"), dataDirectory: "data",
+            admin: SocketAddress("127.0.0.1:8092")!, peers: peers)
+        let directory = MemberDirectory(node: node, state: state, membership: voters, committed: voters)
         return StatusSources(
-            cluster: "demo", now: now, node: NodeID(2), peers: peers, leader: NodeID(1), hasQuorum: true,
+            cluster: "demo", now: now, node: NodeID(2), directory: directory, leader: NodeID(1), hasQuorum: true,
+            isStale: false,
             ownReport: report(.follower, pid: 102, applied: 15, active: 2),
             sightings: [
                 NodeID(1): .init(

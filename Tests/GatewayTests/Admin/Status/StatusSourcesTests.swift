@@ -21,12 +21,14 @@ import Testing
                   "appliedIndex" : 17,
                   "commitIndex" : 17,
                   "id" : 1,
+                  "member" : "voter",
                   "name" : "gw1",
                   "pid" : 101,
                   "raft" : "127.0.0.1:8101",
                   "role" : "leader",
                   "term" : 3,
                   "trailing" : 0,
+                  "transition" : null,
                   "version" : "0.1.0"
                 },
                 {
@@ -35,12 +37,14 @@ import Testing
                   "appliedIndex" : 15,
                   "commitIndex" : 17,
                   "id" : 2,
+                  "member" : "voter",
                   "name" : "gw2",
                   "pid" : 102,
                   "raft" : "127.0.0.1:8102",
                   "role" : "follower",
                   "term" : 3,
                   "trailing" : 2,
+                  "transition" : null,
                   "version" : "0.1.0"
                 },
                 {
@@ -49,17 +53,20 @@ import Testing
                   "appliedIndex" : 9,
                   "commitIndex" : 17,
                   "id" : 3,
+                  "member" : "voter",
                   "name" : "gw3",
                   "pid" : 103,
                   "raft" : "127.0.0.1:8103",
                   "role" : "unreachable",
                   "term" : 3,
                   "trailing" : 8,
+                  "transition" : null,
                   "version" : "0.1.0"
                 }
               ],
               "quorum" : true,
               "revision" : 1,
+              "stale" : false,
               "term" : 3,
               "upstreams" : [
                 {

@@ -1,0 +1,31 @@
+import Gateway
+
+extension Invocation {
+    /// `members add`: the node's own `--admin` takes the name of the option that elsewhere says whom to ask.
+    static func addition(_ parsed: ParsedArguments) throws(UsageError) -> Invocation {
+        let idText = try required("--id", parsed)
+        guard let number = Int(idText), NodeConfiguration.nodeIDs.contains(number) else {
+            let last = NodeConfiguration.nodeIDs.upperBound
+            throw UsageError("--id \(Terminal.printable(idText)) is not a number from 1 to \(last)")
+        }
+        let document = NewMemberDocument(
+            name: try required("--name", parsed), raft: try address("--raft", parsed).description,
+            admin: try address("--admin", parsed).description, votes: !parsed.has("--learner"))
+        return .addMember(try access(parsed, option: "--ask"), id: UInt64(number), document)
+    }
+
+    private static func required(_ option: String, _ parsed: ParsedArguments) throws(UsageError) -> String {
+        guard let value = parsed.value(option) else {
+            throw UsageError("members add needs \(option); see `gwnode help members add`")
+        }
+        return value
+    }
+
+    private static func address(_ option: String, _ parsed: ParsedArguments) throws(UsageError) -> HostPort {
+        let text = try required(option, parsed)
+        guard let address = HostPort(parsing: text) else {
+            throw UsageError("\(option) \(Terminal.printable(text)) is not HOST:PORT, as in 10.0.0.4:8101")
+        }
+        return address
+    }
+}

@@ -1,0 +1,84 @@
+import Gateway
+import Posix
+import Raft
+import Synchronization
+
+/// Keeps the addresses of the peers in step with the replicated members and, at the leader, Raft's membership in step
+/// with what the operator wants. Confined to the control thread.
+///
+/// What is to be done is found anew from the view each time, so that a step that failed or was lost is made again.
+final class MembershipKeeper {
+    private let node: NodeConfiguration
+    private let view: SharedClusterView
+    private let raft: RaftNode<ClusterHost>
+    private var known: MemberDirectory?
+    private let isStepUnderWay = StepFlag()
+
+    private static let forgetTimeout = Nanoseconds.seconds(2)
+
+    init(node: NodeConfiguration, view: SharedClusterView, raft: RaftNode<ClusterHost>) {
+        self.node = node
+        self.view = view
+        self.raft = raft
+    }
+
+    /// To be called after every event and from time to time.
+    func update() {
+        guard let view = view.current else { return }
+        let directory = MemberDirectory(of: view, node)
+        if directory != known {
+            known = directory
+            raft.connect(to: directory.addressBook(without: node.node.id), removed: directory.removed)
+        }
+        guard !isStepUnderWay.isSet else { return }
+        if let step = MembershipStep.next(for: view.state, leader: view.raft) { carryOut(step) }
+    }
+
+    private func carryOut(_ step: MembershipStep) {
+        let flag = isStepUnderWay
+        flag.set(true)
+        switch step {
+        case .change(let change):
+            raft.changeMembership(change) { refusal in
+                flag.set(false)
+                note(change, refusal)
+            }
+        case .handOver(let heir):
+            Log.info("members: this node is to be removed; node \(heir) is asked to lead first")
+            raft.transferLeadership(to: heir) { _ in flag.set(false) }
+        case .forget(let nodes):
+            raft.propose(Command.forgetMembers(nodes, at: .now()).encoded(), timeout: Self.forgetTimeout) { _ in
+                flag.set(false)
+            }
+        }
+    }
+}
+
+/// A refusal is no news: the step is tried again while it is wanted.
+private func note(_ change: MembershipChange, _ refusal: MembershipRefusal?) {
+    if let refusal { return Log.debug("members: \(change) has to wait: \(refusal)") }
+    switch change {
+    case .addLearner(let node): Log.info("members: node \(node) becomes a learner")
+    case .addVoter(let node): Log.info("members: node \(node) becomes a voter once it has caught up")
+    case .promote(let node): Log.info("members: the learner \(node) becomes a voter")
+    case .remove(let node): Log.info("members: node \(node) is removed")
+    }
+}
+
+/// Set by the control thread, cleared by whichever thread ends the step.
+private final class StepFlag: Sendable {
+    private let flag = Atomic(false)
+
+    var isSet: Bool { flag.load(ordering: .acquiring) }
+    func set(_ value: Bool) { flag.store(value, ordering: .releasing) }
+}
+
+extension MemberDirectory {
+    /// As `node` knows it; without a view only from its file.
+    init(of view: ClusterView?, _ node: NodeConfiguration) {
+        let nobody = Membership(voters: [])
+        self.init(
+            node: node, state: view?.state ?? ClusterState(), membership: view?.raft.membership ?? nobody,
+            committed: view?.raft.committedMembership ?? nobody)
+    }
+}

@@ -38,6 +38,8 @@ final class ConsensusLoop<Host: ConsensusHost> {
     private let resolver: Resolver
     private let poller: SharedPoller
     private let timer: TimerDescriptor
+    /// What the timer will fire at; nil once it has.
+    private var armedFor: Instant?
     private let publish: (RaftStatus) -> Void
     private var hostDeadline = Instant.zero
     private var leadershipLog = LeadershipLog()
@@ -101,7 +103,7 @@ final class ConsensusLoop<Host: ConsensusHost> {
         do throws(SystemError) {
             try disk.start()
             while !isOver {
-                timer.arm(at: nextDeadline)
+                armTimer()
                 try turn(poller.wait())
             }
         } catch {
@@ -115,7 +117,9 @@ final class ConsensusLoop<Host: ConsensusHost> {
         now = Instant.now()
         for event in events {
             switch event.token {
-            case Token.timer: timer.clear()
+            case Token.timer:
+                timer.clear()
+                armedFor = nil
             case Token.requests: for request in requests.drain() { take(request) }
             case Token.arrivals: for arrival in arrivals.drain() { take(arrival) }
             default: break
@@ -139,6 +143,13 @@ final class ConsensusLoop<Host: ConsensusHost> {
         hostDeadline = host.turn(
             TurnView(now: .now(), raft: status, connected: peers.filter(\.isConnected).map(\.id)))
         publish(RaftStatus(at: now, raft: status, transport: peers))
+    }
+
+    private func armTimer() {
+        let deadline = nextDeadline
+        guard deadline != armedFor else { return }
+        timer.arm(at: deadline)
+        armedFor = deadline
     }
 
     private var nextDeadline: Instant {

@@ -135,7 +135,9 @@ extension Simulation {
         let mayStall = isFaulty && nodes[position].diskFreeAt < time + plan.stall.upperBound
         let isStalled = mayStall && chance(plan.stalledWrites)
         let duration = isStalled ? plan.stall : isFaulty ? plan.write : Plan.healthyWrite
-        let done = max(time, nodes[position].diskFreeAt) + draw(duration)
+        // Beyond so many, writes share one synchronisation, as the disk thread groups them.
+        let isGrouped = nodes[position].disk.pending.count >= Plan.writesUnderWay
+        let done = max(time, nodes[position].diskFreeAt) + (isGrouped ? 0 : draw(duration))
         nodes[position].diskFreeAt = done
         nodes[position].disk.queue(job)
         queue.schedule(.written(nodes[position].id, boot: nodes[position].boot), at: done)

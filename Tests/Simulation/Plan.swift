@@ -19,6 +19,7 @@ package struct Plan: Sendable {
 
     /// A disk and clients that leave a cluster room to recover.
     static let healthyWrite: ClosedRange<UInt64> = 100_000...300_000
+    static let writesUnderWay = 8
     static let calmOperationGap: ClosedRange<UInt64> = 2_000_000...10_000_000
 
     /// In a thousand messages.

@@ -58,6 +58,13 @@ package struct PeerStatus: Hashable, Sendable {
     package var matched: LogIndex
     package var lastContact: Instant
     package var receivesSnapshot: Bool
+
+    package init(id: NodeID, matched: LogIndex, lastContact: Instant, receivesSnapshot: Bool) {
+        self.id = id
+        self.matched = matched
+        self.lastContact = lastContact
+        self.receivesSnapshot = receivesSnapshot
+    }
 }
 
 /// An operator's wish for another set of members.

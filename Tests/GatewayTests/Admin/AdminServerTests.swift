@@ -1,6 +1,7 @@
 import Gateway
 import Glibc
 import Posix
+import Raft
 import Synchronization
 import Testing
 
@@ -37,7 +38,9 @@ import Testing
             start + (extra.isEmpty ? "" : extra + "\r\n") + "Content-Length: \(body.utf8.count)\r\n\r\n" + body)
     }
 
-    @Test(arguments: ["/v1/status", "/v1/node", "/v1/backends", "/v1/config", "/livez", "/readyz"])
+    @Test(arguments: [
+        "/v1/status", "/v1/status?stale", "/v1/members", "/v1/node", "/v1/backends", "/v1/config", "/livez", "/readyz",
+    ])
     func resourcesAnswer(path: String) throws {
         let answer = try exchange(head("GET \(path)"))
         #expect(answer.hasPrefix("HTTP/1.1 200 OK\r\n"))
@@ -99,6 +102,38 @@ import Testing
         node.release()
         #expect(try client.receiveResponse().contains("\"revision\" : 2"))
         #expect(node.held.withLock { $0.lastUpload?.source.utf8.count } == size)
+    }
+
+    @Test func wishesAboutMembersArriveAsTheyWereMeant() throws {
+        let added = #"{"name": "gw4", "raft": "10.0.0.4:1", "admin": "10.0.0.4:2", "votes": true}"#
+        #expect(try put("/v1/members/4", added).hasPrefix("HTTP/1.1 202 "))
+        #expect(try put("/v1/members/4/vote", "").hasPrefix("HTTP/1.1 202 "))
+        #expect(try exchange(head("DELETE /v1/members/3")).hasPrefix("HTTP/1.1 202 "))
+        let record = MemberRecord(id: NodeID(4), name: "gw4", raft: "10.0.0.4:1", admin: "10.0.0.4:2", version: "")
+        #expect(
+            node.held.withLock { $0.wishes }
+                == [.add(record, votes: true), .promote(NodeID(4)), .remove(NodeID(3))])
+        let gone = try exchange(head("DELETE /v1/members/9"))
+        #expect(gone.hasPrefix("HTTP/1.1 409 ") && !gone.contains("retryable"))
+        for (path, body) in [
+            ("/v1/members/0", added), ("/v1/members/x", added), ("/v1/members/4", "{}"),
+            ("/v1/members/4", added.replacing("gw4", with: "g w")),
+            ("/v1/members/4", added.replacing(":2", with: ":1")),
+        ] {
+            #expect(try put(path, body).hasPrefix("HTTP/1.1 400 "), "\(path) \(body)")
+        }
+    }
+
+    @Test func transfersOfLeadershipNameTheNodeOrLeaveItOpen() throws {
+        func transfer(_ body: String) throws -> String {
+            try exchange(head("POST /v1/leader/transfer", length: body.utf8.count) + body)
+        }
+        #expect(try transfer(#"{"to": 2}"#).hasPrefix("HTTP/1.1 202 "))
+        #expect(try transfer("{}").hasPrefix("HTTP/1.1 202 "))
+        let unreachable = try transfer(#"{"to": 3}"#)
+        #expect(unreachable.hasPrefix("HTTP/1.1 409 ") && unreachable.contains("\"retryable\" : true"))
+        #expect(node.held.withLock { $0.moves } == [NodeID(2), nil, NodeID(3)])
+        #expect(try transfer(#"{"to": 0}"#).hasPrefix("HTTP/1.1 400 "))
     }
 
     @Test func backendModesAreSet() throws {

@@ -41,6 +41,21 @@ private func bytes(of path: String) -> [UInt8] {
         #expect(Set(nodes.map(\.peers)).count == 1)
     }
 
+    @Test func threeOfFiveNodesFoundAndTwoJoin() throws {
+        let nodes = try (1...5).map { number in
+            let path = "five-node/gw\(number).json5"
+            return try NodeConfiguration.read(bytes(of: path), file: path)
+        }
+        let gateway = try GatewayConfiguration.read(bytes(of: "five-node/gateway.json5"), file: "gateway.json5")
+        let voters = (1...3).map { NodeID($0) }
+        #expect(nodes.map(\.join) == [false, false, false, true, true])
+        for (index, node) in nodes.enumerated() {
+            let id = NodeID(UInt64(index + 1))
+            #expect(node.node.id == id && node.conflicts(with: gateway) == [] && node.advice == [])
+            #expect(node.peers.map(\.id) == (voters.contains(id) ? voters : voters + [id]))
+        }
+    }
+
     @Test func demoHasARouteForEachAlgorithm() throws {
         let path = "three-node/gateway.json5"
         let gateway = try GatewayConfiguration.read(bytes(of: path), file: path)

@@ -225,7 +225,8 @@ extension Worker where E: ~Copyable {
 
     /// Sends the request, from its first byte, as far as it is there.
     mutating func forwardRequest(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>) {
-        engine.receive(client.pointee.upstream, limit: Scratch.capacity)
+        // No more than a head and a small body at once: what is left of a long one can then be spliced.
+        engine.receive(client.pointee.upstream, limit: Scratch.unreadCapacity)
         send(client.pointee.kept.bytes, toUpstreamOf: client)
         if !client.pointee.isBodyRead { continueRequest(slot, client) }
     }

@@ -19,8 +19,8 @@ package enum MemberReport {
     /// As they are to be written in a node file.
     package static func peers(_ members: [StatusDocument.Node]) -> String {
         let lines = members.filter { $0.transition != .leaving }.map { node in
-            "    { id: \(node.id), name: \"\(node.name)\", raft: \"\(node.raft)\", admin: \"\(node.admin)\" },\n"
+            "{ id: \(node.id), name: \"\(node.name)\", raft: \"\(node.raft)\", admin: \"\(node.admin)\" },"
         }
-        return Terminal.printable("peers: [") + "\n" + lines.joined() + "],\n"
+        return "peers: [\n" + lines.map { "    \(Terminal.printable($0))\n" }.joined() + "],\n"
     }
 }

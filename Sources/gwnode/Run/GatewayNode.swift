@@ -65,19 +65,7 @@ final class GatewayNode: Sendable {
         }
         control = try StartFailure.wrap { () throws(SystemError) in
             try Posix.Thread(name: "control") {
-                let proposals = OwnProposals(
-                    node: configuration, view: view, serving: serving, seed: seed,
-                    propose: { command, timeout, done in
-                        raft.propose(command.encoded(), timeout: timeout) { _ in done() }
-                    }, publishInfo: { raft.publish(info: $0) })
-                let control = ServingControl(
-                    node: configuration, view: view, serving: serving, workers: workers, prober: prober,
-                    configureVirtualIP: { addresses, ports in
-                        raft.perform { $0.serve(addresses: addresses, ports: ports) }
-                    }, adopted: { proposals.replaceBackends(of: $0) })
-                control.begin()
-                let members = MembershipKeeper(node: configuration, view: view, raft: raft)
-                ControlLoop.run(events, control, proposals, members)
+                GatewayNode.runControl(configuration, seed, events, view, serving, workers, prober, raft)
             }
         }
         do throws(RaftNodeError) {
@@ -87,6 +75,27 @@ final class GatewayNode: Sendable {
         } catch {
             throw StartFailure("\(error)")
         }
+    }
+
+    /// The body of the control thread.
+    private static func runControl(
+        _ configuration: NodeConfiguration, _ seed: SeedConfiguration?, _ events: Mailbox<ControlLoop.Event>,
+        _ view: SharedClusterView, _ serving: Serving, _ workers: WorkerPool, _ prober: HealthProber,
+        _ raft: RaftNode<ClusterHost>
+    ) {
+        let proposals = OwnProposals(
+            node: configuration, view: view, serving: serving, seed: seed,
+            propose: { command, timeout, done in
+                raft.propose(command.encoded(), timeout: timeout) { _ in done() }
+            }, publishInfo: { raft.publish(info: $0) })
+        let control = ServingControl(
+            node: configuration, view: view, serving: serving, workers: workers, prober: prober,
+            configureVirtualIP: { addresses, ports in
+                raft.perform { $0.serve(addresses: addresses, ports: ports) }
+            }, adopted: { proposals.replaceBackends(of: $0) })
+        let members = MembershipKeeper(node: configuration, view: view, raft: raft)
+        control.begin()
+        ControlLoop.run(events, control, proposals, members)
     }
 
     /// Why the node can not go on: consensus ended by itself, or the others removed this node; nil while it can.

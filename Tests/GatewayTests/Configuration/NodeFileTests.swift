@@ -57,6 +57,14 @@ private func problems(in text: String) -> [String] {
         #expect(configuration.logLevel == .warning)
     }
 
+    @Test func aNodeThatJoinsNeedsSomebodyToFindTheClusterBy() throws {
+        #expect(try read(file(rest: "join: true")).join)
+        let alone = "[{id: 1, name: 'gw1', raft: '10.0.0.1:8101', admin: '10.0.0.1:8091'}]"
+        #expect(
+            problems(in: file(peers: alone, rest: "join: true"))
+                == ["join: there is no peer to find the cluster by; list the present nodes among the peers"])
+    }
+
     @Test func leftOutKeysHaveSafeDefaults() throws {
         let configuration = try read(file())
         #expect(configuration.listen == [:])

@@ -19,7 +19,7 @@ let package = Package(
         .target(name: "Posix", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "Raft", dependencies: ["Posix", "CLinux"], swiftSettings: strict),
         .target(name: "Gateway", dependencies: ["Raft", "Posix", "CLinux"], swiftSettings: strict),
-        .executableTarget(name: "gwnode", dependencies: ["Gateway", "Raft", "Posix"], swiftSettings: strict),
+        .executableTarget(name: "gwnode", dependencies: ["CLinux", "Gateway", "Raft", "Posix"], swiftSettings: strict),
 
         .target(name: "Simulation", dependencies: ["Raft", "Posix"], path: "Tests/Simulation", swiftSettings: strict),
         .executableTarget(
@@ -35,10 +35,13 @@ let package = Package(
         .testTarget(name: "RaftTests", dependencies: ["FuzzTargets", "Raft", "Posix"], swiftSettings: strict),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Raft"], swiftSettings: strict),
         .testTarget(
-            name: "GatewayTests", dependencies: ["AllocationCounter", "Gateway", "Namespaces", "Raft", "Posix"],
+            name: "GatewayTests",
+            dependencies: ["AllocationCounter", "CLinux", "Gateway", "Namespaces", "Raft", "Posix"],
             swiftSettings: strict),
-        .testTarget(name: "gwnodeTests", dependencies: ["gwnode", "Gateway", "Posix"], swiftSettings: strict),
-        .testTarget(name: "ClusterTests", dependencies: ["gwnode", "Gateway", "Raft", "Posix"], swiftSettings: strict),
+        .testTarget(
+            name: "gwnodeTests", dependencies: ["CLinux", "gwnode", "Gateway", "Posix"], swiftSettings: strict),
+        .testTarget(
+            name: "ClusterTests", dependencies: ["CLinux", "Gateway", "Posix", "gwnode"], swiftSettings: strict),
         .testTarget(name: "NetworkTests", dependencies: ["Namespaces", "Posix"], swiftSettings: strict),
     ]
 )

@@ -55,7 +55,9 @@ struct NodeServices: Sendable {
                 switch result {
                 case .failure(let error): completion(.failure(AdminFailure(error)))
                 // The barrier is answered on the consensus thread, before it publishes the turn's view.
-                case .success: raft.perform { host in completion(.success(host.configuration)) }
+                case .success:
+                    let isQueued = raft.perform { host in completion(.success(host.configuration)) }
+                    if !isQueued { completion(.failure(AdminFailure(ReadError.stopping))) }
                 }
             }
         }

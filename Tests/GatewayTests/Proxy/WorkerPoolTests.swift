@@ -138,6 +138,8 @@ import Testing
             for client in clients { #expect(try client.get().text == "one") }
             #expect(throws: (any Error).self) { try gateway.connect().get() }
             #expect(gateway.pool.statistics.connectionsRefused == 1)
+            // An optimised build may close a connection after its last use.
+            for client in clients { #expect(try client.get().text == "one") }
         }
         #expect(gateway.wait { gateway.pool.statistics.clientConnections == 0 })
         #expect(try gateway.connect().get().text == "one")

@@ -3,7 +3,8 @@ import Glibc
 import Posix
 import Synchronization
 
-/// A backend on a port of its own, with a thread for each connection.
+/// A backend on a port of its own, with a thread for each connection. It serves until `stop`, or to the end of the
+/// process: a test that only needs its address may let go of it, and an optimised build does so at the last use.
 final class TestBackend: Sendable {
     let address: SocketAddress
     private let listener: Int32
@@ -21,12 +22,12 @@ final class TestBackend: Sendable {
         listener = socket.take()
         _ = fcntl(listener, F_SETFL, 0)
         state = Mutex(State())
-        _ = try Thread(name: "backend") { [listener, weak self] in
+        _ = try Thread(name: "backend") { [self] in
             pthread_detach(pthread_self())
             while true {
                 let connection = accept(listener, nil, nil)
-                guard connection >= 0, let self else { return }
-                self.run(connection, serve)
+                guard connection >= 0 else { return }
+                run(connection, serve)
             }
         }
     }

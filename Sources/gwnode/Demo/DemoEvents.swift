@@ -34,22 +34,30 @@ struct DemoEvents {
         }
     }
 
+    /// One backend serves in several upstreams of the demo, which do not all notice at once: it is down from the
+    /// first that calls it down until all call it up.
     private func backends(_ old: StatusDocument, _ new: StatusDocument) -> [String] {
-        // One backend serves in several upstreams of the demo; it is told once.
-        var told: Set<String> = []
-        var lines: [String] = []
-        for upstream in new.upstreams {
+        let (downBefore, downNow) = (downBackends(old), downBackends(new))
+        let down = downNow.filter { downBefore[$0.key] == nil }.sorted { $0.key < $1.key }
+        let up = downBefore.keys.filter { downNow[$0] == nil }.sorted()
+        return down.map { "backend down: \($0.key) (\($0.value))" } + up.map { "backend up: \($0)" } + modes(old, new)
+    }
+
+    /// With the reason.
+    private func downBackends(_ status: StatusDocument) -> [String: String] {
+        let down = status.upstreams.flatMap(\.backends).filter { !$0.healthy }
+        return Dictionary(down.map { ($0.address, $0.reason) }) { first, _ in first }
+    }
+
+    private func modes(_ old: StatusDocument, _ new: StatusDocument) -> [String] {
+        new.upstreams.flatMap { upstream in
             let known = old.upstreams.first { $0.name == upstream.name }?.backends ?? []
-            for backend in upstream.backends {
-                guard let before = known.first(where: { $0.address == backend.address }) else { continue }
-                if before.mode != backend.mode {
-                    lines.append("backend \(backend.mode): \(backend.address) in \(upstream.name)")
-                }
-                guard before.healthy != backend.healthy, told.insert(backend.address).inserted else { continue }
-                lines.append("backend \(backend.healthy ? "up" : "down"): \(backend.address) (\(backend.reason))")
+            return upstream.backends.compactMap { backend -> String? in
+                let before = known.first { $0.address == backend.address }
+                guard let before, before.mode != backend.mode else { return nil }
+                return "backend \(backend.mode): \(backend.address) in \(upstream.name)"
             }
         }
-        return lines
     }
 
     private func configuration(_ old: StatusDocument, _ new: StatusDocument) -> [String] {

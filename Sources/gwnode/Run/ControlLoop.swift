@@ -19,6 +19,8 @@ enum ControlLoop {
     static let mailboxCapacity = 16_384
     /// How often the other nodes are told how this one is, and unanswered proposals are made again.
     static let beatMilliseconds = 250.0
+    /// From the end of one turn to the beginning of the next.
+    static let turnPauseMilliseconds: Int32 = 2
 
     /// Returns after `stop`.
     static func run(
@@ -26,7 +28,8 @@ enum ControlLoop {
     ) {
         var waiting = pollfd(fd: mailbox.descriptor, events: Int16(POLLIN), revents: 0)
         while true {
-            let pause = (proposals.nextDeadline - .now()).milliseconds.rounded(.up)
+            let deadline = min(proposals.nextDeadline, serving.nextDeadline)
+            let pause = (deadline - .now()).milliseconds.rounded(.up)
             _ = poll(&waiting, 1, Int32(min(pause, beatMilliseconds)))
             for event in mailbox.drain() {
                 switch event {
@@ -35,12 +38,14 @@ enum ControlLoop {
                     serving.note(verdict, on: backend)
                     proposals.observe(verdict, on: backend)
                 case .perform(let body): body()
-                case .stop: return
+                case .stop: return serving.end()
                 }
             }
             serving.update()
             proposals.update()
             members.update()
+            // Thousands of changes a second are taken in a few hundred turns.
+            _ = poll(nil, 0, turnPauseMilliseconds)
         }
     }
 }

@@ -15,6 +15,14 @@ final class OwnProposals {
     }
 
     private static let timeout = Nanoseconds.seconds(2)
+    private static let reportInterval = Nanoseconds.milliseconds(100)
+
+    /// What of a node's report the others have to know at once.
+    private struct ReportedNews: Hashable {
+        var role: Role
+        var term: Term
+        var heldAddresses: [IPAddress]
+    }
 
     private let node: NodeConfiguration
     private let view: SharedClusterView
@@ -25,6 +33,8 @@ final class OwnProposals {
     /// The kinds with a proposal under way.
     private let pending = PendingKinds()
     private var reporter: HealthReporter
+    private var reportedNews: ReportedNews?
+    private var nextReport = Instant.zero
     private var absences = AbsenceWatch()
 
     init(
@@ -53,7 +63,7 @@ final class OwnProposals {
     /// To be called after every event and from time to time.
     func update() {
         guard let view = view.current else { return }
-        publishInfo(NodeReport(of: view, activeRequests: serving.activeRequests).encoded())
+        publishReport(view, at: .now())
         let others = MemberDirectory(of: view, node).members.map(\.id).filter { $0 != node.node.id }
         absences.look(at: others, present: view.connected, now: .now())
         guard view.raft.hasQuorum, view.raft.leader != nil else { return }
@@ -67,6 +77,15 @@ final class OwnProposals {
         if let report = reporter.report(comparedWith: view.state, at: .now(), stamp: .now()) {
             propose(.reportHealth(report), OwnProposals.timeout) {}
         }
+    }
+
+    /// At once when others have to know, else from time to time.
+    private func publishReport(_ view: ClusterView, at now: Instant) {
+        let news = ReportedNews(role: view.raft.role, term: view.raft.term, heldAddresses: view.heldAddresses)
+        guard news != reportedNews || now >= nextReport else { return }
+        reportedNews = news
+        nextReport = now + OwnProposals.reportInterval
+        publishInfo(NodeReport(of: view, activeRequests: serving.activeRequests).encoded())
     }
 
     private func command(_ kind: Kind, _ view: ClusterView) -> Command? {

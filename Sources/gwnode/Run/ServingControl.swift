@@ -10,12 +10,21 @@ final class ServingControl {
     private let workers: WorkerPool
     private let prober: HealthProber
     private let lastKnown: LastKnownConfiguration
+    /// What is in force and not yet kept. Many changes in a row are kept once: each costs an fsync, for which the
+    /// write-ahead log would have to wait.
+    private var unsaved: String?
+    private var nextSave = Instant.zero
+    private static let savePause = Nanoseconds.seconds(1)
     /// Runs on the consensus thread.
     private let configureVirtualIP: (_ addresses: [IPAddress], _ ports: [UInt16]) -> Void
     private let adopted: (GatewayConfiguration) -> Void
 
     /// The revision that was read last, good or not.
     private var seenRevision = Revision.none
+    /// Of many configurations in a row only some are read, and always the last one.
+    private var nextReading = Instant.zero
+    private var waitsToRead = false
+    private static let readingPause = Nanoseconds.milliseconds(20)
     private var openListeners: [ListenerPlan.Endpoint: ListenerID] = [:]
     private var failedListeners: Set<ListenerPlan.Endpoint> = []
 
@@ -47,18 +56,34 @@ final class ServingControl {
     func update() {
         guard let view = view.current else { return }
         if let record = view.state.configuration, record.revision != seenRevision {
-            seenRevision = record.revision
-            read(record)
+            waitsToRead = Instant.now() < nextReading
+            if !waitsToRead { read(record) }
         }
         retryListeners()
         publish(view, configurationHasChanged: false)
+        if Instant.now() >= nextSave { save() }
     }
 
+    /// To be called once, after the last `update`.
+    func end() { save() }
+
+    private func save() {
+        guard let source = unsaved else { return }
+        lastKnown.save(source)
+        unsaved = nil
+        nextSave = .now() + Self.savePause
+    }
+
+    /// When `update` must be called again at the latest.
+    var nextDeadline: Instant { waitsToRead ? nextReading : .distantFuture }
+
     private func read(_ record: ConfigurationRecord) {
+        seenRevision = record.revision
+        nextReading = .now() + Self.readingPause
         do throws(ConfigurationProblems) {
             let configuration = try GatewayConfiguration.read(
                 Array(record.source.utf8), file: "revision \(record.revision)")
-            lastKnown.save(record.source)
+            unsaved = record.source
             Log.info("config: revision \(record.revision) by \(record.author) is in force")
             adopt(configuration)
         } catch {

@@ -133,16 +133,18 @@ final class TestCluster {
         try #require(holder != nil, "somebody serves the virtual address\n\(logs())")
     }
 
-    /// Waits until every running node names one leader and none trails.
+    /// Waits until every running node names one leader and has applied what was committed when this was called,
+    /// whatever is written meanwhile.
     func waitUntilLevel() throws {
         let running = nodes.filter { $0.process != nil }.map(\.id)
+        let committed = running.compactMap { status(of: $0) }.flatMap(\.nodes).compactMap(\.commitIndex).max() ?? 0
         let level = eventually { () -> Bool? in
             let views = running.compactMap { status(of: $0) }
             guard views.count == running.count, Set(views.map(\.leader)).count == 1, views[0].leader != nil else {
                 return nil
             }
             let rows = views[0].nodes.filter { running.contains($0.id) }
-            return rows.allSatisfy { $0.alive && $0.trailing == 0 } ? true : nil
+            return rows.allSatisfy { $0.alive && ($0.appliedIndex ?? 0) >= committed } ? true : nil
         }
         try #require(level == true, "all nodes are level\n\(logs())")
     }

@@ -6,7 +6,7 @@ extension ClusterTests {
         @Test func aKilledBackendCostsNoRequestAndComesBack() throws {
             let cluster = try TestCluster()
             try cluster.waitUntilLevel()
-            let load = try LoadProbe(cluster.virtualAddress, path: "/round-robin", timeoutMilliseconds: 2000)
+            let load = try LoadProbe(cluster.virtualAddress, path: "/round-robin")
             try #require(load.waitForSuccesses(50))
             let killed = cluster.backends[1].address.description
             cluster.killBackend(1)
@@ -36,11 +36,11 @@ extension ClusterTests {
             let cluster = try TestCluster()
             try cluster.waitUntilLevel()
             let address = cluster.backends[0].address.description
-            #expect(try cluster.run(["backend", "drain", "round-robin", address]).status == 0)
+            #expect(try cluster.runUntilTaken(["backend", "drain", "round-robin", address]).status == 0)
             let drained = eventually { Set(cluster.names(12, "/round-robin")) == ["b2", "b3"] ? true : nil }
             #expect(drained == true)
             #expect(cluster.status()?.backend(address, in: "round-robin")?.mode == "draining")
-            #expect(try cluster.run(["backend", "enable", "round-robin", address]).status == 0)
+            #expect(try cluster.runUntilTaken(["backend", "enable", "round-robin", address]).status == 0)
             #expect(eventually { Set(cluster.names(12, "/round-robin")) == ["b1", "b2", "b3"] ? true : nil } == true)
         }
 

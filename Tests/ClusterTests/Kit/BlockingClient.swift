@@ -22,7 +22,7 @@ struct BlockingClient: ~Copyable {
     private let address: SocketAddress
     private var buffer: [UInt8] = []
 
-    init(_ address: SocketAddress, timeoutMilliseconds: Int = 1000) throws(Failure) {
+    init(_ address: SocketAddress, timeoutMilliseconds: Int = 10_000) throws(Failure) {
         let raw = Glibc.socket(address.family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard raw >= 0 else { throw .connect(errno) }
         let socket = FileDescriptor(owning: raw)
@@ -95,7 +95,7 @@ struct BlockingClient: ~Copyable {
 
     /// One request on a connection of its own.
     static func get(
-        _ address: SocketAddress, _ path: String = "/", timeoutMilliseconds: Int = 1000
+        _ address: SocketAddress, _ path: String = "/", timeoutMilliseconds: Int = 10_000
     ) throws(Failure) -> Response {
         var client = try BlockingClient(address, timeoutMilliseconds: timeoutMilliseconds)
         return try client.request("GET", path)

@@ -19,7 +19,7 @@ final class LoadProbe: Sendable {
     private let state = Mutex(State())
     private let thread = Mutex<Thread?>(nil)
 
-    init(_ address: SocketAddress, path: String = "/", timeoutMilliseconds: Int = 200) throws {
+    init(_ address: SocketAddress, path: String = "/", timeoutMilliseconds: Int = 10_000) throws {
         let thread = try Thread(name: "load") { [self] in
             while !state.withLock({ $0.stopping }) {
                 do throws(BlockingClient.Failure) {

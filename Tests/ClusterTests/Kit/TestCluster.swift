@@ -26,13 +26,18 @@ final class TestCluster {
         var process: ChildProcess?
     }
 
+    /// The profile of the nodes' `timing`: with `cautious` a busy machine does not elect needlessly.
+    enum Timing: String { case lan, cautious }
+
     let directory: String
+    let timing: Timing
     let virtualAddress: SocketAddress
     private(set) var nodes: [Node]
     private(set) var backends: [Backend]
 
     /// Starts the backends and all nodes, and waits until the virtual address is served.
-    init(nodes count: Int = 3, backends backendCount: Int = 3) throws {
+    init(nodes count: Int = 3, backends backendCount: Int = 3, timing: Timing = .cautious) throws {
+        self.timing = timing
         let ports = freePorts(count * 3 + backendCount + 1)
         directory = try TestCluster.makeDirectory()
         // A virtual address of its own in 127.0.0.0/8 keeps two test runs on one machine apart.
@@ -166,6 +171,19 @@ final class TestCluster {
         return (status, text)
     }
 
+    /// Runs a command again while its answer is that it can be tried again; the exit status and output of the last run.
+    func runUntilTaken(_ arguments: [String]) throws -> (status: Int32, output: String) {
+        var last = try run(arguments)
+        _ = eventually { () -> Bool? in
+            guard last.status != 0, last.output.contains("try again") || last.output.contains("tried again"),
+                let next = try? run(arguments)
+            else { return true }
+            last = next
+            return nil
+        }
+        return last
+    }
+
     func log(of id: Int) -> String {
         (try? String(contentsOfFile: "\(directory)/gw\(id).log", encoding: .utf8)) ?? ""
     }
@@ -206,6 +224,7 @@ final class TestCluster {
               peers: [\(list)],
               join: \(join),
               virtualAddress: { provider: "loopback" },
+              timing: "\(timing)",
               workers: 2,
               gatewayFile: "gateway.json5",
             }
@@ -223,7 +242,7 @@ final class TestCluster {
             }.joined(separator: ", ")
             return """
                 { name: "\(algorithm)", algorithm: "\(algorithm)", backends: [\(list)],
-                  health: { type: "http", path: "/", interval: "100ms", timeout: "90ms", rise: 2, fall: 2 } }
+                  health: { type: "http", path: "/", interval: "250ms", timeout: "250ms", rise: 1, fall: 3 } }
                 """
         }.joined(separator: ",\n")
         let routes = algorithms.map { "{ path: \"/\($0)\", upstream: \"\($0)\" }" }.joined(separator: ", ")

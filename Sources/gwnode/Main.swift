@@ -33,10 +33,20 @@ import Glibc
                 return try ValidateCommand.run(files)
             case .status(let access, let format, let consistency, let watch):
                 return try StatusCommand.run(client(access), format, consistency, watch: watch)
-            case .showConfiguration(let access, let consistency):
-                return try ConfigurationCommands.show(client(access), consistency)
+            case .showConfiguration(let access, let revision, let consistency):
+                return try ConfigurationCommands.show(client(access), revision, consistency)
             case .applyConfiguration(let access, let file, let revision):
                 return try ConfigurationCommands.apply(client(access), file: file, ifRevision: revision)
+            case .listHistory(let access, let format, let consistency):
+                return try ConfigurationCommands.history(client(access), format, consistency)
+            case .compareRevisions(let access, let from, let to, let consistency):
+                return try ConfigurationCommands.compare(client(access), from: from, to: to, consistency)
+            case .compareFile(let access, let from, let file, let consistency):
+                return try ConfigurationCommands.compare(client(access), from: from, file: file, consistency)
+            case .rollBack(let access, let revision, let expected):
+                return try ConfigurationCommands.rollBack(client(access), to: revision, ifRevision: expected)
+            case .events(let access, let format, let consistency, let follow):
+                return try EventsCommand.run(client(access), format, consistency, follow: follow)
             case .listBackends(let access, let format):
                 return try BackendCommands.list(client(access), format)
             case .setMode(let access, let mode, let upstream, let address):

@@ -33,6 +33,23 @@ extension ClusterTests {
             }
         }
 
+        @Test func oneCommandTakesAChangeBackOnAllNodes() throws {
+            let cluster = try TestCluster()
+            #expect(try cluster.applyGatewayFile(comment: "good").status == 0)
+            #expect(try cluster.applyGatewayFile(comment: "regretted").status == 0)
+            let before = try #require(cluster.status()).revision
+            let changed = try cluster.run(["config", "diff"]).output
+            #expect(changed.contains("-// good") && changed.contains("+// regretted"), "\(changed)")
+            let (status, output) = try cluster.runUntilTaken(["config", "rollback"])
+            #expect(status == 0 && output.contains("with the text of revision \(before - 1)"), "\(output)")
+            for id in 1...3 {
+                #expect(eventually { cluster.status(of: id)?.revision == before + 1 ? true : nil } == true)
+            }
+            #expect(try cluster.run(["config", "show"]).output.contains("// good"))
+            #expect(try cluster.run(["config", "history"]).output.contains("back to \(before - 1) (in force)"))
+            #expect(try cluster.run(["events"]).output.contains("configuration \(before + 1) applied"))
+        }
+
         @Test func anOlderRevisionIsRefused() throws {
             let cluster = try TestCluster()
             #expect(try cluster.applyGatewayFile(comment: "one", ifRevision: 1).status == 0)

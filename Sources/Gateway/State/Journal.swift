@@ -38,6 +38,23 @@ package enum JournalEvent: Hashable, Sendable, CustomStringConvertible {
     case memberRemoved(NodeID, author: String)
     case leadershipMoveWanted(to: NodeID?, author: String)
 
+    /// A name for programs, which does not change.
+    package var kind: String {
+        switch self {
+        case .leaderElected: "leader-elected"
+        case .virtualAddressesTaken: "virtual-addresses-taken"
+        case .virtualAddressesReleased: "virtual-addresses-released"
+        case .configurationApplied: "configuration-applied"
+        case .backendModeChanged: "backend-mode-changed"
+        case .backendHealthChanged: "backend-health-changed"
+        case .memberDescribed: "member-described"
+        case .memberAdded: "member-added"
+        case .memberPromoted: "member-promoted"
+        case .memberRemoved: "member-removed"
+        case .leadershipMoveWanted: "leadership-move-wanted"
+        }
+    }
+
     package var description: String {
         switch self {
         case .leaderElected(let node, let term): "node \(node) elected leader of term \(term)"

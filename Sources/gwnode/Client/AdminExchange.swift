@@ -23,8 +23,12 @@ package struct AdminCall: Hashable, Sendable {
         self.timeout = timeout
     }
 
-    static func get(_ target: String) -> AdminCall {
-        AdminCall(method: .get, target: target, timeout: .seconds(2))
+    static func get(
+        _ path: String, _ query: [String] = [], _ consistency: AdminServices.Consistency = .linearizable
+    ) -> AdminCall {
+        let query = consistency == .stale ? query + ["stale"] : query
+        let target = query.isEmpty ? path : "\(path)?\(query.joined(separator: "&"))"
+        return AdminCall(method: .get, target: target, timeout: .seconds(2))
     }
 
     /// A node gives up on agreement of its own accord before this timeout.
@@ -34,8 +38,8 @@ package struct AdminCall: Hashable, Sendable {
         AdminCall(method: .put, target: target, body: body, ifMatch: ifMatch, timeout: agreementTimeout)
     }
 
-    static func post(_ target: String, _ body: [UInt8]) -> AdminCall {
-        AdminCall(method: .post, target: target, body: body, timeout: agreementTimeout)
+    static func post(_ target: String, _ body: [UInt8], ifMatch: String? = nil) -> AdminCall {
+        AdminCall(method: .post, target: target, body: body, ifMatch: ifMatch, timeout: agreementTimeout)
     }
 
     static func delete(_ target: String) -> AdminCall {

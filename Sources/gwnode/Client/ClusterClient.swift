@@ -19,12 +19,11 @@ package struct ClusterClient: Sendable {
     package func status(
         _ consistency: AdminServices.Consistency = .linearizable
     ) throws(CommandFailure) -> StatusDocument {
-        let target = consistency == .stale ? "/v1/status?stale" : "/v1/status"
         var withoutQuorum: StatusDocument?
         var failures: [String] = []
         for address in addresses {
             do throws(AdminExchangeError) {
-                let document = try decode(StatusDocument.self, exchange(.get(target), address))
+                let document = try decode(StatusDocument.self, exchange(.get("/v1/status", [], consistency), address))
                 if document.quorum { return document }
                 withoutQuorum = withoutQuorum ?? document
             } catch {
@@ -52,6 +51,17 @@ package struct ClusterClient: Sendable {
             }
         }
         throw refusal ?? Self.unreachable(failures)
+    }
+
+    /// Asks for a document as `ask` does.
+    package func ask<Document: Decodable>(
+        for type: Document.Type, _ call: AdminCall
+    ) throws(CommandFailure) -> Document {
+        let answer = try ask(call)
+        guard let document = try? JSONDecoder().decode(type, from: Data(answer.body)) else {
+            throw CommandFailure(.failure, "the node's answer can not be read; is its version another one?")
+        }
+        return document
     }
 
     private func attempt(_ call: AdminCall, at address: HostPort) -> Result<AdminAnswer, AdminExchangeError> {

@@ -7,6 +7,10 @@ package enum CommandName: String, CaseIterable, Sendable {
     case status
     case configShow = "config show"
     case configApply = "config apply"
+    case configHistory = "config history"
+    case configDiff = "config diff"
+    case configRollback = "config rollback"
+    case events
     case membersList = "members list"
     case membersAdd = "members add"
     case membersPromote = "members promote"
@@ -62,6 +66,10 @@ extension CommandName {
         case .status: Self.statusSyntax
         case .configShow: Self.configShowSyntax
         case .configApply: Self.configApplySyntax
+        case .configHistory: Self.configHistorySyntax
+        case .configDiff: Self.configDiffSyntax
+        case .configRollback: Self.configRollbackSyntax
+        case .events: Self.eventsSyntax
         case .membersList: Self.membersListSyntax
         case .membersAdd: Self.membersAddSyntax
         case .membersPromote: Self.membersPromoteSyntax
@@ -140,19 +148,6 @@ extension CommandName {
             ("gwnode status", "the demo's cluster"),
             ("gwnode status --admin 10.0.0.1:8091,10.0.0.2:8091 --format json", "for programs"),
         ])
-
-    private static let configShowSyntax = CommandSyntax(
-        options: accessOptions + [.flag("--stale", "Take what the asked node has, even without a quorum.")],
-        summary: "Prints the gateway configuration that is in force.",
-        details: "The text goes to standard output, its revision to standard error. \(accessDetails)",
-        examples: [("gwnode config show > gateway.json5", "to edit it and apply it again")])
-
-    private static let configApplySyntax = CommandSyntax(
-        operands: "FILE", operandCount: 1...1,
-        options: accessOptions + [.value("--if-revision", "N", "Only if revision N is still in force.")],
-        summary: "Puts a gateway file in force on the whole cluster.",
-        details: "Prints every problem of the file and changes nothing if there is one. \(accessDetails)",
-        examples: [("gwnode config apply gateway.json5 --if-revision 4", "fails if someone was faster")])
 
     private static let backendListSyntax = CommandSyntax(
         options: accessOptions + [formatOption],

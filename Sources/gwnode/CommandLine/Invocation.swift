@@ -10,8 +10,13 @@ package enum Invocation: Hashable, Sendable {
     case demoBackend(listen: SocketAddress, name: String)
     case validate(files: [String])
     case status(AdminAccess, OutputFormat, AdminServices.Consistency, watch: Bool)
-    case showConfiguration(AdminAccess, AdminServices.Consistency)
+    case showConfiguration(AdminAccess, Revision?, AdminServices.Consistency)
     case applyConfiguration(AdminAccess, file: String, ifRevision: Revision?)
+    case listHistory(AdminAccess, OutputFormat, AdminServices.Consistency)
+    case compareRevisions(AdminAccess, from: Revision?, to: Revision?, AdminServices.Consistency)
+    case compareFile(AdminAccess, from: Revision?, file: String, AdminServices.Consistency)
+    case rollBack(AdminAccess, to: Revision?, ifRevision: Revision?)
+    case events(AdminAccess, OutputFormat, AdminServices.Consistency, follow: Bool)
     case listBackends(AdminAccess, OutputFormat)
     case setMode(AdminAccess, BackendMode, upstream: String?, SocketAddress)
     case listMembers(AdminAccess, OutputFormat)
@@ -36,9 +41,16 @@ package enum Invocation: Hashable, Sendable {
         case .validate: .validate(files: parsed.operands)
         case .status:
             .status(try access(parsed), try format(parsed), consistency(parsed), watch: parsed.has("--watch"))
-        case .configShow: .showConfiguration(try access(parsed), consistency(parsed))
+        case .configShow:
+            .showConfiguration(try access(parsed), try revision("--revision", parsed), consistency(parsed))
         case .configApply:
-            .applyConfiguration(try access(parsed), file: parsed.operands[0], ifRevision: try revision(parsed))
+            .applyConfiguration(
+                try access(parsed), file: parsed.operands[0], ifRevision: try revision("--if-revision", parsed))
+        case .configHistory: .listHistory(try access(parsed), try format(parsed), consistency(parsed))
+        case .configDiff: try comparison(parsed)
+        case .configRollback: try rollback(parsed)
+        case .events:
+            .events(try access(parsed), try format(parsed), consistency(parsed), follow: parsed.has("--follow"))
         case .membersList: .listMembers(try access(parsed), try format(parsed))
         case .membersAdd: try addition(parsed)
         case .membersPromote: .promoteMember(try access(parsed), parsed.operands[0])
@@ -93,7 +105,7 @@ package enum Invocation: Hashable, Sendable {
         return AdminAccess(addresses: try AdminAccess.addresses(list, source: option), configPath: nil)
     }
 
-    private static func consistency(_ parsed: ParsedArguments) -> AdminServices.Consistency {
+    static func consistency(_ parsed: ParsedArguments) -> AdminServices.Consistency {
         parsed.has("--stale") ? .stale : .linearizable
     }
 
@@ -103,14 +115,6 @@ package enum Invocation: Hashable, Sendable {
             throw UsageError("--format \(Terminal.printable(word)) is unknown; use table or json")
         }
         return format
-    }
-
-    private static func revision(_ parsed: ParsedArguments) throws(UsageError) -> Revision? {
-        guard let text = parsed.value("--if-revision") else { return nil }
-        guard let revision = Revision(parsing: text) else {
-            throw UsageError("--if-revision \(Terminal.printable(text)) is not a revision as in `gwnode status`")
-        }
-        return revision
     }
 
     private static func modeChange(_ parsed: ParsedArguments, _ mode: BackendMode) throws(UsageError) -> Invocation {

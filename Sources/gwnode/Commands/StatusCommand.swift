@@ -11,7 +11,7 @@ enum StatusCommand {
         guard watch else { return try show(client, format, consistency) }
         while true {
             do throws(CommandFailure) {
-                _ = try show(client, format, consistency, startOver: isatty(STDOUT_FILENO) == 1)
+                _ = try show(client, format, consistency, startOver: Terminal.isPerson)
             } catch {
                 guard error.code == .unreachable else { throw error }
                 for line in error.lines { Terminal.complain(line) }

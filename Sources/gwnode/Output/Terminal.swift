@@ -20,10 +20,13 @@ package enum Terminal {
         }
     }
 
+    /// Whether standard output is a terminal.
+    package static var isPerson: Bool { isatty(STDOUT_FILENO) == 1 }
+
     /// Colours only where a person looks, and not against their wish (no-color.org).
     package static var isColoured: Bool {
         let refusal = getenv("NO_COLOR").map { String(cString: $0) } ?? ""
-        return isatty(STDOUT_FILENO) == 1 && refusal.isEmpty
+        return isPerson && refusal.isEmpty
     }
 
     /// Moves to the top left and clears what is below, so that a watched table does not flicker.

@@ -6,7 +6,7 @@ import Synchronization
 /// What runs on Raft in this process: the replicated state and the virtual addresses. Confined to the consensus
 /// thread; the others see it through the `ClusterView` that each turn publishes.
 final class ClusterHost: ConsensusHost {
-    private var state = ClusterState()
+    private(set) var state = ClusterState()
     private let virtualIP: VirtualIPManager
     private let view: SharedClusterView
     private var sightings: [NodeID: StatusSources.Sighting] = [:]
@@ -21,9 +21,6 @@ final class ClusterHost: ConsensusHost {
         self.virtualIP = virtualIP
         self.view = view
     }
-
-    /// The configuration in force, nil before the first.
-    var configuration: ConfigurationRecord? { state.configuration }
 
     func apply(_ bytes: [UInt8], at position: LogPosition) -> Outcome {
         stateHasChanged = true

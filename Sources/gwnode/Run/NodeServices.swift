@@ -29,7 +29,7 @@ struct NodeServices: Sendable {
 
     var adminServices: AdminServices {
         AdminServices(
-            status: status, node: describe, unreadiness: unreadiness, readConfiguration: readConfiguration,
+            status: status, node: describe, unreadiness: unreadiness, readState: readState,
             validate: { source, name in problems(in: source, name: name) }, apply: apply, setMode: setMode,
             changeMember: changeMember, moveLeadership: moveLeadership)
     }
@@ -44,19 +44,18 @@ struct NodeServices: Sendable {
         serving.configuration == nil ? "this node has no gateway configuration yet" : nil
     }
 
-    private func readConfiguration(
-        _ consistency: AdminServices.Consistency,
-        _ completion: @escaping AdminServices.Completion<ConfigurationRecord?>
+    private func readState(
+        _ consistency: AdminServices.Consistency, _ completion: @escaping AdminServices.Completion<ClusterState>
     ) {
         switch consistency {
-        case .stale: completion(.success(view.current?.state.configuration))
+        case .stale: completion(.success(view.current?.state ?? ClusterState()))
         case .linearizable:
             raft.readBarrier(timeout: NodeServices.readTimeout) { result in
                 switch result {
                 case .failure(let error): completion(.failure(AdminFailure(error)))
                 // The barrier is answered on the consensus thread, before it publishes the turn's view.
                 case .success:
-                    let isQueued = raft.perform { host in completion(.success(host.configuration)) }
+                    let isQueued = raft.perform { host in completion(.success(host.state)) }
                     if !isQueued { completion(.failure(AdminFailure(ReadError.stopping))) }
                 }
             }

@@ -32,14 +32,22 @@ import Testing
     }
 
     private func put(_ path: String, _ body: String, _ fields: String...) throws -> String {
-        let extra = fields.joined(separator: "\r\n")
-        let start = "PUT \(path) HTTP/1.1\r\nHost: \(server.address)\r\n"
-        return try exchange(
-            start + (extra.isEmpty ? "" : extra + "\r\n") + "Content-Length: \(body.utf8.count)\r\n\r\n" + body)
+        try send("PUT", path, body, fields)
+    }
+
+    private func post(_ path: String, _ body: String, _ fields: String...) throws -> String {
+        try send("POST", path, body, fields)
+    }
+
+    private func send(_ method: String, _ path: String, _ body: String, _ fields: [String]) throws -> String {
+        let extra = fields.map { "\($0)\r\n" }.joined()
+        let start = "\(method) \(path) HTTP/1.1\r\nHost: \(server.address)\r\n"
+        return try exchange("\(start)\(extra)Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
     }
 
     @Test(arguments: [
-        "/v1/status", "/v1/status?stale", "/v1/members", "/v1/node", "/v1/backends", "/v1/config", "/livez", "/readyz",
+        "/v1/status", "/v1/status?stale", "/v1/members", "/v1/node", "/v1/backends", "/v1/config",
+        "/v1/config/history", "/v1/events", "/livez", "/readyz",
     ])
     func resourcesAnswer(path: String) throws {
         let answer = try exchange(head("GET \(path)"))
@@ -77,6 +85,36 @@ import Testing
         #expect(try put("/v1/config", "{}", "If-Match: W/\"1\"").hasPrefix("HTTP/1.1 400 "))
     }
 
+    @Test func earlierRevisionsAreListedComparedAndBroughtBack() throws {
+        #expect(try exchange(head("POST /v1/config/rollback", length: 0)).hasPrefix("HTTP/1.1 404 "))
+        _ = try put("/v1/config", "// second\n{}")
+        _ = try put("/v1/config", "// third\n{}")
+        #expect(try exchange(head("GET /v1/config?revision=1")).hasSuffix("// first\n{}"))
+        #expect(try exchange(head("GET /v1/config?revision=9")).contains("revisions 1 to 3"))
+        #expect(try exchange(head("GET /v1/config/diff")).contains("\n-// second\n+// third\n"))
+        #expect(try exchange(head("GET /v1/config/diff?from=1&to=2")).contains("\n-// first\n+// second\n"))
+        #expect(try exchange(head("GET /v1/config/diff?from=x")).hasPrefix("HTTP/1.1 400 "))
+
+        let back = try post("/v1/config/rollback", "")
+        #expect(back.contains("\"restored\" : 2") && back.contains("\"revision\" : 4"))
+        #expect(try exchange(head("GET /v1/config")).hasSuffix("// second\n{}"))
+        #expect(try post("/v1/config/rollback", "{\"revision\": 1}").contains("\"revision\" : 5"))
+        #expect(try post("/v1/config/rollback", "", "If-Match: \"3\"").hasPrefix("HTTP/1.1 412 "))
+        #expect(try post("/v1/config/rollback", "{\"revision\": 77}").hasPrefix("HTTP/1.1 404 "))
+        #expect(try post("/v1/config/rollback", "{\"revision\": -1}").hasPrefix("HTTP/1.1 400 "))
+        let history = try exchange(head("GET /v1/config/history"))
+        #expect(history.split(separator: "\"revision\" : ").count == 6 && history.contains("back to 1"))
+    }
+
+    @Test func eventsAreListedAfterANumber() throws {
+        _ = try put("/v1/config", "{}")
+        #expect(try exchange(head("GET /v1/events")).contains("\"kind\" : \"configuration-applied\""))
+        let rest = try exchange(head("GET /v1/events?after=1"))
+        #expect(rest.contains("\"sequence\" : 2") && !rest.contains("\"sequence\" : 1"))
+        #expect(rest.contains("\"last\" : 2"))
+        #expect(try exchange(head("GET /v1/events?after=now")).hasPrefix("HTTP/1.1 400 "))
+    }
+
     @Test func validatorsLinesComeBackAndNothingChanges() throws {
         let answer = try put("/v1/config?name=my%20gateway.json5", "bad")
         #expect(answer.hasPrefix("HTTP/1.1 422 "))
@@ -85,7 +123,7 @@ import Testing
         #expect(try put("/v1/config?validate=only", "bad").hasPrefix("HTTP/1.1 422 "))
         #expect(try put("/v1/config?validate=only", "{}").contains("\"revision\" : null"))
         #expect(try put("/v1/config?validate=perhaps", "{}").hasPrefix("HTTP/1.1 400 "))
-        #expect(node.held.withLock { $0.revision.number } == 1)
+        #expect(node.held.withLock { $0.state.revision.number } == 1)
     }
 
     @Test func largestConfigurationFitsAndTheAnswerIsAwaited() throws {

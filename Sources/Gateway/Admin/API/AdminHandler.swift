@@ -2,7 +2,7 @@ import Posix
 
 /// Answers requests to the admin API by way of the node's services.
 package struct AdminHandler: Sendable {
-    private let services: AdminServices
+    let services: AdminServices
     private let names: Set<String>
 
     /// `names` are host names under which clients may reach the API, in lower case.
@@ -48,8 +48,24 @@ package struct AdminHandler: Sendable {
             services.moveLeadership(LeadershipMove(to: target, author: author, at: .now())) {
                 respond(Self.response(wish: $0))
             }
-        case .readConfiguration(let consistency):
-            services.readConfiguration(consistency) { respond(Self.response(configuration: $0)) }
+        case .readConfiguration(let revision, let consistency):
+            services.readState(consistency) { result in
+                respond(Self.response(result) { Self.configuration(at: revision, in: $0) })
+            }
+        case .history(let consistency):
+            services.readState(consistency) { result in
+                respond(Self.response(result) { .json(HistoryDocument($0)) })
+            }
+        case .difference(let from, let to, let consistency):
+            services.readState(consistency) { result in
+                respond(Self.response(result) { Self.difference(from: from, to: to, in: $0) })
+            }
+        case .rollback(let revision, let expected):
+            rollBack(to: revision, expected: expected, author: author, respond)
+        case .events(let sequence, let consistency):
+            services.readState(consistency) { result in
+                respond(Self.response(result) { .json(EventsDocument($0.journal, after: sequence)) })
+            }
         case .validate(let upload):
             let problems = services.validate(upload.source, upload.name)
             respond(problems.isEmpty ? .json(RevisionDocument(revision: nil)) : Self.response(.invalid(problems)))
@@ -64,21 +80,12 @@ package struct AdminHandler: Sendable {
         }
     }
 
-    private static func response(configuration result: Result<ConfigurationRecord?, AdminFailure>) -> AdminResponse {
-        response(result) { record in
-            guard let record else { return .problem(404, "the cluster has no configuration yet; apply one") }
-            var response = AdminResponse(contentType: "application/json5", body: Array(record.source.utf8))
-            response.entityTag = "\"\(record.revision)\""
-            return response
-        }
-    }
-
     /// The leader follows a wish on its own; the status shows how far it is.
     private static func response(wish result: Result<Void, AdminFailure>) -> AdminResponse {
         response(result) { .json(WishDocument(accepted: true), status: 202) }
     }
 
-    private static func response<Value>(
+    static func response<Value>(
         _ result: Result<Value, AdminFailure>, success: (Value) -> AdminResponse
     ) -> AdminResponse {
         switch result {
@@ -87,7 +94,7 @@ package struct AdminHandler: Sendable {
         }
     }
 
-    private static func response(_ failure: AdminFailure) -> AdminResponse {
+    static func response(_ failure: AdminFailure) -> AdminResponse {
         switch failure {
         case .invalid(let problems):
             .problem(422, "the configuration has \(problems.count) problem(s); nothing was changed", problems: problems)

@@ -8,11 +8,18 @@ package enum AdminRoute: Hashable, Sendable {
     case node
     case live
     case ready
-    case readConfiguration(AdminServices.Consistency)
+    /// The one in force unless a revision is given.
+    case readConfiguration(Revision?, AdminServices.Consistency)
+    case history(AdminServices.Consistency)
+    /// From the one before to the one in force unless revisions are given.
+    case difference(from: Revision?, to: Revision?, AdminServices.Consistency)
+    case rollback(to: Revision?, expected: Revision?)
     case validate(ConfigurationUpload)
     case apply(ConfigurationUpload)
     case backends(AdminServices.Consistency)
     case setMode(BackendKey, BackendMode)
+    /// Those with a higher number.
+    case events(after: UInt64, AdminServices.Consistency)
     case members(AdminServices.Consistency)
     case changeMember(MemberChange.Wish)
     case moveLeadership(to: NodeID?)
@@ -34,9 +41,11 @@ package enum AdminRoute: Hashable, Sendable {
         case ["readyz"]:
             try expect(request, .get, .head)
             return .ready
-        case ["v1", "config"]:
-            try expect(request, .get, .head, .put)
-            return request.method == .put ? try upload(request) : .readConfiguration(consistency(request))
+        case ["v1", "events"]:
+            try expect(request, .get, .head)
+            return .events(after: try sequence(request), consistency(request))
+        case let path where path.starts(with: ["v1", "config"]):
+            return try configurationRoute(request)
         case ["v1", "backends"]:
             try expect(request, .get, .head)
             return .backends(consistency(request))
@@ -48,7 +57,8 @@ package enum AdminRoute: Hashable, Sendable {
         case _:
             throw refused(
                 404,
-                "there is no such resource; the API begins at /v1/status, /v1/config, /v1/backends, /v1/members")
+                "there is no such resource; the API begins at /v1/status, /v1/config, /v1/backends, /v1/members, /v1/events"
+            )
         }
     }
 
@@ -73,33 +83,12 @@ package enum AdminRoute: Hashable, Sendable {
         request.query["stale"] == nil ? .linearizable : .stale
     }
 
-    private static func upload(_ request: AdminRequest) throws(Refused) -> AdminRoute {
-        guard let source = String(validating: request.body, as: UTF8.self) else {
-            throw refused(400, "the configuration is not UTF-8 text")
+    private static func sequence(_ request: AdminRequest) throws(Refused) -> UInt64 {
+        guard let text = request.query["after"] else { return 0 }
+        guard let revision = Revision(parsing: text) else {
+            throw refused(400, "the parameter after is not the number of an event")
         }
-        let expected: Revision?
-        do throws(MalformedEntityTag) { expected = try revision(ifMatch: request.fields.ifMatch) } catch {
-            throw refused(400, "If-Match is not a revision as in \"3\", nor *")
-        }
-        let upload = ConfigurationUpload(
-            source: source, name: request.query["name"] ?? "configuration", expectedRevision: expected,
-            author: request.peer.ip.description)
-        switch request.query["validate"] {
-        case nil: return .apply(upload)
-        case "only": return .validate(upload)
-        case _: throw refused(400, "the parameter validate has the value only, nothing else")
-        }
-    }
-
-    private struct MalformedEntityTag: Error {}
-
-    /// RFC 9110, section 13.1.1, for the one strong entity tag that a revision is.
-    private static func revision(ifMatch: String?) throws(MalformedEntityTag) -> Revision? {
-        guard let ifMatch, ifMatch != "*" else { return nil }
-        guard ifMatch.count > 2, ifMatch.hasPrefix("\""), ifMatch.hasSuffix("\""),
-            let revision = Revision(parsing: ifMatch.dropFirst().dropLast())
-        else { throw MalformedEntityTag() }
-        return revision
+        return revision.number
     }
 
     private static func modeChange(

@@ -8,7 +8,7 @@ package struct AdminServices: Sendable {
     package var node: @Sendable () -> NodeDocument
     /// Nil when the node can serve clients, else why not.
     package var unreadiness: @Sendable () -> String?
-    package var readConfiguration: @Sendable (Consistency, @escaping Completion<ConfigurationRecord?>) -> Void
+    package var readState: @Sendable (Consistency, @escaping Completion<ClusterState>) -> Void
     /// Reads a configuration's text; the lines are the validator's, none when it is good.
     package var validate: @Sendable (_ source: String, _ name: String) -> [String]
     package var apply: @Sendable (ConfigurationUpload, @escaping Completion<Revision>) -> Void
@@ -30,7 +30,7 @@ package struct AdminServices: Sendable {
         status: @escaping @Sendable (Consistency, @escaping Completion<StatusDocument>) -> Void,
         node: @escaping @Sendable () -> NodeDocument,
         unreadiness: @escaping @Sendable () -> String?,
-        readConfiguration: @escaping @Sendable (Consistency, @escaping Completion<ConfigurationRecord?>) -> Void,
+        readState: @escaping @Sendable (Consistency, @escaping Completion<ClusterState>) -> Void,
         validate: @escaping @Sendable (_ source: String, _ name: String) -> [String],
         apply: @escaping @Sendable (ConfigurationUpload, @escaping Completion<Revision>) -> Void,
         setMode: @escaping @Sendable (BackendKey, BackendMode, String, @escaping Completion<Void>) -> Void,
@@ -40,7 +40,7 @@ package struct AdminServices: Sendable {
         self.status = status
         self.node = node
         self.unreadiness = unreadiness
-        self.readConfiguration = readConfiguration
+        self.readState = readState
         self.validate = validate
         self.apply = apply
         self.setMode = setMode
@@ -57,6 +57,13 @@ package struct ConfigurationUpload: Hashable, Sendable {
     /// The revision that it replaces, nil for any.
     package var expectedRevision: Revision?
     package var author: String
+
+    package init(source: String, name: String, expectedRevision: Revision? = nil, author: String) {
+        self.source = source
+        self.name = name
+        self.expectedRevision = expectedRevision
+        self.author = author
+    }
 }
 
 /// Why the cluster did not do what was asked.

@@ -7,12 +7,24 @@ import Synchronization
 /// Services of a node that agrees with itself, and records what it was asked for.
 final class FakeNode: Sendable {
     struct Held {
-        var source = "// first\n{}"
-        var revision = Revision(1)
+        var state = ClusterState()
         var modes: [BackendKey: BackendMode] = [:]
         var lastUpload: ConfigurationUpload?
         var wishes: [MemberChange.Wish] = []
         var moves: [NodeID?] = []
+
+        init() { _ = apply(ConfigurationUpload(source: "// first\n{}", name: "first", author: "test")) }
+
+        mutating func apply(_ upload: ConfigurationUpload) -> Result<Revision, AdminFailure> {
+            let change = ConfigurationChange(
+                source: upload.source, configuration: Sample.configuration, expectedRevision: upload.expectedRevision,
+                author: upload.author, at: WallTime(millisecondsSince1970: 0))
+            switch state.apply(.applyConfiguration(change)) {
+            case .configured(let revision): return .success(revision)
+            case .refused(let refusal): return .failure(.refused(refusal))
+            case .applied, .unchanged: preconditionFailure("a configuration is configured or refused")
+            }
+        }
     }
 
     let held = Mutex(Held())
@@ -43,14 +55,7 @@ final class FakeNode: Sendable {
                     startedAt: "2026-11-22T13:07:05.123Z")
             },
             unreadiness: { self.unreadiness.withLock { $0 } },
-            readConfiguration: { _, completion in
-                let record = self.held.withLock { held in
-                    ConfigurationRecord(
-                        revision: held.revision, source: held.source, virtualAddresses: [], author: "test",
-                        at: WallTime(millisecondsSince1970: 0))
-                }
-                completion(.success(record))
-            },
+            readState: { _, completion in completion(.success(self.held.withLock { $0.state })) },
             validate: { source, name in source.contains("bad") ? ["\(name):1:1: x: bad; good"] : [] },
             apply: { upload, completion in self.apply(upload, completion) },
             setMode: { key, mode, _, completion in
@@ -78,12 +83,7 @@ final class FakeNode: Sendable {
         let result = held.withLock { held -> Result<Revision, AdminFailure> in
             held.lastUpload = upload
             if upload.source.contains("bad") { return .failure(.invalid(["\(upload.name):1:1: x: bad; good"])) }
-            if let expected = upload.expectedRevision, expected != held.revision {
-                return .failure(.refused(.revisionConflict(expected: expected, current: held.revision)))
-            }
-            held.source = upload.source
-            held.revision = held.revision.next
-            return .success(held.revision)
+            return held.apply(upload)
         }
         let isWithheld = withheld.withLock { answers in
             answers?.append { completion(result) }

@@ -107,7 +107,7 @@ private final class Bytes {
     deinit { buffer.deallocate() }
 
     static func written(_ write: (UnsafeMutableRawBufferPointer) -> Int?) -> [UInt8] {
-        let output = UnsafeMutableRawBufferPointer.allocate(byteCount: 3 * HeadLimits.bytes, alignment: 1)
+        let output = UnsafeMutableRawBufferPointer.allocate(byteCount: 3 * HeadLimits.maximumBytes, alignment: 1)
         defer { output.deallocate() }
         guard let count = write(output) else { fatalError("no head grows threefold") }
         return Array(output.prefix(count))

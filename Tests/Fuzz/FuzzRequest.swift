@@ -23,7 +23,7 @@ func fuzzRequest(_ data: UnsafePointer<UInt8>, _ size: Int) -> Int32 {
 private func checkForwarded(_ head: RequestHead, _ source: UnsafeRawBufferPointer, _ fields: borrowing FieldTable) {
     let context = ForwardingContext(
         client: IPAddress(v4: 0x0a00_0001), scheme: .http, backend: SocketAddress(ip: IPAddress(v4: 1), port: 80))
-    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 3 * HeadLimits.bytes, alignment: 1)
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 3 * HeadLimits.maximumBytes, alignment: 1)
     defer { buffer.deallocate() }
     let written = RequestHeadWriter.write(head, of: source, fields: fields, context: context, into: buffer)
     guard let written else { fatalError("no head grows threefold") }

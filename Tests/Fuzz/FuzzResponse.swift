@@ -32,7 +32,7 @@ private func checkForwarded(
     let terms = ReplyTerms(
         framing: framing, announcesClose: false, clientVersion: .http11,
         date: HTTPDate(WallTime(millisecondsSince1970: 0)))
-    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 3 * HeadLimits.bytes, alignment: 1)
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 3 * HeadLimits.maximumBytes, alignment: 1)
     defer { buffer.deallocate() }
     let written = ResponseHeadWriter.write(head, of: source, fields: fields, terms: terms, into: buffer)
     guard let written else { fatalError("no head grows threefold") }

@@ -13,14 +13,18 @@ package struct GatewayConfiguration: Hashable, Sendable {
     package var routes: [Route]
     /// Names are unique. An upstream that no route uses is allowed, and its backends are checked all the same.
     package var upstreams: [Upstream]
+    /// The same for all listeners.
+    package var clients: ClientPolicy
 
     package init(
-        virtualAddresses: [IPAddress] = [], listeners: [Listener], routes: [Route], upstreams: [Upstream]
+        virtualAddresses: [IPAddress] = [], listeners: [Listener], routes: [Route], upstreams: [Upstream],
+        clients: ClientPolicy = .standard
     ) {
         self.virtualAddresses = virtualAddresses
         self.listeners = listeners
         self.routes = routes
         self.upstreams = upstreams
+        self.clients = clients
     }
 
     /// Upper limits on what one file may ask for.

@@ -20,6 +20,7 @@ extension GatewayConfiguration {
         .required(
             "upstreams", .array(of: .upstream, count: 0...Limit.upstreams),
             "Groups of backends that answer the same requests."),
+        .optional("clients", .clientPolicy, default: .standard, "What clients may do, and which of them are proxies."),
         make: GatewayConfiguration.init)
 }
 
@@ -106,6 +107,9 @@ extension Schema where Value == UpstreamTimeouts {
         wait(
             "idle", upTo: .seconds(3600), default: Value.standard.idle,
             "Without a byte in either direction while a body is on its way."),
+        wait(
+            "keepAlive", upTo: .seconds(3600), default: Value.standard.keepAlive,
+            "For which an unused connection is kept. Use less than the backend does."),
         make: UpstreamTimeouts.init)
 
     private static func wait(

@@ -112,11 +112,16 @@ package struct UpstreamTimeouts: Hashable, Sendable {
     package var response: Nanoseconds
     /// Without a byte in either direction while a body is on its way.
     package var idle: Nanoseconds
+    /// For which an unused connection is kept.
+    package var keepAlive: Nanoseconds
 
-    package init(connect: Nanoseconds, response: Nanoseconds, idle: Nanoseconds) {
+    package init(
+        connect: Nanoseconds, response: Nanoseconds, idle: Nanoseconds, keepAlive: Nanoseconds = .seconds(30)
+    ) {
         self.connect = connect
         self.response = response
         self.idle = idle
+        self.keepAlive = keepAlive
     }
 
     package static let standard = UpstreamTimeouts(

@@ -15,6 +15,7 @@ package final class WorkerPool: Sendable {
     }
 
     private let workers: [WorkerHandle]
+    private let backlog: Int32
     private let state = Mutex(State())
 
     /// Starts the threads.
@@ -22,12 +23,13 @@ package final class WorkerPool: Sendable {
         var handles: [WorkerHandle] = []
         for _ in 0..<options.workers { handles.append(try WorkerHandle()) }
         workers = handles
+        backlog = options.limits.backlog
         let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
-        let addresses = ClientAddressCounts(seed: .random(in: 0 ... .max))
+        let admission = ClientAdmission(limit: options.limits.clients, seed: .random(in: 0 ... .max))
         for (index, handle) in handles.enumerated() {
             handle.oldestGeneration.store(table.generation, ordering: .relaxed)
             let processor = options.pinsWorkers ? Int32(index % processors) : nil
-            let body = try WorkerBody(handle, options, table, addresses)
+            let body = try WorkerBody(handle, options, table, admission)
             let thread = try Thread(name: "\(options.threadName)-\(index)") { body.run(on: processor) }
             state.withLock { $0.threads.append(thread) }
         }
@@ -124,7 +126,7 @@ package final class WorkerPool: Sendable {
         var bound = address
         do {
             for _ in workers {
-                let socket = try Socket.listen(on: bound, options: options)
+                let socket = try Socket.listen(on: bound, options: options, backlog: backlog)
                 // Accepted connections inherit it.
                 Socket.setNoDelay(socket.raw)
                 if bound.port == 0, let actual = Socket.localAddress(of: socket.raw) { bound.port = actual.port }
@@ -143,11 +145,11 @@ private final class WorkerBody: @unchecked Sendable {
     private var worker: Worker<EpollEngine>
 
     init(
-        _ handle: WorkerHandle, _ options: ProxyOptions, _ table: RoutingTable, _ addresses: ClientAddressCounts
+        _ handle: WorkerHandle, _ options: ProxyOptions, _ table: RoutingTable, _ admission: ClientAdmission
     ) throws(SystemError) {
         // Random choices of the workers have to differ.
         let seed = UInt64.random(in: 0 ... .max)
-        worker = try Worker(handle: handle, options: options, table: table, addresses: addresses, seed: seed)
+        worker = try Worker(handle: handle, options: options, table: table, admission: admission, seed: seed)
     }
 
     func run(on processor: Int32?) {

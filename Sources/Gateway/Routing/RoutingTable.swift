@@ -10,6 +10,7 @@ package final class RoutingTable: @unchecked Sendable {
     package let generation: UInt64
     package let upstreams: UnsafeBufferPointer<UpstreamTable>
     package let upstreamNames: [String]
+    let clients: ClientTerms
     /// One past the highest `BackendSlot.runtimeID` in use, for a worker's array of connection pools.
     package let runtimeIDBound: Int
     private let matcher: RouteMatcher
@@ -48,6 +49,7 @@ package final class RoutingTable: @unchecked Sendable {
         runtimeIDBound = bound
         upstreamNames = configuration.upstreams.map(\.name)
         upstreams = copied(tables)
+        clients = ClientTerms(configuration.clients)
         let targets = Dictionary(uniqueKeysWithValues: upstreamNames.enumerated().map { ($1, Int32($0)) })
         matcher = RouteMatcher(
             configuration.routes.map { route in
@@ -58,6 +60,7 @@ package final class RoutingTable: @unchecked Sendable {
     deinit {
         for upstream in upstreams { upstream.deallocate() }
         upstreams.deallocate()
+        clients.deallocate()
     }
 
     /// What lasts of a backend, by its indices in `upstreams` and there. Not for the request path.
@@ -105,7 +108,7 @@ extension UpstreamTable {
     }
 }
 
-private func copied<Element>(_ elements: [Element]) -> UnsafeBufferPointer<Element> {
+func copied<Element>(_ elements: [Element]) -> UnsafeBufferPointer<Element> {
     let buffer = UnsafeMutableBufferPointer<Element>.allocate(capacity: elements.count)
     _ = buffer.initialize(from: elements)
     return UnsafeBufferPointer(buffer)

@@ -45,10 +45,22 @@ private func upstream(_ rest: String) -> String { file(upstreams: "[{name: 'a', 
                             type: "http", path: "/health?full=1", host: "api.example.org", statuses: "200-204",
                             interval: "2s", timeout: "1s", rise: 3, fall: 4,
                         },
-                        timeouts: { connect: "100ms", response: "1m", idle: "1h" },
+                        timeouts: { connect: "100ms", response: "1m", idle: "1h", keepAlive: "5s" },
                         retries: 0,
                     },
                 ],
+                clients: {
+                    limits: {
+                        headBytes: 16384, requestLineBytes: 4096, fields: 64, bodyBytes: 1048576,
+                        connectionsPerAddress: 50,
+                    },
+                    timeouts: {
+                        head: "5s", body: "10s", keepAlive: "15s", write: "20s", tunnel: "1h",
+                        minimumBytesPerSecond: 1000,
+                    },
+                    trustedProxies: ["10.0.0.0/8", "2001:db8::/32", "192.0.2.9"],
+                    forwardedField: "forwarded",
+                },
             }
             """
         let probe = HealthCheck.HTTPProbe(path: "/health?full=1", host: "api.example.org", statuses: 200...204)
@@ -70,9 +82,23 @@ private func upstream(_ rest: String) -> String { file(upstreams: "[{name: 'a', 
                     health: HealthCheck(
                         probe: .http(probe), interval: .seconds(2), timeout: .seconds(1), rise: 3, fall: 4),
                     timeouts: UpstreamTimeouts(
-                        connect: .milliseconds(100), response: .seconds(60), idle: .seconds(3600)),
+                        connect: .milliseconds(100), response: .seconds(60), idle: .seconds(3600),
+                        keepAlive: .seconds(5)),
                     retries: 0)
-            ])
+            ],
+            clients: ClientPolicy(
+                limits: ClientLimits(
+                    head: HeadLimits(bytes: 16384, requestLineBytes: 4096, fields: 64), bodyBytes: 1_048_576,
+                    connectionsPerAddress: 50),
+                timeouts: ClientTimeouts(
+                    requestHead: .seconds(5), requestBody: .seconds(10), keepAlive: .seconds(15), write: .seconds(20),
+                    tunnel: .seconds(3600), minimumRate: 1000),
+                trustedProxies: [
+                    IPNetwork(IPAddress("10.0.0.0")!, prefixLength: 8)!,
+                    IPNetwork(IPAddress("2001:db8::")!, prefixLength: 32)!,
+                    IPNetwork(IPAddress("192.0.2.9")!, prefixLength: 32)!,
+                ],
+                forwardedField: .forwarded))
         #expect(try GatewayConfiguration.read(Array(text.utf8), file: "g.json5") == expected)
     }
 

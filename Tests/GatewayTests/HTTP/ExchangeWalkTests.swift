@@ -71,6 +71,7 @@ private struct ExchangeWalk {
         case .connecting:
             return events + [
                 .connected, .connected, .connected, .connectFailed, .timeout(.connect), .unavailable, .unroutable,
+                .answered(.tooManyConnections),
             ]
         case .serving where isReplying:
             return events + [
@@ -97,7 +98,8 @@ private struct ExchangeWalk {
         case .upstreamEnd: upstreamEnded = true
         case .responseStarted, .response: replied = true
         case .connected: upstream = .serving
-        case .invalidRequest, .requestBody, .clientLost, .unroutable, .unavailable, .connectFailed, .invalidResponse,
+        case .invalidRequest, .requestBody, .clientLost, .unroutable, .answered, .unavailable, .connectFailed,
+            .invalidResponse,
             .responseBody, .responseEnd, .upstreamLost, .timeout, .drain:
             break
         }

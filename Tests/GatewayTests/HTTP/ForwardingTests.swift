@@ -25,7 +25,7 @@ import Testing
                 Host: example.com\r
                 User-Agent: test\r
                 Accept: */*\r
-                X-Forwarded-For: 198.51.100.1, 192.0.2.7\r
+                X-Forwarded-For: 192.0.2.7\r
                 X-Forwarded-Proto: http\r
                 X-Forwarded-Host: example.com\r
                 Via: 1.1 gwnode\r

@@ -70,7 +70,7 @@ final class Message {
     }
 
     private func written(_ write: (UnsafeMutableRawBufferPointer) -> Int?) -> [UInt8]? {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 3 * HeadLimits.bytes, alignment: 1)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 3 * HeadLimits.maximumBytes, alignment: 1)
         defer { buffer.deallocate() }
         return write(buffer).map { Array(buffer.prefix($0)) }
     }

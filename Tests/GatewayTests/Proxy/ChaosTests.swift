@@ -16,10 +16,13 @@ import Testing
             connect: .milliseconds(200), response: .milliseconds(200), idle: .milliseconds(200))
         let options = ProxyOptions(
             workers: 2, limits: TestGateway.limits,
+            pauses: ProxyPauses(linger: .milliseconds(100), ejection: .milliseconds(5)))
+        let clients = ClientPolicy(
             timeouts: ClientTimeouts(
                 requestHead: .milliseconds(200), requestBody: .milliseconds(200), keepAlive: .milliseconds(500),
-                write: .milliseconds(300), linger: .milliseconds(100), ejection: .milliseconds(5)))
-        let gateway = try TestGateway(backends.map(\.address), timeouts: timeouts, options: options)
+                write: .milliseconds(300)))
+        let gateway = try TestGateway(
+            backends.map(\.address), timeouts: timeouts, clients: clients, options: options)
         let address = gateway.address
         let threads = try (0..<8).map { number in
             try Thread(name: "client") {

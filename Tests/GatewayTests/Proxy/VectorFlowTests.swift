@@ -9,7 +9,8 @@ import Testing
         let backend = try TestBackend(answering: { request in
             "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n\(request.startLine.hasPrefix("HEAD ") ? "" : "ok")"
         })
-        let gateway = try TestGateway([backend.address])
+        let policy = ClientPolicy(limits: ClientLimits(bodyBytes: .max))
+        let gateway = try TestGateway([backend.address], clients: policy)
         for vector in try VectorFile.load("requests.vectors") {
             let before = backend.requests.count
             let client = try gateway.connect()

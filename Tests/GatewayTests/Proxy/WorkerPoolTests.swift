@@ -131,8 +131,9 @@ import Testing
 
     @Test func connectionsOfOneAddressBeyondTheLimitAreReset() throws {
         let backend = try TestBackend(named: "one")
-        let limits = ProxyLimits(clients: 100, clientsPerAddress: 3, upstreamConnections: 8, idlePerBackend: 8)
-        let gateway = try TestGateway([backend.address], options: ProxyOptions(workers: 2, limits: limits))
+        let policy = ClientPolicy(limits: ClientLimits(connectionsPerAddress: 3))
+        let gateway = try TestGateway(
+            [backend.address], clients: policy, options: ProxyOptions(workers: 2, limits: TestGateway.limits))
         do {
             let clients = try (0..<3).map { _ in try gateway.connect() }
             for client in clients { #expect(try client.get().text == "one") }
@@ -148,8 +149,7 @@ import Testing
     @Test func bodyThatDripsIs408() throws {
         let backend = try TestBackend { wire, _ in _ = try wire.rest() }
         let timeouts = ClientTimeouts(requestBody: .milliseconds(200), minimumRate: 10_000)
-        let gateway = try TestGateway(
-            [backend.address], options: ProxyOptions(limits: TestGateway.limits, timeouts: timeouts))
+        let gateway = try TestGateway([backend.address], clients: ClientPolicy(timeouts: timeouts))
         let client = try gateway.connect()
         try client.send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\n")
         #expect(gateway.wait { gateway.activeRequests(backend.address) == 1 })
@@ -160,8 +160,7 @@ import Testing
     @Test func headThatDoesNotCompleteIs408() throws {
         let backend = try TestBackend(named: "one")
         let timeouts = ClientTimeouts(requestHead: .milliseconds(100))
-        let gateway = try TestGateway(
-            [backend.address], options: ProxyOptions(limits: TestGateway.limits, timeouts: timeouts))
+        let gateway = try TestGateway([backend.address], clients: ClientPolicy(timeouts: timeouts))
         let client = try gateway.connect()
         try client.send("GET / HTTP/1.1\r\nHo")
         #expect(try client.message().status == 408)
@@ -172,8 +171,7 @@ import Testing
     @Test func bodyThatStopsIs408() throws {
         let backend = try TestBackend { wire, _ in _ = try wire.rest() }
         let timeouts = ClientTimeouts(requestBody: .milliseconds(100))
-        let gateway = try TestGateway(
-            [backend.address], options: ProxyOptions(limits: TestGateway.limits, timeouts: timeouts))
+        let gateway = try TestGateway([backend.address], clients: ClientPolicy(timeouts: timeouts))
         let client = try gateway.connect()
         try client.send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nhel")
         #expect(try client.message().status == 408)
@@ -183,8 +181,7 @@ import Testing
     @Test func idleConnectionIsClosedSilently() throws {
         let backend = try TestBackend(named: "one")
         let timeouts = ClientTimeouts(keepAlive: .milliseconds(100))
-        let gateway = try TestGateway(
-            [backend.address], options: ProxyOptions(limits: TestGateway.limits, timeouts: timeouts))
+        let gateway = try TestGateway([backend.address], clients: ClientPolicy(timeouts: timeouts))
         let client = try gateway.connect()
         #expect(try client.get().text == "one")
         #expect(try client.rest().isEmpty)
@@ -197,8 +194,7 @@ import Testing
             try wire.send([UInt8](repeating: 120, count: 64 << 20))
         }
         let timeouts = ClientTimeouts(write: .milliseconds(100))
-        let gateway = try TestGateway(
-            [backend.address], options: ProxyOptions(limits: TestGateway.limits, timeouts: timeouts))
+        let gateway = try TestGateway([backend.address], clients: ClientPolicy(timeouts: timeouts))
         let client = try gateway.connect(receiveBuffer: 16 << 10)
         try client.send(Wire.get)
         #expect(gateway.wait { gateway.pool.statistics.bytesSent > 0 })

@@ -19,7 +19,8 @@ extension Exchange {
         case .clientLost, .timeout(.clientWrite):
             phase = .closed
             return .abortClient
-        case .requestBody, .requestEnd, .requestNotKept, .unroutable, .unavailable, .connected, .connectFailed,
+        case .requestBody, .requestEnd, .requestNotKept, .unroutable, .answered, .unavailable, .connected,
+            .connectFailed,
             .responseStarted, .response, .invalidResponse, .responseBody, .responseEnd, .upstreamEnd, .upstreamLost,
             .timeout:
             preconditionFailure("\(event) without a request")
@@ -37,6 +38,8 @@ extension Exchange {
             return retryOrFail(.connectTimeout, wasSeen: false)
         case .unroutable:
             return fail(.noRoute)
+        case .answered(let answer):
+            return fail(answer)
         case .unavailable:
             return fail(retries > 0 ? answer : .noBackend)
         case .requestBody:
@@ -75,7 +78,8 @@ extension Exchange {
         case .invalidRequest, .requestNotKept, .clientEnd, .clientLost, .drain, .timeout(.requestBody),
             .timeout(.clientWrite):
             return beforeReply(event)
-        case .request, .unroutable, .unavailable, .connected, .connectFailed, .responseBody, .responseEnd, .timeout:
+        case .request, .unroutable, .answered, .unavailable, .connected, .connectFailed, .responseBody, .responseEnd,
+            .timeout:
             preconditionFailure("\(event) while awaiting a response")
         }
     }
@@ -99,7 +103,7 @@ extension Exchange {
             return []
         case .timeout(.requestBody):
             return fail(.requestTimeout)
-        case .request, .requestBody, .requestEnd, .unroutable, .unavailable, .connected, .connectFailed,
+        case .request, .requestBody, .requestEnd, .unroutable, .answered, .unavailable, .connected, .connectFailed,
             .responseStarted, .response, .invalidResponse, .responseBody, .responseEnd, .upstreamEnd, .upstreamLost,
             .timeout:
             preconditionFailure("\(event) is not one of the client's side")
@@ -132,7 +136,8 @@ extension Exchange {
             return []
         case .requestNotKept:
             return []
-        case .request, .unroutable, .unavailable, .connected, .connectFailed, .responseStarted, .response, .timeout:
+        case .request, .unroutable, .answered, .unavailable, .connected, .connectFailed, .responseStarted, .response,
+            .timeout:
             preconditionFailure("\(event) while replying")
         }
     }
@@ -152,7 +157,7 @@ extension Exchange {
             return [.discardUpstream, .abortClient]
         case .drain, .requestNotKept:
             return []
-        case .request, .invalidRequest, .requestBody, .requestEnd, .unroutable, .unavailable, .connected,
+        case .request, .invalidRequest, .requestBody, .requestEnd, .unroutable, .answered, .unavailable, .connected,
             .connectFailed, .responseStarted, .response, .invalidResponse, .responseBody, .responseEnd, .timeout:
             preconditionFailure("\(event) in a tunnel")
         }
@@ -162,7 +167,7 @@ extension Exchange {
         switch event {
         case .clientEnd, .clientLost, .invalidRequest, .requestBody, .requestEnd, .requestNotKept, .drain, .timeout:
             return []
-        case .request, .unroutable, .unavailable, .connected, .connectFailed, .responseStarted, .response,
+        case .request, .unroutable, .answered, .unavailable, .connected, .connectFailed, .responseStarted, .response,
             .invalidResponse, .responseBody, .responseEnd, .upstreamEnd, .upstreamLost:
             preconditionFailure("\(event) after the exchange was closed")
         }

@@ -4,8 +4,10 @@
 /// the same value serves the connection's whole life: framing towards the client, persistence, interim and early
 /// responses, upgrades, retries and every kind of loss are decided here (RFC 9110, RFC 9112).
 package struct Exchange: Sendable {
-    /// Further attempts at other backends after the first.
-    package static let maximumRetries: UInt8 = 2
+    /// Further attempts after the first, whatever the configuration says: its greatest number, and one more for a
+    /// connection from the pool that was dead. How many an upstream wants is counted by the worker, which then
+    /// reports `unavailable`.
+    package static let maximumRetries: UInt8 = 11
     /// Interim responses passed on for one request.
     package static let maximumInterimResponses: UInt8 = 16
 

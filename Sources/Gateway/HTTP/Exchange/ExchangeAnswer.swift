@@ -4,6 +4,9 @@ package enum ExchangeAnswer: Hashable, Sendable {
     case incompleteRequest
     case requestTimeout
     case noRoute
+    /// The request may go no further, RFC 9110 section 7.6.2.
+    case lastHop
+    case tooManyConnections
     case noBackend
     case backendUnreachable
     case backendLost
@@ -17,6 +20,8 @@ package enum ExchangeAnswer: Hashable, Sendable {
         case .incompleteRequest: 400
         case .requestTimeout: 408
         case .noRoute: 404
+        case .lastHop: 200
+        case .tooManyConnections: 429
         case .noBackend: 503
         case .backendUnreachable, .backendLost, .backendFaulty: 502
         case .connectTimeout, .responseTimeout: 504
@@ -30,6 +35,8 @@ package enum ExchangeAnswer: Hashable, Sendable {
         case .incompleteRequest: "the request ended before its body was complete"
         case .requestTimeout: "the request did not arrive in time"
         case .noRoute: "no route for this host and path"
+        case .lastHop: "Max-Forwards lets the request go no further than this gateway"
+        case .tooManyConnections: "too many connections from this client address"
         case .noBackend: "no backend is available"
         case .backendUnreachable: "the backend can not be reached"
         case .backendLost: "the backend closed the connection without a response"

@@ -23,6 +23,8 @@ package enum ExchangeEvent: Sendable {
 
     /// No route takes this request.
     case unroutable
+    /// The gateway answers this request itself.
+    case answered(ExchangeAnswer)
     /// No backend that was not tried yet can take this request.
     case unavailable
 

@@ -1,6 +1,6 @@
 /// A run of bytes inside a message head, counted from the head's first byte.
 ///
-/// Sixteen bits suffice: a head is never longer than `HeadLimits.bytes`.
+/// Sixteen bits suffice: a head is never longer than `HeadLimits.maximumBytes`.
 package struct ByteSlice: Hashable, Sendable {
     package var offset: UInt16
     package var count: UInt16

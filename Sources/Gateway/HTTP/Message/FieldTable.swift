@@ -10,17 +10,17 @@ package struct HeaderField: Sendable {
 package struct FieldTable: ~Copyable {
     private let base: UnsafeMutablePointer<HeaderField>
 
-    package init() { base = .allocate(capacity: HeadLimits.fields) }
+    package init() { base = .allocate(capacity: HeadLimits.maximumFields) }
 
     deinit { base.deallocate() }
 
     package subscript(index: Int) -> HeaderField {
         get {
-            precondition(index >= 0 && index < HeadLimits.fields, "field index \(index) is outside the table")
+            precondition(index >= 0 && index < HeadLimits.maximumFields, "field index \(index) is outside the table")
             return base[index]
         }
         nonmutating set {
-            precondition(index >= 0 && index < HeadLimits.fields, "field index \(index) is outside the table")
+            precondition(index >= 0 && index < HeadLimits.maximumFields, "field index \(index) is outside the table")
             (base + index).initialize(to: newValue)
         }
     }

@@ -33,6 +33,7 @@ package enum HTTPFault: UInt8, Error, CaseIterable, Sendable {
     case invalidHost
     case invalidConnection
     case unsupportedExpectation
+    case invalidMaxForwards
 
     case invalidContentLength
     case repeatedContentLength
@@ -50,11 +51,13 @@ package enum HTTPFault: UInt8, Error, CaseIterable, Sendable {
     case invalidChunkEnd
     case invalidTrailer
     case trailerTooLarge
+    case bodyTooLarge
 
     /// The status that answers a request with this fault.
     package var status: UInt16 {
         switch self {
         case .targetTooLong: 414
+        case .bodyTooLarge: 413
         case .unsupportedVersion: 505
         case .unsupportedMethod, .unsupportedTransferCoding: 501
         case .headTooLarge, .tooManyFields, .trailerTooLarge: 431
@@ -63,7 +66,7 @@ package enum HTTPFault: UInt8, Error, CaseIterable, Sendable {
             .invalidStatusLine, .invalidStatusCode, .unexpectedSwitch, .tooManyInterimResponses,
             .emptyFieldName, .invalidFieldName, .whitespaceBeforeColon, .missingColon, .foldedField,
             .invalidFieldValue, .nulByte, .bareLineFeed, .bareCarriageReturn,
-            .missingHost, .repeatedHost, .invalidHost, .invalidConnection,
+            .missingHost, .repeatedHost, .invalidHost, .invalidConnection, .invalidMaxForwards,
             .invalidContentLength, .repeatedContentLength, .contentLengthOverflow,
             .contentLengthWithTransferEncoding, .transferEncodingInHTTP10, .invalidTransferEncoding, .chunkedNotLast,
             .invalidChunkSize, .chunkSizeOverflow, .invalidChunkExtension, .chunkExtensionTooLong, .invalidChunkEnd,
@@ -104,6 +107,7 @@ package enum HTTPFault: UInt8, Error, CaseIterable, Sendable {
         case .invalidHost: "the host is not a valid name or address with an optional port"
         case .invalidConnection: "the Connection field is not a list of tokens"
         case .unsupportedExpectation: "only 100-continue can be expected"
+        case .invalidMaxForwards: "Max-Forwards is not one decimal number"
         case .invalidContentLength: "Content-Length is not a decimal number"
         case .repeatedContentLength: "more than one Content-Length"
         case .contentLengthOverflow: "Content-Length is too large"
@@ -119,6 +123,7 @@ package enum HTTPFault: UInt8, Error, CaseIterable, Sendable {
         case .invalidChunkEnd: "chunk data is not followed by CRLF"
         case .invalidTrailer: "a trailer field is malformed"
         case .trailerTooLarge: "the trailer section is too large"
+        case .bodyTooLarge: "the request body is larger than is taken here"
         }
     }
 
@@ -146,6 +151,8 @@ package enum HTTPFault: UInt8, Error, CaseIterable, Sendable {
         case .missingHost, .repeatedHost, .invalidHost: "RFC 9112 3.2"
         case .invalidConnection: "RFC 9110 7.6.1"
         case .unsupportedExpectation: "RFC 9110 10.1.1"
+        case .invalidMaxForwards: "RFC 9110 7.6.2"
+        case .bodyTooLarge: "RFC 9110 15.5.14"
         case .invalidContentLength, .repeatedContentLength, .contentLengthOverflow: "RFC 9112 6.3"
         case .contentLengthWithTransferEncoding, .transferEncodingInHTTP10: "RFC 9112 6.1"
         case .invalidTransferEncoding, .unsupportedTransferCoding: "RFC 9112 6.1"

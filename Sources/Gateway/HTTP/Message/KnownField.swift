@@ -3,5 +3,5 @@ package enum KnownField: UInt8, Sendable {
     case unknown
     case host, connection, contentLength, transferEncoding, te, trailer, upgrade, http2Settings
     case expect, keepAlive, proxyConnection, date
-    case forwardedFor, forwardedProto, forwardedHost
+    case forwardedFor, forwardedProto, forwardedHost, forwarded, maxForwards
 }

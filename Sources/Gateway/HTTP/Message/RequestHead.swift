@@ -19,6 +19,11 @@ package struct RequestHead: Hashable, Sendable {
     package var host = ByteSlice.empty
     /// Connection names fields other than the ones that are always removed.
     package var connectionNamesFields = false
+    /// There is a Forwarded field.
+    package var hasForwarded = false
+    /// How many hops an OPTIONS request may still go, RFC 9110 section 7.6.2; 0: this one answers it. Nil for other
+    /// methods, which go on with the field as it is.
+    package var maxForwards: UInt32?
     /// Filled entries of the field table.
     package var fieldCount = 0
     /// Bytes from the first of the message to the end of the empty line.

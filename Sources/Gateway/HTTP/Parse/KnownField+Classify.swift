@@ -7,7 +7,9 @@ extension KnownField {
         case 4: fourLetters(bytes, name)
         case 6: Scan.matches(bytes, name, "expect") ? .expect : .unknown
         case 7: sevenLetters(bytes, name)
+        case 9: Scan.matches(bytes, name, "forwarded") ? .forwarded : .unknown
         case 10: tenLetters(bytes, name)
+        case 12: Scan.matches(bytes, name, "max-forwards") ? .maxForwards : .unknown
         case 14: fourteenLetters(bytes, name)
         case 15: Scan.matches(bytes, name, "x-forwarded-for") ? .forwardedFor : .unknown
         case 16: sixteenLetters(bytes, name)

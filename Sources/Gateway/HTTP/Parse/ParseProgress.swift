@@ -9,9 +9,9 @@ package struct ParseProgress: Sendable {
     package init() {}
 
     /// Whether parsing can come to another result than before.
-    mutating func isWorthwhile(_ bytes: RawSpan) -> Bool {
-        guard seen > 0, bytes.byteCount < HeadLimits.bytes else { return true }
-        guard hasStartLine || bytes.byteCount < HeadLimits.requestLineBytes else { return true }
+    mutating func isWorthwhile(_ bytes: RawSpan, _ limits: HeadLimits) -> Bool {
+        guard seen > 0, bytes.byteCount < limits.bytes else { return true }
+        guard hasStartLine || bytes.byteCount < limits.requestLineBytes else { return true }
         if Scan.lineFeed(bytes, from: min(seen, bytes.byteCount), to: bytes.byteCount) != nil { return true }
         seen = bytes.byteCount
         return false

@@ -7,22 +7,23 @@ package enum RequestParser {
     /// and what lies behind `byteCount` bytes is the body or the next request. `progress` belongs to this one
     /// head; a new one starts with a new value.
     package static func parse(
-        _ message: UnsafeMutableRawBufferPointer, fields: borrowing FieldTable, progress: inout ParseProgress
+        _ message: UnsafeMutableRawBufferPointer, fields: borrowing FieldTable, progress: inout ParseProgress,
+        limits: HeadLimits = .standard
     ) -> HeadParse<RequestHead> {
-        let window = UnsafeMutableRawBufferPointer(rebasing: message.prefix(HeadLimits.bytes))
+        let window = UnsafeMutableRawBufferPointer(rebasing: message.prefix(limits.bytes))
         let bytes = UnsafeRawBufferPointer(window).bytes
-        guard bytes.byteCount > 0, progress.isWorthwhile(bytes) else { return .incomplete }
+        guard bytes.byteCount > 0, progress.isWorthwhile(bytes, limits) else { return .incomplete }
         let first = Scan.byte(bytes, 0)
         guard ByteSet.token.contains(first) || first == .carriageReturn else {
             return .invalid(first == .lineFeed ? .bareLineFeed : .invalidMethod)
         }
         var state = RequestHeadState()
         do throws(ParseStop) {
-            try state.parseStartLine(bytes)
-            try state.parseFields(bytes, into: fields)
+            try state.parseStartLine(bytes, limits)
+            try state.parseFields(bytes, into: fields, limits)
             return .complete(try state.finish(window))
         } catch {
-            return state.stopped(by: error, bytes, &progress)
+            return state.stopped(by: error, bytes, &progress, limits)
         }
     }
 }
@@ -42,7 +43,7 @@ private struct RequestHeadState {
     private var upgradesToHTTP2 = false
 
     @inline(__always)
-    mutating func parseStartLine(_ bytes: RawSpan) throws(ParseStop) {
+    mutating func parseStartLine(_ bytes: RawSpan, _ limits: HeadLimits) throws(ParseStop) {
         var emptyLines = 0
         while emptyLines < HeadLimits.leadingEmptyLines,
             try Scan.required(bytes, lineStart) == .carriageReturn
@@ -52,7 +53,7 @@ private struct RequestHeadState {
         }
         var position = lineStart
         let line = try RequestLine.parse(bytes, at: &position)
-        guard position &- lineStart <= HeadLimits.requestLineBytes else { throw .fault(.targetTooLong) }
+        guard position &- lineStart <= limits.requestLineBytes else { throw .fault(.targetTooLong) }
         lineStart = position
         hasStartLine = true
         target = line.target
@@ -62,11 +63,13 @@ private struct RequestHeadState {
     }
 
     @inline(__always)
-    mutating func parseFields(_ bytes: RawSpan, into fields: borrowing FieldTable) throws(ParseStop) {
+    mutating func parseFields(
+        _ bytes: RawSpan, into fields: borrowing FieldTable, _ limits: HeadLimits
+    ) throws(ParseStop) {
         var count = 0
         var field = HeaderField(name: .empty, value: .empty, known: .unknown)
         while try FieldLine.next(bytes, at: &lineStart, into: &field) {
-            guard count < HeadLimits.fields else { throw .fault(.tooManyFields) }
+            guard count < limits.fields else { throw .fault(.tooManyFields) }
             fields[count] = field
             count &+= 1
             if field.known != .unknown { try take(bytes, field) }
@@ -97,10 +100,26 @@ private struct RequestHeadState {
                 throw .fault(.unsupportedExpectation)
             }
             expectsContinue = true
+        case .forwarded:
+            head.hasForwarded = true
+        case .maxForwards:
+            if head.traits.method == .options { try takeMaxForwards(bytes, field.value) }
         case .unknown, .te, .trailer, .http2Settings, .keepAlive, .proxyConnection, .date, .forwardedFor,
             .forwardedProto, .forwardedHost:
             break
         }
+    }
+
+    /// A greater number than fits is as good as the greatest.
+    private mutating func takeMaxForwards(_ bytes: RawSpan, _ value: ByteSlice) throws(ParseStop) {
+        guard head.maxForwards == nil, !value.isEmpty else { throw .fault(.invalidMaxForwards) }
+        var number: UInt32 = 0
+        for index in value.range {
+            let digit = Scan.byte(bytes, index) &- 0x30
+            guard digit < 10 else { throw .fault(.invalidMaxForwards) }
+            number = number > (UInt32.max - 9) / 10 ? .max : number * 10 + UInt32(digit)
+        }
+        head.maxForwards = number
     }
 
     /// A tunnel of cleartext HTTP/2 would carry requests past every rule of the gateway.
@@ -154,15 +173,15 @@ private struct RequestHeadState {
 
     /// Decides whether the line that stopped the parser is complete, and which limit it broke if any.
     mutating func stopped(
-        by stop: ParseStop, _ bytes: RawSpan, _ progress: inout ParseProgress
+        by stop: ParseStop, _ bytes: RawSpan, _ progress: inout ParseProgress, _ limits: HeadLimits
     ) -> HeadParse<RequestHead> {
         let lineFeed = Scan.lineFeed(bytes, from: lineStart, to: bytes.byteCount)
-        if !hasStartLine, (lineFeed ?? bytes.byteCount) - lineStart >= HeadLimits.requestLineBytes {
+        if !hasStartLine, (lineFeed ?? bytes.byteCount) - lineStart >= limits.requestLineBytes {
             return .invalid(.targetTooLong)
         }
         let hasWholeHead = hasStartLine && lineStart == head.byteCount
         if case .fault(let fault) = stop, hasWholeHead || lineFeed != nil { return .invalid(fault) }
-        guard bytes.byteCount < HeadLimits.bytes else { return .invalid(.headTooLarge) }
+        guard bytes.byteCount < limits.bytes else { return .invalid(.headTooLarge) }
         progress.stopped(atLine: lineStart, of: bytes.byteCount, hasStartLine: hasStartLine)
         return .incomplete
     }

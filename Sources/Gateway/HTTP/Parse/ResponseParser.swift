@@ -9,8 +9,8 @@ package enum ResponseParser {
         _ message: UnsafeRawBufferPointer, to method: HTTPMethod, fields: borrowing FieldTable,
         progress: inout ParseProgress
     ) -> HeadParse<ResponseHead> {
-        let bytes = UnsafeRawBufferPointer(rebasing: message.prefix(HeadLimits.bytes)).bytes
-        guard bytes.byteCount > 0, progress.isWorthwhile(bytes) else { return .incomplete }
+        let bytes = UnsafeRawBufferPointer(rebasing: message.prefix(HeadLimits.maximumBytes)).bytes
+        guard bytes.byteCount > 0, progress.isWorthwhile(bytes, .standard) else { return .incomplete }
         guard Scan.byte(bytes, 0) == UInt8(ascii: "H") else { return .invalid(.invalidStatusLine) }
         var state = ResponseHeadState()
         do throws(ParseStop) {
@@ -60,7 +60,7 @@ private struct ResponseHeadState {
         var count = 0
         var field = HeaderField(name: .empty, value: .empty, known: .unknown)
         while try FieldLine.next(bytes, at: &lineStart, into: &field) {
-            guard count < HeadLimits.fields else { throw .fault(.tooManyFields) }
+            guard count < HeadLimits.maximumFields else { throw .fault(.tooManyFields) }
             fields[count] = field
             count &+= 1
             switch field.known {
@@ -69,7 +69,7 @@ private struct ResponseHeadState {
             case .transferEncoding: try framing.addTransferEncoding(bytes, field.value)
             case .date: head.hasDate = true
             case .unknown, .host, .te, .trailer, .upgrade, .http2Settings, .expect, .keepAlive, .proxyConnection,
-                .forwardedFor, .forwardedProto, .forwardedHost:
+                .forwardedFor, .forwardedProto, .forwardedHost, .forwarded, .maxForwards:
                 break
             }
         }
@@ -102,7 +102,7 @@ private struct ResponseHeadState {
         let hasWholeHead = lineStart > 0 && lineStart == head.byteCount
         let hasLine = Scan.lineFeed(bytes, from: lineStart, to: bytes.byteCount) != nil
         if case .fault(let fault) = stop, hasWholeHead || hasLine { return .invalid(fault) }
-        guard bytes.byteCount < HeadLimits.bytes else { return .invalid(.headTooLarge) }
+        guard bytes.byteCount < HeadLimits.maximumBytes else { return .invalid(.headTooLarge) }
         progress.stopped(atLine: lineStart, of: bytes.byteCount, hasStartLine: true)
         return .incomplete
     }

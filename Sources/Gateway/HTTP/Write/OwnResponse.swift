@@ -53,11 +53,14 @@ package enum OwnResponse {
     /// The reason phrases of the statuses that the gateway gives, RFC 9110 section 15.
     private static func phrase(_ status: UInt16) -> StaticString {
         switch status {
+        case 200: "OK"
         case 400: "Bad Request"
         case 404: "Not Found"
         case 408: "Request Timeout"
+        case 413: "Content Too Large"
         case 414: "URI Too Long"
         case 417: "Expectation Failed"
+        case 429: "Too Many Requests"
         case 431: "Request Header Fields Too Large"
         case 501: "Not Implemented"
         case 502: "Bad Gateway"

@@ -6,23 +6,33 @@ package struct ForwardingContext: Sendable {
         case http, https
     }
 
+    /// On whose behalf the request was sent: the peer's, unless that is a trusted proxy.
     package var client: IPAddress
+    /// Who sent it.
+    package var peer: IPAddress
     package var scheme: Scheme
     /// Named as host for HTTP/1.0 requests that name none.
     package var backend: SocketAddress
+    /// What a trusted peer says of those before it in this field is kept; nil when the peer is not trusted.
+    package var trustedField: ForwardedField?
 
-    package init(client: IPAddress, scheme: Scheme, backend: SocketAddress) {
+    package init(
+        client: IPAddress, peer: IPAddress? = nil, scheme: Scheme, backend: SocketAddress,
+        trustedField: ForwardedField? = nil
+    ) {
         self.client = client
+        self.peer = peer ?? client
         self.scheme = scheme
         self.backend = backend
+        self.trustedField = trustedField
     }
 }
 
 /// Writes the head of the request to the backend.
 ///
 /// Fields of the hop and those that Connection names go first, ours are added afterwards: a client can not strip
-/// or forge what we say. Framing fields are made anew from the parsed framing. X-Forwarded-For is appended to,
-/// X-Forwarded-Proto and X-Forwarded-Host are set, Via gets an entry (RFC 9110 section 7.6.3).
+/// or forge what we say. Framing fields are made anew from the parsed framing, Via gets an entry (RFC 9110 section
+/// 7.6.3), and the fields about the client are written by `ForwardedForFields`.
 package enum RequestHeadWriter {
     /// Returns the number of bytes written to `buffer`, nil if they do not fit. `source` is the message that was
     /// parsed into `head` and `fields`; it must not overlap `buffer`.
@@ -42,11 +52,15 @@ package enum RequestHeadWriter {
             case .host: keepsHost
             case .expect: head.traits.expectsContinue
             case .connection, .contentLength, .transferEncoding, .te, .trailer, .upgrade, .http2Settings,
-                .keepAlive, .proxyConnection, .forwardedFor, .forwardedProto, .forwardedHost:
+                .keepAlive, .proxyConnection, .forwardedFor, .forwardedProto, .forwardedHost, .forwarded:
                 false
+            case .maxForwards:
+                head.maxForwards == nil
+                    && !(head.connectionNamesFields
+                        && ForwardedFields.connectionNames(field.name, source, fields, count: head.fieldCount))
             }
         }
-        writeForwarded(head, source, fields, context, &output)
+        ForwardedForFields.write(head, of: source, fields, context, to: &output)
         writeHop(head, source, fields, &output)
         return output.count
     }
@@ -85,37 +99,17 @@ package enum RequestHeadWriter {
         output.write("\r\n")
     }
 
-    private static func writeForwarded(
-        _ head: RequestHead, _ source: UnsafeRawBufferPointer, _ fields: borrowing FieldTable,
-        _ context: ForwardingContext, _ output: inout HeadOutput
-    ) {
-        output.write("X-Forwarded-For: ")
-        for index in 0..<head.fieldCount where fields[index].known == .forwardedFor {
-            let field = fields[index]
-            let isNamed =
-                head.connectionNamesFields
-                && ForwardedFields.connectionNames(field.name, source, fields, count: head.fieldCount)
-            if isNamed || field.value.isEmpty { continue }
-            output.write(field.value, of: source)
-            output.write(", ")
-        }
-        output.write(context.client)
-        switch context.scheme {
-        case .http: output.write("\r\nX-Forwarded-Proto: http\r\n")
-        case .https: output.write("\r\nX-Forwarded-Proto: https\r\n")
-        }
-        guard !head.authority.isEmpty else { return }
-        output.write("X-Forwarded-Host: ")
-        output.write(head.authority, of: source)
-        output.write("\r\n")
-    }
-
     /// Via, framing and what concerns the connection to the backend, which is persistent by default.
     private static func writeHop(
         _ head: RequestHead, _ source: UnsafeRawBufferPointer, _ fields: borrowing FieldTable,
         _ output: inout HeadOutput
     ) {
         output.write(HopFields.via(head.traits.version))
+        if let hops = head.maxForwards {
+            output.write("Max-Forwards: ")
+            output.write(decimal: UInt64(max(hops, 1) - 1))
+            output.write("\r\n")
+        }
         if head.traits.wantsUpgrade {
             output.write("Connection: upgrade\r\n")
             HopFields.writeUpgrade(source, fields, count: head.fieldCount, to: &output)

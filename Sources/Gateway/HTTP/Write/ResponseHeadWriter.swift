@@ -28,7 +28,8 @@ package enum ResponseHeadWriter {
         writeStatusLine(head, source, &output)
         ForwardedFields.write(source, fields, count: head.fieldCount, headEnd: head.byteCount, to: &output) { field in
             switch field.known {
-            case .unknown, .date, .host, .expect, .http2Settings, .forwardedFor, .forwardedProto, .forwardedHost:
+            case .unknown, .date, .host, .expect, .http2Settings, .forwardedFor, .forwardedProto, .forwardedHost,
+                .forwarded, .maxForwards:
                 !head.connectionNamesFields
                     || !ForwardedFields.connectionNames(field.name, source, fields, count: head.fieldCount)
             case .connection, .contentLength, .transferEncoding, .te, .trailer, .upgrade, .keepAlive,

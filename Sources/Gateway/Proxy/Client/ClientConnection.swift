@@ -27,6 +27,12 @@ struct ClientConnection {
 
     let peer: SocketAddress
     let listener: ListenerID
+    /// On whose behalf the present request was sent: the peer's, unless that is a trusted proxy.
+    var address: IPAddress
+    /// Counted as a connection of the peer's address, or, while a request of a trusted proxy is under way, of
+    /// `address`.
+    var isPeerCounted = false
+    var isAddressCounted = false
     var state = State.open
     var timer = Timer.keepAlive
     var afterSend: AfterSend = []
@@ -57,12 +63,15 @@ struct ClientConnection {
     var unsentAtCheck = 0
     /// Bytes of the request body since the deadline for it was set.
     var bodyBytesSinceCheck = 0
+    /// Bytes of the request body without its framing, counted for chunked ones.
+    var bodyBytes: UInt64 = 0
     /// Bytes read and dropped while lingering.
     var lingered = 0
 
     init(peer: SocketAddress, listener: ListenerID) {
         self.peer = peer
         self.listener = listener
+        address = peer.ip
     }
 
     /// The upstream that the request is routed to.

@@ -4,12 +4,14 @@ import Posix
 struct AdoptedTable {
     let table: Unmanaged<RoutingTable>
     let upstreams: UnsafeBufferPointer<UpstreamTable>
+    let clients: ClientTerms
     let generation: UInt64
     var users = 0
 
     init(_ table: RoutingTable) {
         self.table = .passRetained(table)
         upstreams = table.upstreams
+        clients = table.clients
         generation = table.generation
     }
 

@@ -16,8 +16,7 @@ extension Worker where E: ~Copyable {
         if actions.contains(.keepUpstream) { keepUpstream(of: client) }
         if actions.contains(.discardUpstream) { discardUpstream(of: client) }
         if !actions.isDisjoint(with: [.connect, .retry]) {
-            if actions.contains(.retry) { counters.pointee.retries.increase() }
-            connect(slot, client)
+            connect(slot, client, isRetry: actions.contains(.retry))
             return
         }
         if actions.contains(.forwardRequest) { forwardRequest(slot, client) }
@@ -43,6 +42,10 @@ extension Worker where E: ~Copyable {
     @inline(__always)
     private mutating func endRequest(_ client: UnsafeMutablePointer<ClientConnection>) {
         dropKeptRequest(client)
+        if client.pointee.isAddressCounted {
+            client.pointee.isAddressCounted = false
+            admission.leave(from: client.pointee.address)
+        }
         guard let table = client.pointee.table else { return }
         client.pointee.table = nil
         counters.pointee.activeRequests.change(by: -1)

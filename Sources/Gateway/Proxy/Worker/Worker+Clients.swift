@@ -12,7 +12,7 @@ extension Worker where E: ~Copyable {
             awaitSend(slot, client)
             return
         }
-        setTimer(.keepAlive, slot, options.timeouts.keepAlive)
+        setTimer(.keepAlive, slot, clientTimeouts.keepAlive)
         engine.receive(slot, limit: Scratch.headCapacity)
     }
 
@@ -27,7 +27,7 @@ extension Worker where E: ~Copyable {
         if isDone || client.pointee.hasEnded { return closeClient(slot, .orderly) }
         client.pointee.state = .lingering
         engine.finishSending(slot)
-        setTimer(.linger, slot, options.timeouts.linger)
+        setTimer(.linger, slot, options.pauses.linger)
         engine.receive(slot, limit: Scratch.capacity)
     }
 
@@ -54,7 +54,7 @@ extension Worker where E: ~Copyable {
 
     mutating func clientClosed(_ slot: Slot) {
         timers.cancel(slot)
-        uncountAddress(clients[slot].pointee.peer.ip)
+        leave(clients[slot])
         clients.remove(slot)
         counters.pointee.clientConnections.change(by: -1)
     }

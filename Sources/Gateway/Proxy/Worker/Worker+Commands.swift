@@ -66,33 +66,38 @@ extension Worker where E: ~Copyable {
     }
 
     mutating func accepted(_ descriptor: Int32, on listener: ListenerID, from peer: SocketAddress) {
-        guard countAddress(peer.ip) else { return refuse(descriptor) }
-        guard let slot = clients.insert(ClientConnection(peer: peer, listener: listener)) else {
-            uncountAddress(peer.ip)
+        guard admission.enter() else { return refuse(descriptor) }
+        var client = ClientConnection(peer: peer, listener: listener)
+        guard enter(&client) else {
+            admission.leave()
             return refuse(descriptor)
         }
+        guard let slot = clients.insert(client) else { preconditionFailure("every admitted client has a place") }
         do {
             try engine.adopt(descriptor, as: slot)
         } catch {
+            leave(clients[slot])
             clients.remove(slot)
-            uncountAddress(peer.ip)
             counters.pointee.connectionsRefused.increase()
             return
         }
         counters.pointee.connectionsAccepted.increase()
         counters.pointee.clientConnections.change(by: 1)
         // Whoever connects and says nothing is closed as silently as an idle connection.
-        setTimer(.keepAlive, slot, options.timeouts.requestHead)
+        setTimer(.keepAlive, slot, clientTimeouts.requestHead)
         engine.receive(slot, limit: Scratch.headCapacity)
     }
 
-    private func countAddress(_ address: IPAddress) -> Bool {
-        guard let limit = options.limits.clientsPerAddress else { return true }
-        return addresses.add(address, limit: limit)
+    /// A trusted proxy's connection counts for none of its clients; its requests do.
+    private func enter(_ client: inout ClientConnection) -> Bool {
+        let terms = tables.current.pointee.clients
+        client.isPeerCounted = terms.trustedField(of: client.peer.ip) == nil
+        return !client.isPeerCounted || admission.enter(from: client.peer.ip, limit: terms.connectionsPerAddress)
     }
 
-    func uncountAddress(_ address: IPAddress) {
-        if options.limits.clientsPerAddress != nil { addresses.remove(address) }
+    func leave(_ client: UnsafeMutablePointer<ClientConnection>) {
+        admission.leave()
+        if client.pointee.isPeerCounted { admission.leave(from: client.pointee.peer.ip) }
     }
 
     private func refuse(_ descriptor: Int32) {
@@ -110,7 +115,7 @@ extension Worker where E: ~Copyable {
             if listeners.resumeAt == .distantFuture {
                 Log.warning("proxy: no connection can be accepted for now: \(SystemError.message(for: code))")
             }
-            listeners.pause(listener, until: now + options.timeouts.acceptPause)
+            listeners.pause(listener, until: now + options.pauses.accept)
         default: break
         }
     }

@@ -20,7 +20,7 @@ extension Worker where E: ~Copyable {
         upstream.pointee.body = BodyDecoder(head.traits.framing)
         dropKeptRequest(client)
         guard let written = write(head, of: UnsafeRawBufferPointer(bytes), client) else {
-            return report(.invalidResponse(.headTooLarge), clientSlot)
+            return report(.clientLost, clientSlot)
         }
         let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[head.byteCount...])
         if actions.contains(.startTunnel) {
@@ -39,7 +39,8 @@ extension Worker where E: ~Copyable {
         return send(UnsafeRawBufferPointer(written), to: slot)
     }
 
-    /// Writes a head for the client into the room in front of `source`.
+    /// Writes a head for the client into the room in front of `source`. Nil if it grew by more than `headGrowth`, for
+    /// which no head has enough fields; the client's connection then ends, since the exchange has moved on.
     private func write(
         _ head: ResponseHead, of source: UnsafeRawBufferPointer, _ client: UnsafeMutablePointer<ClientConnection>
     ) -> UnsafeMutableRawBufferPointer? {
@@ -115,7 +116,7 @@ extension Worker where E: ~Copyable {
     /// Gives a splice its time to move on.
     mutating func awaitSplice(_ slot: Slot, _ upstream: UnsafeMutablePointer<UpstreamConnection>) {
         upstream.pointee.unsplicedAtCheck = engine.unsplicedBytes(slot)
-        setTimer(.splice, upstream: slot, options.timeouts.write)
+        setTimer(.splice, upstream: slot, clientTimeouts.write)
     }
 
     mutating func spliceEnded(_ slot: Slot) {
@@ -141,7 +142,7 @@ extension Worker where E: ~Copyable {
     /// Gives a client with a pending send its time to read.
     mutating func awaitSend(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>) {
         client.pointee.unsentAtCheck = engine.unsentBytes(slot)
-        setTimer(.write, slot, options.timeouts.write)
+        setTimer(.write, slot, clientTimeouts.write)
     }
 
     mutating func send(_ bytes: UnsafeRawBufferPointer, to slot: Slot) -> SendOutcome {
@@ -209,7 +210,7 @@ extension Worker where E: ~Copyable {
             return "upstream \(name): \(total - route.pointee.usableCount) of \(total) backends down or disabled"
         case .backendUnreachable, .backendLost, .backendFaulty, .connectTimeout, .responseTimeout:
             return "upstream \(name)"
-        case .faultyRequest, .incompleteRequest, .requestTimeout, .noRoute: return ""
+        case .faultyRequest, .incompleteRequest, .requestTimeout, .noRoute, .lastHop, .tooManyConnections: return ""
         }
     }
 }

@@ -34,13 +34,15 @@ extension Worker where E: ~Copyable {
     private mutating func readRequestHead(
         _ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>, _ bytes: UnsafeMutableRawBufferPointer
     ) {
-        switch RequestParser.parse(bytes, fields: fields, progress: &client.pointee.parse) {
+        switch RequestParser.parse(
+            bytes, fields: fields, progress: &client.pointee.parse, limits: tables.current.pointee.clients.head)
+        {
         case .complete(let head):
             client.pointee.parse = ParseProgress()
             begin(head, slot, client, bytes)
         case .incomplete where bytes.count < Scratch.unreadCapacity:
             // The deadline counts from the first byte, or a client could keep a head open for ever.
-            if client.pointee.timer != .requestHead { setTimer(.requestHead, slot, options.timeouts.requestHead) }
+            if client.pointee.timer != .requestHead { setTimer(.requestHead, slot, clientTimeouts.requestHead) }
             engine.unread(slot, UnsafeRawBufferPointer(bytes))
             engine.receiveMore(slot)
         case .incomplete: refuse(.headTooLarge, slot)
@@ -68,12 +70,16 @@ extension Worker where E: ~Copyable {
         client.pointee.tried = TriedBackends()
         client.pointee.attempts = 0
         client.pointee.needsFreshConnection = false
+        client.pointee.bodyBytes = 0
         var actions = client.pointee.exchange.handle(.request(head.traits))
         route(head, client, UnsafeRawBufferPointer(bytes))
         let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[head.byteCount...])
         if client.pointee.isBodyRead { engine.unread(slot, UnsafeRawBufferPointer(rest)) }
-        if client.pointee.route != nil {
-            if !keepHead(head, client, UnsafeRawBufferPointer(bytes)) {
+        let trustedField = identify(head, client, UnsafeRawBufferPointer(bytes))
+        if let refusal = refusal(head, client) {
+            actions = client.pointee.exchange.handle(refusal)
+        } else if client.pointee.route != nil {
+            if !keepHead(head, client, UnsafeRawBufferPointer(bytes), trustedField) {
                 actions = client.pointee.exchange.handle(.invalidRequest(.headTooLarge))
             } else if !client.pointee.isBodyRead {
                 actions = takeEarlyBody(slot, client, rest, actions)
@@ -93,15 +99,52 @@ extension Worker where E: ~Copyable {
         client.pointee.upstreamIndex = table.pointee.route(host: host, path: path) ?? -1
     }
 
+    /// Finds on whose behalf the request was sent.
+    /// - Returns: the field in which the peer is believed, nil when it is no trusted proxy.
+    @inline(__always)
+    private func identify(
+        _ head: RequestHead, _ client: UnsafeMutablePointer<ClientConnection>, _ bytes: UnsafeRawBufferPointer
+    ) -> ForwardedField? {
+        let terms = tables.current.pointee.clients
+        let peer = client.pointee.peer.ip
+        client.pointee.address = peer
+        guard let field = terms.trustedField(of: peer) else { return nil }
+        client.pointee.address = ClientAddress.find(
+            from: peer, bytes, fields, count: head.fieldCount, in: field, trusted: terms.trustedProxies)
+        return field
+    }
+
+    /// Why the request goes to no backend, whatever its route.
+    @inline(__always)
+    private func refusal(
+        _ head: RequestHead, _ client: UnsafeMutablePointer<ClientConnection>
+    ) -> ExchangeEvent? {
+        let terms = tables.current.pointee.clients
+        if case .length(let count) = head.traits.framing, count > terms.bodyBytes {
+            return .invalidRequest(.bodyTooLarge)
+        }
+        if head.maxForwards == 0 { return .answered(.lastHop) }
+        if !client.pointee.isPeerCounted {
+            guard admission.enter(from: client.pointee.address, limit: terms.connectionsPerAddress) else {
+                return .answered(.tooManyConnections)
+            }
+            client.pointee.isAddressCounted = true
+        }
+        return nil
+    }
+
     /// Writes the head as it goes to backends into a buffer that is kept until a reply comes; false if it does not
     /// fit.
     private mutating func keepHead(
-        _ head: RequestHead, _ client: UnsafeMutablePointer<ClientConnection>, _ bytes: UnsafeRawBufferPointer
+        _ head: RequestHead, _ client: UnsafeMutablePointer<ClientConnection>, _ bytes: UnsafeRawBufferPointer,
+        _ trustedField: ForwardedField?
     ) -> Bool {
         guard let backend = client.pointee.route?.pointee.backends.first else { return true }
         let base = keptRequests.takeSmall()
         let buffer = UnsafeMutableRawBufferPointer(start: base, count: BufferPool.smallCapacity)
-        let context = ForwardingContext(client: client.pointee.peer.ip, scheme: .http, backend: backend.address)
+        let context = ForwardingContext(
+            client: client.pointee.address, peer: client.pointee.peer.ip, scheme: .http, backend: backend.address,
+            trustedField: trustedField)
         let count = RequestHeadWriter.write(head, of: bytes, fields: fields, context: context, into: buffer)
         client.pointee.kept = HeldBytes(base: base, count: count ?? 0)
         return count != nil
@@ -180,6 +223,10 @@ extension Worker where E: ~Copyable {
         client.pointee.isBodyRead = progress.isComplete
         engine.unread(slot, UnsafeRawBufferPointer(rebasing: bytes[progress.consumed...]))
         let isChunked = client.pointee.exchange.request.framing == .chunked
+        if isChunked {
+            client.pointee.bodyBytes += UInt64(progress.data.count)
+            if client.pointee.bodyBytes > tables.current.pointee.clients.bodyBytes { throw .bodyTooLarge }
+        }
         return ScratchFraming.frame(bytes, progress, isChunked: isChunked)
     }
 
@@ -210,7 +257,7 @@ extension Worker where E: ~Copyable {
     /// Gives the client its time to send a part of the body.
     mutating func awaitBody(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>) {
         client.pointee.bodyBytesSinceCheck = 0
-        setTimer(.requestBody, slot, options.timeouts.requestBody)
+        setTimer(.requestBody, slot, clientTimeouts.requestBody)
     }
 
     private func canSendBody(to upstream: Slot) -> Bool {

@@ -37,7 +37,7 @@ extension Worker where E: ~Copyable {
 
     /// A client that sent enough since the last look is slow, not stalling.
     private mutating func bodyTimeout(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>) {
-        let least = options.timeouts.leastBytes(in: options.timeouts.requestBody)
+        let least = clientTimeouts.leastBytes(in: clientTimeouts.requestBody)
         if client.pointee.bodyBytesSinceCheck > least {
             awaitBody(slot, client)
         } else {
@@ -49,7 +49,7 @@ extension Worker where E: ~Copyable {
     private mutating func writeTimeout(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>) {
         let unsent = engine.unsentBytes(slot)
         if unsent == 0 { return }
-        if client.pointee.unsentAtCheck - unsent > options.timeouts.leastBytes(in: options.timeouts.write) {
+        if client.pointee.unsentAtCheck - unsent > clientTimeouts.leastBytes(in: clientTimeouts.write) {
             awaitSend(slot, client)
         } else if client.pointee.state == .open {
             report(.timeout(.clientWrite), slot)
@@ -61,7 +61,7 @@ extension Worker where E: ~Copyable {
     /// A splice that moved enough since the last look goes on; else whoever it waits for is too slow.
     private mutating func spliceTimeout(_ slot: Slot, _ upstream: UnsafeMutablePointer<UpstreamConnection>) {
         let moved = upstream.pointee.unsplicedAtCheck - engine.unsplicedBytes(slot)
-        if moved > UInt64(options.timeouts.leastBytes(in: options.timeouts.write)) {
+        if moved > UInt64(clientTimeouts.leastBytes(in: clientTimeouts.write)) {
             awaitSplice(slot, upstream)
         } else {
             report(.timeout(engine.isSpliceHeldUp(slot) ? .clientWrite : .responseBody), upstream.pointee.client)

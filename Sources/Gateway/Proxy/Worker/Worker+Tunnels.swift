@@ -28,7 +28,7 @@ extension Worker where E: ~Copyable {
 
     /// Receives on from the backend.
     mutating func continueTunnel(_ upstream: Slot, _ slot: Slot) {
-        setTimer(.tunnel, slot, options.timeouts.tunnel)
+        setTimer(.tunnel, slot, clientTimeouts.tunnel)
         engine.receive(upstream, limit: Scratch.capacity)
     }
 
@@ -38,7 +38,7 @@ extension Worker where E: ~Copyable {
         let upstream = client.pointee.upstream
         switch engine.send(upstream, bytes) {
         case .done:
-            if client.pointee.timer == .tunnel { setTimer(.tunnel, slot, options.timeouts.tunnel) }
+            if client.pointee.timer == .tunnel { setTimer(.tunnel, slot, clientTimeouts.tunnel) }
             engine.receive(slot, limit: Scratch.capacity)
         case .pending: break
         case .failed: report(.upstreamLost(.possible), slot)

@@ -8,14 +8,15 @@ extension Worker where E: ~Copyable {
     func isServing(_ slot: Slot) -> Bool { slot != .none && upstreams[slot].pointee.state == .serving }
 
     /// Finds a backend for the client's request and a connection to it.
-    mutating func connect(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>) {
+    mutating func connect(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>, isRetry: Bool) {
         guard let route = client.pointee.route else { return report(.unroutable, slot) }
         guard client.pointee.attempts <= route.pointee.retries else { return report(.unavailable, slot) }
         let isHashed = route.pointee.algorithm == .ipHash
         let choice = route.pointee.pick(
-            clientHash: isHashed ? StableHash.hash(client.pointee.peer.ip) : 0, random: &random,
+            clientHash: isHashed ? StableHash.hash(client.pointee.address) : 0, random: &random,
             tried: client.pointee.tried, now: now)
         guard let choice else { return report(.unavailable, slot) }
+        if isRetry { counters.pointee.retries.increase() }
         client.pointee.attempts += 1
         client.pointee.backendIndex = choice
         let backend = route.pointee.backends[Int(choice)]
@@ -130,7 +131,7 @@ extension Worker where E: ~Copyable {
     func ejectBackend(of slot: Slot, for failure: PassiveFailure) {
         let client = clients[slot]
         guard let backend = client.pointee.backend, let table = client.pointee.table else { return }
-        backend.pointee.counters.pointee.eject(until: now + options.timeouts.ejection)
+        backend.pointee.counters.pointee.eject(until: now + options.pauses.ejection)
         let (upstreamIndex, backendIndex) = (client.pointee.upstreamIndex, client.pointee.backendIndex)
         table.pointee.table.takeUnretainedValue().runtime(upstream: upstreamIndex, backend: backendIndex)
             .note(failure, at: .now())
@@ -153,11 +154,12 @@ extension Worker where E: ~Copyable {
 
     mutating func keepUpstream(of client: UnsafeMutablePointer<ClientConnection>) {
         let slot = client.pointee.upstream
+        let timeouts = client.pointee.route?.pointee.timeouts ?? .standard
         release(client)
         if isDraining || !pool.put(slot, into: upstreams) { return closeUpstream(slot) }
         upstreams[slot].pointee.state = .idle
         upstreams[slot].pointee.client = .none
-        setTimer(.idle, upstream: slot, options.timeouts.idleUpstream)
+        setTimer(.idle, upstream: slot, timeouts.keepAlive)
         // Brings the end of the connection, or bytes that nobody asked for; either closes it.
         engine.receive(slot, limit: Scratch.headCapacity)
     }

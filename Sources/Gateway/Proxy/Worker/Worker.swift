@@ -9,7 +9,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     let handle: WorkerHandle
     let counters: UnsafeMutablePointer<WorkerCounters>
     let options: ProxyOptions
-    let addresses: ClientAddressCounts
+    let admission: ClientAdmission
     var engine: E
     var clients: Slab<ClientConnection>
     var upstreams: Slab<UpstreamConnection>
@@ -32,11 +32,11 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     var drainDeadline = Instant.distantFuture
 
     init(
-        handle: WorkerHandle, options: ProxyOptions, table: RoutingTable, addresses: ClientAddressCounts, seed: UInt64
+        handle: WorkerHandle, options: ProxyOptions, table: RoutingTable, admission: ClientAdmission, seed: UInt64
     ) throws(SystemError) {
         self.handle = handle
         self.options = options
-        self.addresses = addresses
+        self.admission = admission
         counters = handle.counters
         let limits = options.limits
         let capacity = limits.clients + limits.upstreamConnections
@@ -59,6 +59,10 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
         // Only connections that a drain's deadline cut off still hold a request.
         for index in clients.touchedSlots { clients[Slot(index)].pointee.kept.base?.deallocate() }
     }
+
+    /// Of new requests.
+    @inline(__always)
+    var clientTimeouts: ClientTimeouts { tables.current.pointee.clients.timeouts }
 
     /// Serves until drained.
     mutating func run() {

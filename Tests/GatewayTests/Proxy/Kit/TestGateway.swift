@@ -15,9 +15,11 @@ final class TestGateway {
     /// Routes `/` to `backends`.
     convenience init(
         _ backends: [SocketAddress], timeouts: UpstreamTimeouts = .standard, retries: Int = 2,
-        options: ProxyOptions = ProxyOptions(limits: TestGateway.limits)
+        clients: ClientPolicy = .standard, options: ProxyOptions = ProxyOptions(limits: TestGateway.limits)
     ) throws {
-        try self.init(TestGateway.configuration(backends, timeouts: timeouts, retries: retries), options: options)
+        let configuration = TestGateway.configuration(
+            backends, timeouts: timeouts, retries: retries, clients: clients)
+        try self.init(configuration, options: options)
     }
 
     init(
@@ -35,14 +37,15 @@ final class TestGateway {
     static let limits = ProxyLimits(clients: 4096, upstreamConnections: 1024, idlePerBackend: 64)
 
     static func configuration(
-        _ backends: [SocketAddress], timeouts: UpstreamTimeouts = .standard, retries: Int = 2, path: String = "/"
+        _ backends: [SocketAddress], timeouts: UpstreamTimeouts = .standard, retries: Int = 2, path: String = "/",
+        clients: ClientPolicy = .standard
     ) -> GatewayConfiguration {
         let upstream = Upstream(
             name: "main", backends: backends.map { Backend(address: $0) }, health: nil, timeouts: timeouts,
             retries: retries)
         return GatewayConfiguration(
             listeners: [Listener(name: "web", port: 80)], routes: [Route(path: path, upstream: "main")],
-            upstreams: [upstream])
+            upstreams: [upstream], clients: clients)
     }
 
     func publish(_ configuration: GatewayConfiguration, isUsable: (BackendKey) -> Bool = { _ in true }) {

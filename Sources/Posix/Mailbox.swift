@@ -2,14 +2,19 @@ import Synchronization
 
 /// A bounded queue into one thread. Any thread posts; the owner polls `descriptor` and drains.
 package final class Mailbox<Message: Sendable>: Sendable {
-    private let messages: Mutex<[Message]>
+    private struct Waiting {
+        var messages: [Message] = []
+        /// The owner has been, or is just being, told of them.
+        var isSignalled = false
+    }
+
+    private let waiting = Mutex(Waiting())
     private let wake: WakeEvent
     private let capacity: Int
 
     package init(capacity: Int) throws(SystemError) {
         self.capacity = capacity
         wake = try WakeEvent()
-        messages = Mutex([])
     }
 
     /// The descriptor to poll for reading.
@@ -18,21 +23,36 @@ package final class Mailbox<Message: Sendable>: Sendable {
     /// False when the mailbox is full; the message is then dropped and the sender decides what that means.
     @discardableResult
     package func post(_ message: Message) -> Bool {
-        let count = messages.withLock { queue -> Int in
-            if queue.count >= capacity { return -1 }
-            queue.append(message)
-            return queue.count
+        guard postQuietly(message) else { return false }
+        wakeOwner()
+        return true
+    }
+
+    /// Like `post`, but the owner may sleep on until `wakeOwner`, so that it takes many messages at once.
+    @discardableResult
+    package func postQuietly(_ message: Message) -> Bool {
+        waiting.withLock { waiting in
+            if waiting.messages.count >= capacity { return false }
+            waiting.messages.append(message)
+            return true
         }
-        if count == 1 { wake.signal() }
-        return count > 0
+    }
+
+    /// To be called after `postQuietly`.
+    package func wakeOwner() {
+        let isNeeded = waiting.withLock { waiting in
+            defer { waiting.isSignalled = !waiting.messages.isEmpty }
+            return !waiting.isSignalled && !waiting.messages.isEmpty
+        }
+        if isNeeded { wake.signal() }
     }
 
     /// Takes everything that waits, in the order in which it was posted.
     package func drain() -> [Message] {
         wake.clear()
-        return messages.withLock { queue in
-            let all = queue
-            queue = []
+        return waiting.withLock { waiting in
+            let all = waiting.messages
+            waiting = Waiting()
             return all
         }
     }

@@ -61,6 +61,14 @@ import Glibc
                 return try MemberCommands.remove(client(access), node)
             case .transferLeadership(let access, let target):
                 return try LeaderCommands.transfer(client(access), to: target)
+            case .listKeys(let access, let prefix, let format, let consistency):
+                return try KeyCommands.list(client(access), prefix: prefix, format, consistency)
+            case .getKey(let access, let key, let consistency):
+                return try KeyCommands.get(client(access), key, consistency)
+            case .putKey(let access, let key, let value, let condition):
+                return try KeyCommands.put(client(access), key, value, condition)
+            case .deleteKey(let access, let key, let condition):
+                return try KeyCommands.delete(client(access), key, condition)
             }
         } catch {
             for line in error.lines { Terminal.note(Terminal.printable(line)) }

@@ -27,6 +27,22 @@ import Testing
         #expect(isReadable(mailbox.descriptor))
     }
 
+    @Test func quietMessagesWaitForTheWakingOrForLouderOnes() throws {
+        let mailbox = try Mailbox<Int>(capacity: 10)
+        mailbox.wakeOwner()
+        #expect(!isReadable(mailbox.descriptor))
+        #expect(mailbox.postQuietly(1) && mailbox.postQuietly(2))
+        #expect(!isReadable(mailbox.descriptor))
+        mailbox.wakeOwner()
+        #expect(isReadable(mailbox.descriptor))
+        #expect(mailbox.drain() == [1, 2])
+        mailbox.postQuietly(3)
+        mailbox.post(4)
+        #expect(isReadable(mailbox.descriptor))
+        #expect(mailbox.drain() == [3, 4])
+        #expect(!isReadable(mailbox.descriptor))
+    }
+
     @Test func noMessageOfManyThreadsIsLost() throws {
         let mailbox = try Mailbox<Int>(capacity: 100_000)
         let threads = try (0..<4).map { number in

@@ -1,7 +1,7 @@
 import Posix
 import Raft
 
-/// Everything the nodes agree on: the state machine behind Raft.
+/// What the nodes agree on about the gateway: configuration, backends, members, who leads.
 ///
 /// A value type whose `apply` depends on nothing but the state and the command, so equal logs give equal states.
 package struct ClusterState: Hashable, Sendable {

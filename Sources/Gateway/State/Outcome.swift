@@ -5,6 +5,8 @@ package enum Outcome: Hashable, Sendable {
     case applied
     /// A configuration was applied and has this revision.
     case configured(Revision)
+    /// A key was set or deleted, which is this revision of the key space.
+    case keyChanged(KeyRevision)
     /// The state already said so.
     case unchanged
     /// Nothing was changed.
@@ -14,6 +16,8 @@ package enum Outcome: Hashable, Sendable {
 /// Why a command changed nothing.
 package enum Refusal: Error, Hashable, Sendable, CustomStringConvertible {
     case revisionConflict(expected: Revision, current: Revision)
+    /// The key is not as the change expects; its revision, nil where there is no such key.
+    case keyConflict(KeyName, current: KeyRevision?)
     case unknownBackend(BackendKey)
     case unknownUpstream(String)
     case staleTerm(Term, current: Term)
@@ -25,7 +29,8 @@ package enum Refusal: Error, Hashable, Sendable, CustomStringConvertible {
     package var isRetryable: Bool {
         switch self {
         case .member(let refusal): refusal.isRetryable
-        case .revisionConflict, .unknownBackend, .unknownUpstream, .staleTerm, .tooMany, .unreadable: false
+        case .revisionConflict, .keyConflict, .unknownBackend, .unknownUpstream, .staleTerm, .tooMany, .unreadable:
+            false
         }
     }
 
@@ -33,6 +38,8 @@ package enum Refusal: Error, Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .revisionConflict(let expected, let current):
             "the configuration is at revision \(current), not \(expected); read it again and repeat the change"
+        case .keyConflict(let key, let current):
+            current.map { "the key \(key) exists, at revision \($0)" } ?? "there is no key \(key)"
         case .unknownBackend(let backend):
             "upstream \(backend.upstream) has no backend \(backend.address)"
         case .unknownUpstream(let name):

@@ -10,8 +10,11 @@ package protocol Disk: Sendable {
     /// The names of the entries of a directory, without an order.
     func names(in directory: String) throws(SystemError) -> [String]
     func contents(of path: String) throws(SystemError) -> [UInt8]
-    /// An empty file open for writing with `bytes` of room set aside; an older one of that name is replaced.
+    /// A file open for writing that is empty or `bytes` zeros long, with that much room set aside; an older one of that
+    /// name is replaced.
     func create(_ path: String, reserving bytes: Int) throws(SystemError) -> File
+    /// A `create` with the same arguments comes later, and may take less time if it is begun now.
+    func prepare(_ path: String, reserving bytes: Int)
     /// An existing file, open for writing.
     func open(_ path: String) throws(SystemError) -> File
     /// Writes all of `bytes` at `offset`; not durable before `sync`.
@@ -26,6 +29,8 @@ package protocol Disk: Sendable {
 }
 
 extension Disk {
+    package func prepare(_ path: String, reserving bytes: Int) {}
+
     /// Puts a whole file in place so that after a crash either all of it is there or nothing: temporary file, sync,
     /// rename, sync of the directory.
     package func replace(_ name: String, in directory: String, with bytes: [UInt8]) throws(SystemError) {

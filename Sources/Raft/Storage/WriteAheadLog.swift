@@ -22,6 +22,8 @@ package struct WriteAheadLog<D: Disk>: ~Copyable, Sendable {
     private var file: D.File
     private var end: Int
     private var capacity: Int
+    /// The file of the next segment is being made.
+    private var preparesNext = false
     private var nextSequence: UInt64
     private var hardState: HardState
     /// Bytes of batches written since the log was opened.
@@ -124,6 +126,7 @@ package struct WriteAheadLog<D: Disk>: ~Copyable, Sendable {
             try disk.sync(file)
         } catch { throw .system(error) }
         end += batch.count
+        if end > capacity / 2, !preparesNext { prepareNext() }
         nextSequence += 1
         bytesAppended += UInt64(batch.count)
         for record in records {
@@ -142,7 +145,15 @@ package struct WriteAheadLog<D: Disk>: ~Copyable, Sendable {
         file = segment.file
         end = segment.end
         capacity = segment.capacity
+        preparesNext = false
         nextSequence += 1
+    }
+
+    private mutating func prepareNext() {
+        preparesNext = true
+        NewSegment.prepare(
+            number: segments[segments.count - 1].number + 1, batchBytes: options.segmentBytes, directory: directory,
+            disk: disk)
     }
 }
 
@@ -152,6 +163,16 @@ private struct NewSegment<D: Disk> {
     let file: D.File
     let end: Int
     let capacity: Int
+
+    /// Of the header and the first batch, whatever they say.
+    private static var startBytes: Int {
+        SegmentHeader.size + Batch.encode([.hardState(HardState())], sequence: 0, key: 0).count
+    }
+
+    static func prepare(number: UInt64, batchBytes: Int, directory: String, disk: D) {
+        let path = "\(directory)/\(SegmentHeader.fileName(number))\(temporarySuffix)"
+        disk.prepare(path, reserving: startBytes + batchBytes)
+    }
 
     init(
         number: UInt64, previousEnd: UInt64, firstSequence: UInt64, hardState: HardState, incarnation: UInt64,
@@ -163,7 +184,7 @@ private struct NewSegment<D: Disk> {
             [.hardState(hardState)], sequence: firstSequence, key: Batch.key(of: incarnation))
         let start = header.encoded() + first
         let path = "\(directory)/\(SegmentHeader.fileName(number))"
-        capacity = start.count + batchBytes
+        capacity = Self.startBytes + batchBytes
         end = start.count
         do throws(SystemError) {
             file = try disk.create(path + temporarySuffix, reserving: capacity)

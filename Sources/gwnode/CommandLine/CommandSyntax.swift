@@ -16,6 +16,10 @@ package enum CommandName: String, CaseIterable, Sendable {
     case membersPromote = "members promote"
     case membersRemove = "members remove"
     case leaderTransfer = "leader transfer"
+    case keysList = "keys list"
+    case keysGet = "keys get"
+    case keysPut = "keys put"
+    case keysDelete = "keys delete"
     case backendList = "backend list"
     case backendEnable = "backend enable"
     case backendDrain = "backend drain"
@@ -75,6 +79,10 @@ extension CommandName {
         case .membersPromote: Self.membersPromoteSyntax
         case .membersRemove: Self.membersRemoveSyntax
         case .leaderTransfer: Self.leaderTransferSyntax
+        case .keysList: Self.keysListSyntax
+        case .keysGet: Self.keysGetSyntax
+        case .keysPut: Self.keysPutSyntax
+        case .keysDelete: Self.keysDeleteSyntax
         case .backendList: Self.backendListSyntax
         case .backendEnable: Self.modeSyntax("Lets a backend take requests again.", "enable")
         case .backendDrain: Self.modeSyntax("Sends a backend no new requests; running ones end.", "drain")

@@ -24,6 +24,10 @@ package enum Invocation: Hashable, Sendable {
     case promoteMember(AdminAccess, String)
     case removeMember(AdminAccess, String)
     case transferLeadership(AdminAccess, to: String?)
+    case listKeys(AdminAccess, prefix: String, OutputFormat, AdminServices.Consistency)
+    case getKey(AdminAccess, KeyName, AdminServices.Consistency)
+    case putKey(AdminAccess, KeyName, KeyValue, KeyChange.Condition)
+    case deleteKey(AdminAccess, KeyName, KeyChange.Condition)
 
     /// `arguments` are those after the program's name.
     package init(_ arguments: [String]) throws(UsageError) {
@@ -56,6 +60,11 @@ package enum Invocation: Hashable, Sendable {
         case .membersPromote: .promoteMember(try access(parsed), parsed.operands[0])
         case .membersRemove: .removeMember(try access(parsed), parsed.operands[0])
         case .leaderTransfer: .transferLeadership(try access(parsed), to: parsed.value("--to"))
+        case .keysList:
+            .listKeys(try access(parsed), prefix: try keyPrefix(parsed), try format(parsed), consistency(parsed))
+        case .keysGet: .getKey(try access(parsed), try key(parsed), consistency(parsed))
+        case .keysPut: .putKey(try access(parsed), try key(parsed), try keyValue(parsed), try condition(parsed))
+        case .keysDelete: .deleteKey(try access(parsed), try key(parsed), try condition(parsed))
         case .backendList: .listBackends(try access(parsed), try format(parsed))
         case .backendEnable: try modeChange(parsed, .enabled)
         case .backendDrain: try modeChange(parsed, .draining)

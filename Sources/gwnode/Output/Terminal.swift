@@ -43,15 +43,18 @@ package enum Terminal {
         }
     }
 
-    package static func write(_ text: String) { put(text, STDOUT_FILENO) }
+    package static func write(_ text: String) { put(Array(text.utf8), STDOUT_FILENO) }
+
+    /// What a program may read, as it is.
+    package static func write(bytes: [UInt8]) { put(bytes, STDOUT_FILENO) }
 
     /// One line that says what went wrong.
-    package static func complain(_ message: String) { put("gwnode: \(message)\n", STDERR_FILENO) }
+    package static func complain(_ message: String) { put(Array("gwnode: \(message)\n".utf8), STDERR_FILENO) }
 
-    package static func note(_ line: String) { put("\(line)\n", STDERR_FILENO) }
+    package static func note(_ line: String) { put(Array("\(line)\n".utf8), STDERR_FILENO) }
 
-    private static func put(_ text: String, _ descriptor: Int32) {
-        var rest = Array(text.utf8)[...]
+    private static func put(_ bytes: [UInt8], _ descriptor: Int32) {
+        var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress!, $0.count) }
             if count < 0 && errno == EINTR { continue }

@@ -6,11 +6,11 @@ import Synchronization
 /// What runs on Raft in this process: the replicated state and the virtual addresses. Confined to the consensus
 /// thread; the others see it through the `ClusterView` that each turn publishes.
 final class ClusterHost: ConsensusHost {
-    private(set) var state = ClusterState()
+    private(set) var state = ReplicatedState()
     private let virtualIP: VirtualIPManager
     private let view: SharedClusterView
     private var sightings: [NodeID: StatusSources.Sighting] = [:]
-    private var stateHasChanged = true
+    private var clusterHasChanged = true
     private var isShuttingDown = false
     /// Applied in this turn, and the term in which it was appended.
     private var wantedMove: (move: LeadershipMove, term: Term)?
@@ -23,11 +23,15 @@ final class ClusterHost: ConsensusHost {
     }
 
     func apply(_ bytes: [UInt8], at position: LogPosition) -> Outcome {
-        stateHasChanged = true
         do throws(DecodingFault) {
-            let command = try Command(decoding: bytes)
-            if case .moveLeadership(let move) = command { wantedMove = (move, position.term) }
-            return state.apply(command)
+            let change = try ReplicatedState.Change(decoding: bytes)
+            switch change {
+            case .cluster(let command):
+                clusterHasChanged = true
+                if case .moveLeadership(let move) = command { wantedMove = (move, position.term) }
+            case .key: break
+            }
+            return state.apply(change)
         } catch {
             // Every node of this version refuses it alike; a newer one may know it.
             Log.error("state: entry \(position.index) can not be read: \(error)")
@@ -42,11 +46,11 @@ final class ClusterHost: ConsensusHost {
 
     func restore(_ bytes: [UInt8], through index: LogIndex) throws(RestoreFailure) {
         do throws(DecodingFault) {
-            state = try ClusterState(decoding: bytes)
+            state = try ReplicatedState(decoding: bytes)
         } catch {
             throw RestoreFailure("\(error)")
         }
-        stateHasChanged = true
+        clusterHasChanged = true
     }
 
     func turn(_ turn: TurnView) -> Instant {
@@ -55,10 +59,10 @@ final class ClusterHost: ConsensusHost {
         moveLeadership(turn.raft)
         view.publish(
             ClusterView(
-                state: state, raft: turn.raft, connected: turn.connected, heldAddresses: virtualIP.held,
+                state: state.cluster, raft: turn.raft, connected: turn.connected, heldAddresses: virtualIP.held,
                 sightings: sightings),
-            stateHasChanged: stateHasChanged || address.hasChanged)
-        stateHasChanged = false
+            stateHasChanged: clusterHasChanged || address.hasChanged)
+        clusterHasChanged = false
         return address.nextDeadline
     }
 

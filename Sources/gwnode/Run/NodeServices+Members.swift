@@ -29,7 +29,7 @@ extension NodeServices {
                     switch outcome {
                     case .applied, .unchanged: .success(())
                     case .refused(let refusal): .failure(.refused(refusal))
-                    case .configured: preconditionFailure("a wish is noted or refused")
+                    case .configured, .keyChanged: preconditionFailure("a wish is noted or refused")
                     }
                 })
         }

@@ -31,7 +31,7 @@ struct NodeServices: Sendable {
         AdminServices(
             status: status, node: describe, unreadiness: unreadiness, readState: readState,
             validate: { source, name in problems(in: source, name: name) }, apply: apply, setMode: setMode,
-            changeMember: changeMember, moveLeadership: moveLeadership)
+            changeMember: changeMember, moveLeadership: moveLeadership, keys: keyServices, begin: raft.beginProposed)
     }
 
     private func describe() -> NodeDocument {
@@ -49,14 +49,26 @@ struct NodeServices: Sendable {
     ) {
         switch consistency {
         case .stale: completion(.success(view.current?.state ?? ClusterState()))
+        case .linearizable: read(.linearizable, { $0.state.cluster }, completion)
+        }
+    }
+
+    /// What the host has, on the consensus thread; for a linearizable read when it is new enough.
+    func read<Value>(
+        _ consistency: AdminServices.Consistency, _ body: @escaping @Sendable (ClusterHost) -> Value,
+        _ completion: @escaping AdminServices.Completion<Value>
+    ) {
+        let readNow = { @Sendable in
+            let isQueued = raft.perform { host in completion(.success(body(host))) }
+            if !isQueued { completion(.failure(AdminFailure(ReadError.overloaded))) }
+        }
+        switch consistency {
+        case .stale: readNow()
         case .linearizable:
             raft.readBarrier(timeout: NodeServices.readTimeout) { result in
                 switch result {
                 case .failure(let error): completion(.failure(AdminFailure(error)))
-                // The barrier is answered on the consensus thread, before it publishes the turn's view.
-                case .success:
-                    let isQueued = raft.perform { host in completion(.success(host.state)) }
-                    if !isQueued { completion(.failure(AdminFailure(ReadError.stopping))) }
+                case .success: readNow()
                 }
             }
         }
@@ -87,7 +99,8 @@ struct NodeServices: Sendable {
                     switch outcome {
                     case .configured(let revision): .success(revision)
                     case .refused(let refusal): .failure(.refused(refusal))
-                    case .applied, .unchanged: preconditionFailure("a configuration is configured or refused")
+                    case .applied, .unchanged, .keyChanged:
+                        preconditionFailure("a configuration is configured or refused")
                     }
                 })
         }
@@ -104,14 +117,18 @@ struct NodeServices: Sendable {
                     switch outcome {
                     case .applied, .unchanged: .success(())
                     case .refused(let refusal): .failure(.refused(refusal))
-                    case .configured: preconditionFailure("a mode is set or refused")
+                    case .configured, .keyChanged: preconditionFailure("a mode is set or refused")
                     }
                 })
         }
     }
 
     func propose(_ command: Command, _ completion: @escaping AdminServices.Completion<Outcome>) {
-        raft.propose(command.encoded(), timeout: NodeServices.writeTimeout) { result in
+        propose(.cluster(command), completion)
+    }
+
+    func propose(_ change: ReplicatedState.Change, _ completion: @escaping AdminServices.Completion<Outcome>) {
+        raft.propose(change.encoded(), timeout: NodeServices.writeTimeout, isLast: false) { result in
             completion(result.mapError { AdminFailure($0) })
         }
     }

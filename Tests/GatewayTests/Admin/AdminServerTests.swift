@@ -47,7 +47,7 @@ import Testing
 
     @Test(arguments: [
         "/v1/status", "/v1/status?stale", "/v1/members", "/v1/node", "/v1/backends", "/v1/config",
-        "/v1/config/history", "/v1/events", "/livez", "/readyz",
+        "/v1/config/history", "/v1/events", "/v1/keys", "/livez", "/readyz",
     ])
     func resourcesAnswer(path: String) throws {
         let answer = try exchange(head("GET \(path)"))
@@ -172,6 +172,43 @@ import Testing
         #expect(unreachable.hasPrefix("HTTP/1.1 409 ") && unreachable.contains("\"retryable\" : true"))
         #expect(node.held.withLock { $0.moves } == [NodeID(2), nil, NodeID(3)])
         #expect(try transfer(#"{"to": 0}"#).hasPrefix("HTTP/1.1 400 "))
+    }
+
+    @Test func keysAreSetReadListedAndDeleted() throws {
+        let set = try put("/v1/keys/deploy/lock", "alice", "If-None-Match: *")
+        #expect(set.hasPrefix("HTTP/1.1 200 ") && set.contains("ETag: \"1\"\r\n"))
+        #expect(set.hasSuffix("{\"revision\": 1}\n"))
+        let taken = try put("/v1/keys/deploy/lock", "bob", "If-None-Match: *")
+        #expect(taken.hasPrefix("HTTP/1.1 412 ") && taken.contains("exists, at revision 1"))
+        let read = try exchange(head("GET /v1/keys/deploy/lock"))
+        #expect(read.hasSuffix("\r\n\r\nalice") && read.contains("ETag: \"1\"\r\n"))
+        #expect(try put("/v1/keys/flag", "", "If-Match: *").hasPrefix("HTTP/1.1 412 "))
+        #expect(try put("/v1/keys/flag", "").hasSuffix("{\"revision\": 2}\n"))
+        let list = try exchange(head("GET /v1/keys?prefix=deploy%2F"))
+        #expect(list.contains("\"key\" : \"deploy/lock\"") && !list.contains("\"flag\""))
+        #expect(try exchange(head("DELETE /v1/keys/deploy/lock", "If-Match: \"9\"")).hasPrefix("HTTP/1.1 412 "))
+        let deleted = try exchange(head("DELETE /v1/keys/deploy/lock", "If-Match: \"1\""))
+        #expect(deleted.hasSuffix("{\"revision\": 3}\n") && !deleted.contains("ETag"))
+        for line in ["DELETE /v1/keys/deploy/lock", "GET /v1/keys/deploy/lock"] {
+            #expect(try exchange(head(line)).hasPrefix("HTTP/1.1 404 "), "\(line)")
+        }
+    }
+
+    @Test func keysAreBoundedBeforeAnythingIsProposed() throws {
+        let large = String(repeating: "x", count: KeySpace.Limit.valueBytes)
+        #expect(try put("/v1/keys/k", large).hasPrefix("HTTP/1.1 200 "))
+        #expect(try put("/v1/keys/k", large + "x").hasPrefix("HTTP/1.1 413 "))
+        for path in ["/v1/keys/a%20b", "/v1/keys/" + String(repeating: "k", count: 129)] {
+            #expect(try put(path, "").hasPrefix("HTTP/1.1 400 "), "\(path)")
+        }
+        for fields in [
+            ["If-None-Match: \"1\""], ["If-Match: 1"], ["If-Match: *", "If-None-Match: *"], ["If-Match: \"-1\""],
+        ] {
+            #expect(try put("/v1/keys/k", "", fields.joined(separator: "\r\n")).hasPrefix("HTTP/1.1 400 "))
+        }
+        #expect(try put("/v1/keys", "").hasPrefix("HTTP/1.1 405 "))
+        #expect(try exchange(head("GET /v1/keys?prefix=%20")).hasPrefix("HTTP/1.1 400 "))
+        #expect(node.held.withLock { $0.keys.revision } == KeyRevision(1))
     }
 
     @Test func backendModesAreSet() throws {

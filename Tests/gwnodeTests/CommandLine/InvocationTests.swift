@@ -55,6 +55,15 @@ private func words(_ line: String) -> [String] { line.split(separator: " ").map(
         ),
         ("members promote gw5", .promoteMember(standard, "gw5")),
         ("members remove 1 --config n.json5", .removeMember(AdminAccess(addresses: nil, configPath: "n.json5"), "1")),
+        ("keys list", .listKeys(standard, prefix: "", .table, .linearizable)),
+        ("keys list a/ --stale --format json", .listKeys(standard, prefix: "a/", .json, .stale)),
+        ("keys get a/b", .getKey(standard, KeyName("a/b")!, .linearizable)),
+        ("keys put a b --if-absent", .putKey(standard, KeyName("a")!, .text("b"), .absent)),
+        (
+            "keys put a --file f --if-revision 3",
+            .putKey(standard, KeyName("a")!, .file("f"), .unchangedSince(KeyRevision(3)))
+        ),
+        ("keys delete a", .deleteKey(standard, KeyName("a")!, .any)),
         ("leader transfer", .transferLeadership(standard, to: nil)),
         ("leader transfer --to gw2", .transferLeadership(standard, to: "gw2")),
         ("config show --stale", .showConfiguration(standard, nil, .stale)),
@@ -118,6 +127,9 @@ private func words(_ line: String) -> [String] { line.split(separator: " ").map(
             "--raft 8101 is not HOST:PORT, as in 10.0.0.4:8101"
         ),
         ("members remove", "members remove needs more operands: gwnode members remove NODE"),
+        ("keys put a", "keys put needs either VALUE or --file FILE"),
+        ("keys put a b --file f", "keys put needs either VALUE or --file FILE"),
+        ("keys put a b --if-absent --if-revision 1", "--if-absent and --if-revision exclude each other; give one"),
         ("help statsu", "there is no command \"statsu\"; did you mean status?"),
     ]
 

@@ -20,6 +20,9 @@ package struct AdminHandler: Sendable {
         }
     }
 
+    /// To be called after `handle`, once for all the requests that had arrived.
+    package func begin() { services.begin() }
+
     private func serve(
         _ route: AdminRoute, author: String, _ respond: @escaping @Sendable (AdminResponse) -> Void
     ) {
@@ -77,6 +80,19 @@ package struct AdminHandler: Sendable {
             services.setMode(backend, mode, author) { result in
                 respond(Self.response(result) { .json(BackendModeDocument(mode: mode.rawValue)) })
             }
+        case .readKey(let key, let consistency):
+            services.keys.read(key, consistency) { result in
+                respond(Self.response(result) { .value(of: key, $0) })
+            }
+        case .listKeys(let prefix, let consistency):
+            services.keys.list(prefix, consistency) { result in
+                respond(Self.response(result) { .json(KeysDocument($0)) })
+            }
+        case .changeKey(let key, let value, let condition):
+            let change = KeyChange(key: key, value: value, condition: condition, at: .now())
+            services.keys.change(change) { result in
+                respond(Self.response(result) { .changed(key, $0, isDeletion: value == nil) })
+            }
         }
     }
 
@@ -107,7 +123,7 @@ package struct AdminHandler: Sendable {
 
     private static func status(of refusal: Refusal) -> UInt16 {
         switch refusal {
-        case .revisionConflict: 412
+        case .revisionConflict, .keyConflict: 412
         case .unknownBackend, .unknownUpstream: 404
         case .staleTerm, .member, .tooMany: 409
         case .unreadable: 500

@@ -17,12 +17,17 @@ package struct AdminRequest: Hashable, Sendable {
         package var origin: String?
         package var fetchSite: String?
         package var ifMatch: String?
+        package var ifNoneMatch: String?
 
-        package init(host: String? = nil, origin: String? = nil, fetchSite: String? = nil, ifMatch: String? = nil) {
+        package init(
+            host: String? = nil, origin: String? = nil, fetchSite: String? = nil, ifMatch: String? = nil,
+            ifNoneMatch: String? = nil
+        ) {
             self.host = host
             self.origin = origin
             self.fetchSite = fetchSite
             self.ifMatch = ifMatch
+            self.ifNoneMatch = ifNoneMatch
         }
     }
 

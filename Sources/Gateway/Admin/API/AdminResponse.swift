@@ -5,7 +5,7 @@ package struct AdminResponse: Hashable, Sendable {
     package var status: UInt16
     package var contentType: String
     package var body: [UInt8]
-    /// The revision of a configuration, as entity tag.
+    /// The revision of a configuration or a key, as entity tag.
     package var entityTag: String?
     /// The methods that the resource has, for 405.
     package var allow: String?

@@ -57,12 +57,8 @@ extension AdminRoute {
         return revision
     }
 
-    /// RFC 9110, section 13.1.1, for the one strong entity tag that a revision is; nil for any.
     private static func expectedRevision(_ request: AdminRequest) throws(Refused) -> Revision? {
-        guard let ifMatch = request.fields.ifMatch, ifMatch != "*" else { return nil }
-        guard ifMatch.count > 2, ifMatch.hasPrefix("\""), ifMatch.hasSuffix("\""),
-            let revision = Revision(parsing: ifMatch.dropFirst().dropLast())
-        else { throw refused(400, "If-Match is not a revision as in \"3\", nor *") }
-        return revision
+        guard let tag = request.fields.ifMatch, tag != "*" else { return nil }
+        return Revision(try number(ifMatch: tag))
     }
 }

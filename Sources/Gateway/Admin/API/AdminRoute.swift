@@ -23,6 +23,9 @@ package enum AdminRoute: Hashable, Sendable {
     case members(AdminServices.Consistency)
     case changeMember(MemberChange.Wish)
     case moveLeadership(to: NodeID?)
+    case readKey(KeyName, AdminServices.Consistency)
+    case listKeys(prefix: String, AdminServices.Consistency)
+    case changeKey(KeyName, value: [UInt8]?, KeyChange.Condition)
 
     /// Finds the route, or the answer that refuses the request. `names` are host names under which the API may be
     /// reached.
@@ -54,11 +57,13 @@ package enum AdminRoute: Hashable, Sendable {
             return try modeChange(request, upstream: path[2], address: path[3])
         case let path where path.first == "v1" && ["members", "leader"].contains(path.dropFirst().first):
             return try memberRoute(request)
+        case let path where path.starts(with: ["v1", "keys"]):
+            return try keyRoute(request)
         case _:
             throw refused(
                 404,
-                "there is no such resource; the API begins at /v1/status, /v1/config, /v1/backends, /v1/members, /v1/events"
-            )
+                "there is no such resource; the API begins at /v1/status, /v1/config, /v1/backends, /v1/members, "
+                    + "/v1/events, /v1/keys")
         }
     }
 
@@ -88,6 +93,14 @@ package enum AdminRoute: Hashable, Sendable {
         guard let revision = Revision(parsing: text) else {
             throw refused(400, "the parameter after is not the number of an event")
         }
+        return revision.number
+    }
+
+    /// RFC 9110, section 13.1.1, for the one strong entity tag that a revision is.
+    static func number(ifMatch tag: String) throws(Refused) -> UInt64 {
+        guard tag.count > 2, tag.hasPrefix("\""), tag.hasSuffix("\""),
+            let revision = Revision(parsing: tag.dropFirst().dropLast())
+        else { throw refused(400, "If-Match is not a revision as in \"3\", nor *") }
         return revision.number
     }
 

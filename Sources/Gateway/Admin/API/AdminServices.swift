@@ -16,6 +16,29 @@ package struct AdminServices: Sendable {
     /// Completes when the cluster has agreed on the wish, not when it is fulfilled.
     package var changeMember: @Sendable (MemberChange, @escaping Completion<Void>) -> Void
     package var moveLeadership: @Sendable (LeadershipMove, @escaping Completion<Void>) -> Void
+    package var keys: Keys
+    /// All requests that had arrived have been handed over: what of them was held back to be done together is begun.
+    package var begin: @Sendable () -> Void
+
+    /// The key space beside the configuration.
+    package struct Keys: Sendable {
+        /// Nil when there is no such key.
+        package var read: @Sendable (KeyName, Consistency, @escaping Completion<KeyRecord?>) -> Void
+        /// The keys that begin with a prefix.
+        package var list: @Sendable (_ prefix: String, Consistency, @escaping Completion<KeyListing>) -> Void
+        /// Completes with the revision that the change is, nil where there was no key to delete.
+        package var change: @Sendable (KeyChange, @escaping Completion<KeyRevision?>) -> Void
+
+        package init(
+            read: @escaping @Sendable (KeyName, Consistency, @escaping Completion<KeyRecord?>) -> Void,
+            list: @escaping @Sendable (_ prefix: String, Consistency, @escaping Completion<KeyListing>) -> Void,
+            change: @escaping @Sendable (KeyChange, @escaping Completion<KeyRevision?>) -> Void
+        ) {
+            self.read = read
+            self.list = list
+            self.change = change
+        }
+    }
 
     package typealias Completion<Value> = @Sendable (Result<Value, AdminFailure>) -> Void
 
@@ -35,7 +58,8 @@ package struct AdminServices: Sendable {
         apply: @escaping @Sendable (ConfigurationUpload, @escaping Completion<Revision>) -> Void,
         setMode: @escaping @Sendable (BackendKey, BackendMode, String, @escaping Completion<Void>) -> Void,
         changeMember: @escaping @Sendable (MemberChange, @escaping Completion<Void>) -> Void,
-        moveLeadership: @escaping @Sendable (LeadershipMove, @escaping Completion<Void>) -> Void
+        moveLeadership: @escaping @Sendable (LeadershipMove, @escaping Completion<Void>) -> Void,
+        keys: Keys, begin: @escaping @Sendable () -> Void
     ) {
         self.status = status
         self.node = node
@@ -46,6 +70,8 @@ package struct AdminServices: Sendable {
         self.setMode = setMode
         self.changeMember = changeMember
         self.moveLeadership = moveLeadership
+        self.keys = keys
+        self.begin = begin
     }
 }
 

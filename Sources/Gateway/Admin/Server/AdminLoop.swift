@@ -48,6 +48,7 @@ final class AdminLoop: @unchecked Sendable {
                 return
             }
             expire(at: .now())
+            handler.begin()
         }
     }
 

@@ -98,6 +98,7 @@ package struct AdminRequestReader {
             case "origin": fields.origin = text(field.value)
             case "sec-fetch-site": fields.fetchSite = text(field.value)
             case "if-match": fields.ifMatch = text(field.value)
+            case "if-none-match": fields.ifNoneMatch = text(field.value)
             case _: break
             }
         }

@@ -28,6 +28,8 @@ protocol BinaryCodable {
 struct BinaryWriter {
     private(set) var bytes: [UInt8] = []
 
+    init(reserving capacity: Int = 0) { bytes.reserveCapacity(capacity) }
+
     mutating func write<Number: FixedWidthInteger>(_ number: Number) {
         withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
     }
@@ -35,6 +37,11 @@ struct BinaryWriter {
     mutating func write(_ text: String) {
         write(UInt32(text.utf8.count))
         bytes.append(contentsOf: text.utf8)
+    }
+
+    mutating func write(bytes value: [UInt8]) {
+        write(UInt32(value.count))
+        bytes.append(contentsOf: value)
     }
 
     mutating func write(_ value: some BinaryCodable) { value.write(to: &self) }
@@ -82,6 +89,13 @@ struct BinaryReader {
         }
         offset += count
         return text
+    }
+
+    /// `what` names the bytes in faults.
+    mutating func readBytes(_ what: String, limit: Int) throws(DecodingFault) -> [UInt8] {
+        let count = try readCount(what, limit: limit)
+        defer { offset += count }
+        return Array(bytes[offset..<offset + count])
     }
 
     /// `limit` is in elements.

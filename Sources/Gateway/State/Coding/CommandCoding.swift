@@ -67,18 +67,6 @@ extension Command {
     }
 }
 
-extension ClusterState {
-    /// Decodes and applies one committed command. One that this version can not read changes nothing on any node
-    /// that can not read it; the caller logs that refusal.
-    package mutating func apply(encoded bytes: [UInt8]) -> Outcome {
-        do throws(DecodingFault) {
-            return apply(try Command(decoding: bytes))
-        } catch {
-            return .refused(.unreadable(error))
-        }
-    }
-}
-
 extension BinaryWriter {
     fileprivate mutating func write(_ kind: Command.Kind, _ payload: some BinaryCodable) {
         write(kind.rawValue)

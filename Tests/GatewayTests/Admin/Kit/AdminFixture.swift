@@ -12,6 +12,7 @@ final class FakeNode: Sendable {
         var lastUpload: ConfigurationUpload?
         var wishes: [MemberChange.Wish] = []
         var moves: [NodeID?] = []
+        var keys = KeySpace()
 
         init() { _ = apply(ConfigurationUpload(source: "// first\n{}", name: "first", author: "test")) }
 
@@ -22,7 +23,7 @@ final class FakeNode: Sendable {
             switch state.apply(.applyConfiguration(change)) {
             case .configured(let revision): return .success(revision)
             case .refused(let refusal): return .failure(.refused(refusal))
-            case .applied, .unchanged: preconditionFailure("a configuration is configured or refused")
+            case .applied, .unchanged, .keyChanged: preconditionFailure("a configuration is configured or refused")
             }
         }
     }
@@ -76,6 +77,21 @@ final class FakeNode: Sendable {
                     return completion(.failure(.refused(.member(.unreachable(NodeID(3))))))
                 }
                 completion(.success(()))
+            }, keys: keys, begin: {})
+    }
+
+    private var keys: AdminServices.Keys {
+        AdminServices.Keys(
+            read: { key, _, completion in completion(.success(self.held.withLock { $0.keys.records[key] })) },
+            list: { prefix, _, completion in
+                completion(.success(self.held.withLock { $0.keys }.listing(prefix: prefix)))
+            },
+            change: { change, completion in
+                switch self.held.withLock({ $0.keys.apply(change) }) {
+                case .keyChanged(let revision): completion(.success(revision))
+                case .refused(let refusal): completion(.failure(.refused(refusal)))
+                case .applied, .configured, .unchanged: completion(.success(nil))
+                }
             })
     }
 

@@ -12,7 +12,7 @@ FUZZ_SECONDS ?= 60
 SEEDS ?= 1000000000
 SECONDS ?= 600
 
-.PHONY: help deps build demo test lint fuzz soak mutants format install clean
+.PHONY: help deps build demo test lint fuzz soak mutants format deb install clean
 
 help:
 	@echo "make demo     a three-node cluster on this machine, with sample backends (BASE_PORT=8080)"
@@ -23,6 +23,7 @@ help:
 	@echo "make soak     simulated clusters, seed after seed (SEEDS=… SECONDS=600)"
 	@echo "make mutants  classic bugs put into a copy of the core; the simulator has to find each"
 	@echo "make deps     what must be installed (Debian 12; needs root)"
+	@echo "make deb      a Debian package, in .build/packages"
 	@echo "make install  the binary to PREFIX/bin (PREFIX=/usr/local)"
 
 # What a fresh Debian 12 lacks; Swift 6.3 itself comes from swift.org.
@@ -40,6 +41,7 @@ test: build
 	$(SWIFT) test $(TEST_FLAGS) --skip "ClusterTests|NetworkTests"
 	$(MAKE) mutants
 	GWNODE_BINARY=$(PRODUCT) $(SWIFT) test $(TEST_FLAGS) --skip-build --no-parallel --filter "ClusterTests|NetworkTests"
+	Tests/Packaging/run $$(packaging/debian/build $(PRODUCT) .build/packages)
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
@@ -58,6 +60,9 @@ mutants:
 
 format:
 	$(SWIFT) format --in-place --recursive Package.swift Sources Tests
+
+deb: build
+	packaging/debian/build $(PRODUCT) .build/packages
 
 install: build
 	install -D -m 0755 $(PRODUCT) $(DESTDIR)$(PREFIX)/bin/gwnode

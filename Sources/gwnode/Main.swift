@@ -23,6 +23,12 @@ import Glibc
             case .version:
                 Terminal.write("gwnode \(gwnodeVersion)\n")
                 return .success
+            case .manual:
+                Terminal.write(ManualPage.text)
+                return .success
+            case .completions(let shell):
+                Terminal.write(shell.script)
+                return .success
             case .run(let configPath):
                 return try Run.start(configPath: configPath)
             case .demo(let directory, let basePort):

@@ -24,6 +24,8 @@ package enum CommandName: String, CaseIterable, Sendable {
     case backendEnable = "backend enable"
     case backendDrain = "backend drain"
     case backendDisable = "backend disable"
+    case completions
+    case manual
     case version
     case help
 
@@ -88,6 +90,9 @@ extension CommandName {
         case .backendDrain: Self.modeSyntax("Sends a backend no new requests; running ones end.", "drain")
         case .backendDisable:
             Self.modeSyntax("Sends a backend no requests; running ones are not waited for.", "disable")
+        case .completions: Self.completionsSyntax
+        case .manual:
+            CommandSyntax(summary: "Prints the manual page.", details: "`man -l -` shows it.")
         case .version: CommandSyntax(summary: "Prints the version.")
         case .help:
             CommandSyntax(
@@ -156,6 +161,12 @@ extension CommandName {
             ("gwnode status", "the demo's cluster"),
             ("gwnode status --admin 10.0.0.1:8091,10.0.0.2:8091 --format json", "for programs"),
         ])
+
+    private static let completionsSyntax = CommandSyntax(
+        operands: "SHELL", operandCount: 1...1,
+        summary: "Prints what makes a shell complete gwnode's words: bash, zsh or fish.",
+        details: "In bash, `source <(gwnode completions bash)` is enough for the shell at hand.",
+        examples: [("gwnode completions fish > ~/.config/fish/completions/gwnode.fish", "for good")])
 
     private static let backendListSyntax = CommandSyntax(
         options: accessOptions + [formatOption],

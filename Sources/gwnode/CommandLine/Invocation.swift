@@ -5,6 +5,8 @@ import Posix
 package enum Invocation: Hashable, Sendable {
     case help(CommandName?)
     case version
+    case manual
+    case completions(ShellCompletion)
     case run(configPath: String)
     case demo(directory: String?, basePort: UInt16)
     case demoBackend(listen: SocketAddress, name: String)
@@ -39,6 +41,8 @@ package enum Invocation: Hashable, Sendable {
         switch parsed.command {
         case .help: .help(try helpTopic(parsed.operands))
         case .version: .version
+        case .manual: .manual
+        case .completions: .completions(try shell(parsed.operands[0]))
         case .run: .run(configPath: try configPath(parsed))
         case .demo: .demo(directory: parsed.value("--directory"), basePort: try basePort(parsed))
         case .demoBackend: try demoBackend(parsed)
@@ -78,6 +82,14 @@ package enum Invocation: Hashable, Sendable {
             return nil
         }
         return try ParsedArguments(words + ["--help"]).command
+    }
+
+    private static func shell(_ name: String) throws(UsageError) -> ShellCompletion {
+        guard let shell = ShellCompletion(rawValue: name) else {
+            let known = ShellCompletion.allCases.map(\.rawValue).joined(separator: ", ")
+            throw UsageError("there are no completions for \(Terminal.printable(name)); use one of \(known)")
+        }
+        return shell
     }
 
     private static func configPath(_ parsed: ParsedArguments) throws(UsageError) -> String {
@@ -136,7 +148,7 @@ package enum Invocation: Hashable, Sendable {
     }
 }
 
-package enum OutputFormat: String, Hashable, Sendable {
+package enum OutputFormat: String, Hashable, Sendable, CaseIterable {
     case table
     case json
 }

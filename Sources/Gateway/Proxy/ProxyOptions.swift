@@ -11,10 +11,13 @@ package struct ProxyOptions: Sendable {
     package var limits: ProxyLimits
     package var pauses: ProxyPauses
     package var memory: MemoryLimits
+    /// Nil: requests are not logged.
+    package var accessLog: AccessLogOptions?
 
     package init(
         workers: Int = 1, threadName: String = "worker", pinsWorkers: Bool = false, limits: ProxyLimits = .standard,
-        pauses: ProxyPauses = ProxyPauses(), memory: MemoryLimits = MemoryLimits()
+        pauses: ProxyPauses = ProxyPauses(), memory: MemoryLimits = MemoryLimits(),
+        accessLog: AccessLogOptions? = nil
     ) {
         precondition(1...256 ~= workers, "1 to 256 workers")
         self.workers = workers
@@ -23,6 +26,7 @@ package struct ProxyOptions: Sendable {
         self.limits = limits
         self.pauses = pauses
         self.memory = memory
+        self.accessLog = accessLog
     }
 }
 

@@ -25,6 +25,9 @@ package struct ProxyStatistics: Hashable, Sendable {
     /// Open backend connections, idle ones included.
     package var upstreamConnections: Int = 0
 
+    /// Lines of the access log that were dropped because it could not be written as fast, over all workers.
+    package var accessLogDropped: UInt64 = 0
+
     package init() {}
 }
 

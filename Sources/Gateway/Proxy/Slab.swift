@@ -53,6 +53,8 @@ package struct Slab<Element>: ~Copyable {
         count -= 1
     }
 
+    /// Keep it in a constant to assign through it: with the thread sanitizer Swift 6.3 can not compile
+    /// `slab[slot].pointee.x = y` (swiftlang/swift#86265).
     @inline(__always)
     package subscript(slot: Slot) -> UnsafeMutablePointer<Element> {
         precondition(contains(slot), "the slot belongs to another slab")

@@ -16,6 +16,7 @@ package final class WorkerPool: Sendable {
 
     private let workers: [WorkerHandle]
     private let backlog: Int32
+    private let accessLog: AccessLog?
     private let state = Mutex(State())
 
     /// Starts the threads.
@@ -24,12 +25,17 @@ package final class WorkerPool: Sendable {
         for _ in 0..<options.workers { handles.append(try WorkerHandle()) }
         workers = handles
         backlog = options.limits.backlog
+        if let log = options.accessLog {
+            accessLog = try AccessLog(log, workers: options.workers)
+        } else {
+            accessLog = nil
+        }
         let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
         let admission = ClientAdmission(limit: options.limits.clients, seed: .random(in: 0 ... .max))
         for (index, handle) in handles.enumerated() {
             handle.oldestGeneration.store(table.generation, ordering: .relaxed)
             let processor = options.pinsWorkers ? Int32(index % processors) : nil
-            let body = try WorkerBody(handle, options, table, admission)
+            let body = try WorkerBody(handle, options, table, admission, accessLog?.queues[index])
             let thread = try Thread(name: "\(options.threadName)-\(index)") { body.run(on: processor) }
             state.withLock { $0.threads.append(thread) }
         }
@@ -94,11 +100,16 @@ package final class WorkerPool: Sendable {
             return state.threads
         }
         for thread in threads { thread.join() }
+        accessLog?.stop()
     }
+
+    /// Opens the file of the access log again, for whoever has renamed it.
+    package func reopenAccessLog() { accessLog?.reopen() }
 
     package var statistics: ProxyStatistics {
         var total = ProxyStatistics()
         for worker in workers { worker.counters.pointee.add(to: &total) }
+        total.accessLogDropped = accessLog?.droppedLines ?? 0
         return total
     }
 
@@ -145,11 +156,13 @@ private final class WorkerBody: @unchecked Sendable {
     private var worker: Worker<EpollEngine>
 
     init(
-        _ handle: WorkerHandle, _ options: ProxyOptions, _ table: RoutingTable, _ admission: ClientAdmission
+        _ handle: WorkerHandle, _ options: ProxyOptions, _ table: RoutingTable, _ admission: ClientAdmission,
+        _ accessLog: AccessLogQueue?
     ) throws(SystemError) {
         // Random choices of the workers have to differ.
         let seed = UInt64.random(in: 0 ... .max)
-        worker = try Worker(handle: handle, options: options, table: table, admission: admission, seed: seed)
+        worker = try Worker(
+            handle: handle, options: options, table: table, admission: admission, accessLog: accessLog, seed: seed)
     }
 
     func run(on processor: Int32?) {

@@ -28,8 +28,7 @@ final class GatewayNode: Sendable {
         let view = SharedClusterView { events.post(.viewChanged) }
         let serving = Serving(firstStep: Int(configuration.node.id.number) - 1)
         let workers = try StartFailure.wrap { () throws(SystemError) in
-            try WorkerPool(
-                ProxyOptions(workers: configuration.workers ?? processorCount()), table: serving.emptyTable())
+            try WorkerPool(ProxyOptions(configuration), table: serving.emptyTable())
         }
         let raft: RaftNode<ClusterHost>
         try StartFailure.wrap { () throws(SystemError) in try makeDirectories(configuration.dataDirectory) }
@@ -117,6 +116,9 @@ final class GatewayNode: Sendable {
         admin.stop()
     }
 
+    /// Opens the access log again, for whoever has renamed its file.
+    func reopenLogs() { workers.reopenAccessLog() }
+
     private static func provider(
         _ configuration: NodeConfiguration, _ workers: WorkerPool, onChange: @escaping @Sendable () -> Void
     ) throws(StartFailure) -> any VirtualIPProvider {
@@ -146,6 +148,15 @@ struct StartFailure: Error, CustomStringConvertible {
 
     static func wrap<Value: ~Copyable>(_ body: () throws(SystemError) -> Value) throws(StartFailure) -> Value {
         do throws(SystemError) { return try body() } catch { throw StartFailure("\(error); \(error.cure)") }
+    }
+}
+
+extension ProxyOptions {
+    fileprivate init(_ configuration: NodeConfiguration) {
+        let workers = configuration.workers ?? processorCount()
+        self.init(
+            workers: workers, limits: ProxyLimits(configuration.limits, workers: workers),
+            accessLog: configuration.accessLog)
     }
 }
 

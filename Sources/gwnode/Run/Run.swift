@@ -57,7 +57,7 @@ enum Run {
             while let signal = arrivals.next() {
                 switch signal {
                 case SIGHUP: reload(path)
-                case SIGUSR1: Log.info("log: written to standard error, nothing to reopen")
+                case SIGUSR1: node.reopenLogs()
                 default:
                     Log.info("stopping on signal \(signal)")
                     return nil

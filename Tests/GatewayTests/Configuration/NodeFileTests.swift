@@ -35,7 +35,9 @@ private func problems(in text: String) -> [String] {
         let rest = """
             listen: {web: '10.0.0.1:80', 'web.tls': '[fd00::1]:443'}, admin: '10.0.0.1:8091', allowRemoteAdmin: true,
             virtualAddress: {provider: 'netlink', interface: 'eth0.7'}, timing: 'cautious',
-            gatewayFile: '../gateway.json5', workers: 4, logLevel: 'warning'
+            gatewayFile: '../gateway.json5', workers: 4, logLevel: 'warning',
+            limits: {connections: 9, backendConnections: 8, backlog: 7},
+            accessLog: {to: 'file', path: 'log/access.log', format: 'json'}
             """
         let configuration = try read(file(rest: rest), file: "/etc/gwnode/n.json5")
         #expect(configuration.cluster == "c")
@@ -54,6 +56,10 @@ private func problems(in text: String) -> [String] {
         #expect(configuration.timing == .cautious)
         #expect(configuration.gatewayFile == "/etc/gwnode/../gateway.json5")
         #expect(configuration.workers == 4)
+        #expect(configuration.limits == NodeLimits(connections: 9, backendConnections: 8, backlog: 7))
+        #expect(
+            configuration.accessLog
+                == AccessLogOptions(destination: .file(path: "/etc/gwnode/log/access.log"), format: .json))
         #expect(configuration.logLevel == .warning)
     }
 
@@ -65,6 +71,21 @@ private func problems(in text: String) -> [String] {
                 == ["join: there is no peer to find the cluster by; list the present nodes among the peers"])
     }
 
+    @Test func accessLogIsOffOrGoesSomewhere() throws {
+        #expect(try read(file(rest: "accessLog: {to: 'off'}")).accessLog == nil)
+        #expect(
+            try read(file(rest: "accessLog: {to: 'stdout'}")).accessLog
+                == AccessLogOptions(destination: .standardOutput, format: .combined))
+        #expect(
+            problems(in: file(rest: "accessLog: {to: 'file', format: 'xml'}"))
+                == [
+                    "accessLog.path: missing; use a path of 1 to 1024 bytes",
+                    "accessLog.format: \"xml\" is unknown; "
+                        + "use one of \"common\", \"combined\", \"json\"",
+                ])
+        #expect(problems(in: file(rest: "accessLog: {to: 'stderr', path: 'x'}")).count == 1)
+    }
+
     @Test func leftOutKeysHaveSafeDefaults() throws {
         let configuration = try read(file())
         #expect(configuration.listen == [:])
@@ -74,6 +95,8 @@ private func problems(in text: String) -> [String] {
         #expect(configuration.timing == .lan)
         #expect(configuration.gatewayFile == nil)
         #expect(configuration.workers == nil)
+        #expect(configuration.limits == .standard)
+        #expect(configuration.accessLog == nil)
         #expect(configuration.logLevel == .info)
         #expect(configuration.dataDirectory == "data")
     }

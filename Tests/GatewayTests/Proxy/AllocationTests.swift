@@ -5,7 +5,7 @@ import Posix
 import Testing
 
 /// Speed that can be tested on a noisy machine: what the request path does not do.
-@Suite struct AllocationTests {
+@Suite(.serialized) struct AllocationTests {
     /// Without optimisation generic code allocates where it is not specialised, so this is for `swift test -c release`.
     #if DEBUG
         private static let isOptimised = false
@@ -13,10 +13,15 @@ import Testing
         private static let isOptimised = true
     #endif
 
-    @Test(.enabled(if: isOptimised && allocation_counter_works() != 0, "needs an optimised, unsanitised build"))
-    func keptConnectionsServeRequestsWithoutAllocating() throws {
+    @Test(
+        .enabled(if: isOptimised && allocation_counter_works() != 0, "needs an optimised, unsanitised build"),
+        arguments: [AccessLogFormat?.none, .json])
+    func keptConnectionsServeRequestsWithoutAllocating(format: AccessLogFormat?) throws {
         let backend = try TestBackend(named: "one")
-        let options = ProxyOptions(threadName: "counted", limits: TestGateway.limits)
+        let log = try TestLog(format ?? .combined)
+        var options = log.options
+        options.threadName = "counted"
+        if format == nil { options.accessLog = nil }
         let gateway = try TestGateway([backend.address], options: options)
         let client = try gateway.connect()
         for _ in 0..<100 { #expect(try client.get().text == "one") }
@@ -24,6 +29,7 @@ import Testing
         for _ in 0..<1_000 { #expect(try client.get().text == "one") }
         #expect(allocation_counter_value() == 0)
         allocation_counter_watch(0)
+        gateway.pool.stop()
     }
 
     private static func thread(named name: String) -> Int32? {

@@ -63,6 +63,8 @@ struct ClientConnection {
     var unsentAtCheck = 0
     /// Bytes of the request body since the deadline for it was set.
     var bodyBytesSinceCheck = 0
+    /// The request, for the access log; nil between requests, and when nothing is logged.
+    var logEntry: UnsafeMutablePointer<AccessLogEntry>?
     /// Bytes of the request body without its framing, counted for chunked ones.
     var bodyBytes: UInt64 = 0
     /// Bytes read and dropped while lingering.

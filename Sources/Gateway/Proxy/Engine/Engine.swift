@@ -82,7 +82,8 @@ package protocol Engine: ~Copyable {
     /// or being received, and no send of `target` pending. `spliced` follows, or the failure of either side, after
     /// which what is left is lost. False when that many bytes are better received and sent.
     mutating func splice(_ source: Slot, to target: Slot, count: UInt64) -> Bool
-    /// Bytes that the splice from `source` still has to move, 0 when there is none.
+    /// Bytes that the splice from `source` still has to move, or had when it failed, until `source` is closed; 0 when
+    /// there is none.
     func unsplicedBytes(_ source: Slot) -> UInt64
     /// Whether the splice from `source` waits for its target rather than for its source.
     func isSpliceHeldUp(_ source: Slot) -> Bool

@@ -40,10 +40,11 @@ extension EpollEngine {
             share -= Int(before - splice.remaining)
         }
         splices[number] = splice
-        if completion != nil {
-            endSplice(number)
-        } else if share <= 0 {
-            enqueue(splice.source, source)
+        switch completion {
+        case .spliced: endSplice(number)
+        case nil: if share <= 0 { enqueue(splice.source, source) }
+        // One that failed ends with its source, so that it can be asked how far it came.
+        default: break
         }
         return completion
     }

@@ -63,7 +63,10 @@ struct UpstreamPool: ~Copyable {
         guard lists[index].count < limit, lists[index].address == connection.pointee.address else { return false }
         connection.pointee.newer = .none
         connection.pointee.older = lists[index].newest
-        if lists[index].newest != .none { slab[lists[index].newest].pointee.newer = slot }
+        if lists[index].newest != .none {
+            let newest = slab[lists[index].newest]
+            newest.pointee.newer = slot
+        }
         lists[index].newest = slot
         lists[index].count += 1
         return true
@@ -73,8 +76,16 @@ struct UpstreamPool: ~Copyable {
         let connection = slab[slot]
         let index = Int(connection.pointee.backendID)
         let (newer, older) = (connection.pointee.newer, connection.pointee.older)
-        if newer == .none { lists[index].newest = older } else { slab[newer].pointee.older = older }
-        if older != .none { slab[older].pointee.newer = newer }
+        if newer == .none {
+            lists[index].newest = older
+        } else {
+            let neighbour = slab[newer]
+            neighbour.pointee.older = older
+        }
+        if older != .none {
+            let neighbour = slab[older]
+            neighbour.pointee.newer = newer
+        }
         lists[index].count -= 1
     }
 }

@@ -4,7 +4,8 @@ extension Worker where E: ~Copyable {
     /// Tells the exchange of a client what happened, and carries out what follows.
     @inline(__always)
     mutating func report(_ event: ExchangeEvent, _ slot: Slot) {
-        let actions = clients[slot].pointee.exchange.handle(event)
+        let client = clients[slot]
+        let actions = client.pointee.exchange.handle(event)
         perform(actions, slot)
     }
 
@@ -42,6 +43,10 @@ extension Worker where E: ~Copyable {
     @inline(__always)
     private mutating func endRequest(_ client: UnsafeMutablePointer<ClientConnection>) {
         dropKeptRequest(client)
+        if let entry = client.pointee.logEntry {
+            client.pointee.logEntry = nil
+            accessLog.end(entry, client: client.pointee.address, now: now)
+        }
         if client.pointee.isAddressCounted {
             client.pointee.isAddressCounted = false
             admission.leave(from: client.pointee.address)

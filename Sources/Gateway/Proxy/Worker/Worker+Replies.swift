@@ -16,6 +16,7 @@ extension Worker where E: ~Copyable {
         let clientSlot = upstream.pointee.client
         let client = clients[clientSlot]
         counters.pointee.countResponse(status: head.traits.status)
+        client.pointee.logEntry?.pointee.status = head.traits.status
         upstream.pointee.awaitsHead = false
         upstream.pointee.body = BodyDecoder(head.traits.framing)
         dropKeptRequest(client)
@@ -79,6 +80,7 @@ extension Worker where E: ~Copyable {
         } catch {
             return report(.invalidResponse(error), clientSlot)
         }
+        client.pointee.logEntry?.pointee.bytes += UInt64(progress.data.count)
         if !progress.data.isEmpty { _ = client.pointee.exchange.handle(.responseBody) }
         let isChunked = client.pointee.exchange.replyFraming == .chunked
         var message = ScratchFraming.frame(bytes, progress, isChunked: isChunked)
@@ -122,9 +124,11 @@ extension Worker where E: ~Copyable {
     mutating func spliceEnded(_ slot: Slot) {
         let upstream = upstreams[slot]
         counters.pointee.bytesSent.increase(by: upstream.pointee.spliced)
+        let client = clients[upstream.pointee.client]
+        client.pointee.logEntry?.pointee.bytes += upstream.pointee.spliced
         upstream.pointee.timer = .none
         upstream.pointee.body.skip(upstream.pointee.spliced)
-        clients[upstream.pointee.client].pointee.isReplyEnded = true
+        client.pointee.isReplyEnded = true
         let isClean = !upstream.pointee.isSendBroken && engine.unsentBytes(slot) == 0
         report(.responseEnd(isClean: isClean), upstream.pointee.client)
     }
@@ -176,6 +180,7 @@ extension Worker where E: ~Copyable {
 
     /// The body's end, where its last bytes did not bring it along: a body that ended with its connection.
     mutating func endResponse(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>) {
+        client.pointee.logEntry?.pointee.isComplete = true
         guard client.pointee.exchange.replyFraming == .chunked, !client.pointee.isReplyEnded else { return }
         client.pointee.isReplyEnded = true
         let end = ChunkFraming.bodyEnd
@@ -186,6 +191,7 @@ extension Worker where E: ~Copyable {
     mutating func respond(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>) {
         let answer = client.pointee.exchange.answer
         counters.pointee.countResponse(status: answer.status)
+        logAnswer(answer.status, client)
         // A client that does not even take an interim response can not be told anything.
         if engine.unsentBytes(slot) > 0 { return }
         let terms = ReplyTerms(
@@ -198,6 +204,16 @@ extension Worker where E: ~Copyable {
                 isHead: client.pointee.exchange.request.method == .head, terms: terms, into: answerBuffer)
         }
         _ = send(UnsafeRawBufferPointer(rebasing: answerBuffer[..<count]), to: slot)
+    }
+
+    /// A head that never became complete has no entry yet.
+    private mutating func logAnswer(_ status: UInt16, _ client: UnsafeMutablePointer<ClientConnection>) {
+        guard accessLog.isOn else { return }
+        let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+        let entry = client.pointee.logEntry ?? accessLog.beginRefused(nothing, now: now)
+        entry.pointee.status = status
+        entry.pointee.isComplete = true
+        client.pointee.logEntry = entry
     }
 
     /// Names the upstream when it is to blame.

@@ -45,14 +45,17 @@ extension Worker where E: ~Copyable {
             if client.pointee.timer != .requestHead { setTimer(.requestHead, slot, clientTimeouts.requestHead) }
             engine.unread(slot, UnsafeRawBufferPointer(bytes))
             engine.receiveMore(slot)
-        case .incomplete: refuse(.headTooLarge, slot)
-        case .invalid(let fault): refuse(fault, slot)
+        case .incomplete: refuse(.headTooLarge, slot, UnsafeRawBufferPointer(bytes))
+        case .invalid(let fault): refuse(fault, slot, UnsafeRawBufferPointer(bytes))
         }
     }
 
-    private mutating func refuse(_ fault: HTTPFault, _ slot: Slot) {
+    private mutating func refuse(_ fault: HTTPFault, _ slot: Slot, _ bytes: UnsafeRawBufferPointer) {
         counters.pointee.requests.increase()
-        clients[slot].pointee.requestMethod = .other
+        let client = clients[slot]
+        client.pointee.address = client.pointee.peer.ip
+        if accessLog.isOn { client.pointee.logEntry = accessLog.beginRefused(bytes, now: now) }
+        client.pointee.requestMethod = .other
         report(.invalidRequest(fault), slot)
     }
 
@@ -76,6 +79,9 @@ extension Worker where E: ~Copyable {
         let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[head.byteCount...])
         if client.pointee.isBodyRead { engine.unread(slot, UnsafeRawBufferPointer(rest)) }
         let trustedField = identify(head, client, UnsafeRawBufferPointer(bytes))
+        if accessLog.isOn {
+            client.pointee.logEntry = accessLog.begin(head, of: UnsafeRawBufferPointer(bytes), fields, now: now)
+        }
         if let refusal = refusal(head, client) {
             actions = client.pointee.exchange.handle(refusal)
         } else if client.pointee.route != nil {

@@ -3,13 +3,15 @@ import Posix
 extension Worker where E: ~Copyable {
     @inline(__always)
     mutating func setTimer(_ timer: ClientConnection.Timer, _ slot: Slot, _ delay: Nanoseconds) {
-        clients[slot].pointee.timer = timer
+        let client = clients[slot]
+        client.pointee.timer = timer
         timers.set(slot, at: now + delay)
     }
 
     @inline(__always)
     mutating func setTimer(_ timer: UpstreamConnection.Timer, upstream slot: Slot, _ delay: Nanoseconds) {
-        upstreams[slot].pointee.timer = timer
+        let upstream = upstreams[slot]
+        upstream.pointee.timer = timer
         timers.set(slot, at: now + delay)
     }
 

@@ -7,7 +7,9 @@ extension Worker where E: ~Copyable {
         _ upstream: Slot, _ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>,
         _ bytes: UnsafeRawBufferPointer
     ) {
-        upstreams[upstream].pointee.timer = .none
+        let connection = upstreams[upstream]
+        connection.pointee.timer = .none
+        client.pointee.logEntry?.pointee.isComplete = true
         // A backend that switches before it has read the whole request is listened to, but told nothing yet.
         if engine.unsentBytes(upstream) == 0 { engine.receive(slot, limit: Scratch.capacity) }
         tunnelToClient(upstream, slot, client, bytes)
@@ -17,6 +19,7 @@ extension Worker where E: ~Copyable {
         _ upstream: Slot, _ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>,
         _ bytes: UnsafeRawBufferPointer
     ) {
+        client.pointee.logEntry?.pointee.bytes += UInt64(bytes.count)
         switch send(bytes, to: slot) {
         case .done: continueTunnel(upstream, slot)
         case .pending:

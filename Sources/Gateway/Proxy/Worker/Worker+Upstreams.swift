@@ -20,6 +20,7 @@ extension Worker where E: ~Copyable {
         client.pointee.attempts += 1
         client.pointee.backendIndex = choice
         let backend = route.pointee.backends[Int(choice)]
+        client.pointee.logEntry?.pointee.backend = backend.address
         backend.counters.pointee.activeRequests.add(1, ordering: .relaxed)
         backend.counters.pointee.requests.add(1, ordering: .relaxed)
         if !client.pointee.needsFreshConnection, let pooled = pool.take(backend, from: upstreams) {
@@ -44,7 +45,8 @@ extension Worker where E: ~Copyable {
         }
         counters.pointee.upstreamConnects.increase()
         counters.pointee.upstreamConnections.change(by: 1)
-        upstreams[upstream].pointee.client = slot
+        let connection = upstreams[upstream]
+        connection.pointee.client = slot
         client.pointee.upstream = upstream
         setTimer(.connect, upstream: upstream, timeout)
     }
@@ -58,17 +60,17 @@ extension Worker where E: ~Copyable {
     }
 
     /// Ties a connection to the client's exchange.
-    private mutating func serve(_ slot: Slot, _ client: Slot, isReused: Bool) {
-        let upstream = upstreams[slot]
+    private mutating func serve(_ slot: Slot, _ clientSlot: Slot, isReused: Bool) {
+        let (upstream, client) = (upstreams[slot], clients[clientSlot])
         upstream.pointee.state = .serving
         upstream.pointee.timer = .none
-        upstream.pointee.client = client
+        upstream.pointee.client = clientSlot
         upstream.pointee.isReused = isReused
         upstream.pointee.hasReplied = false
         upstream.pointee.awaitsHead = true
         upstream.pointee.sentBytesBefore = upstream.pointee.sentBytes
         upstream.pointee.parse = ParseProgress()
-        clients[client].pointee.upstream = slot
+        client.pointee.upstream = slot
     }
 
     mutating func upstreamConnected(_ slot: Slot) {
@@ -96,18 +98,19 @@ extension Worker where E: ~Copyable {
             pool.remove(slot, from: upstreams)
             closeUpstream(slot)
         case .serving:
-            let client = upstream.pointee.client
+            let clientSlot = upstream.pointee.client
             let delivery = delivery(slot, upstream)
             let event: ExchangeEvent = isLost ? .upstreamLost(delivery) : .upstreamEnd(delivery)
-            if upstream.pointee.hasReplied { return report(event, client) }
+            if upstream.pointee.hasReplied { return report(event, clientSlot) }
             if upstream.pointee.isReused {
                 // Not the backend's fault: the next attempt may go to it again.
-                clients[client].pointee.needsFreshConnection = true
-                clients[client].pointee.attempts -= 1
-                report(event, client)
+                let client = clients[clientSlot]
+                client.pointee.needsFreshConnection = true
+                client.pointee.attempts -= 1
+                report(event, clientSlot)
             } else {
-                ejectBackend(of: client, for: .closedBeforeReply)
-                failAttempt(event, client)
+                ejectBackend(of: clientSlot, for: .closedBeforeReply)
+                failAttempt(event, clientSlot)
             }
         case .connecting, .closed: break
         }
@@ -150,15 +153,19 @@ extension Worker where E: ~Copyable {
     }
 
     /// The receive that is under way brings the backend's last words and then reports the loss.
-    mutating func upstreamSendFailed(_ slot: Slot) { upstreams[slot].pointee.isSendBroken = true }
+    mutating func upstreamSendFailed(_ slot: Slot) {
+        let upstream = upstreams[slot]
+        upstream.pointee.isSendBroken = true
+    }
 
     mutating func keepUpstream(of client: UnsafeMutablePointer<ClientConnection>) {
         let slot = client.pointee.upstream
         let timeouts = client.pointee.route?.pointee.timeouts ?? .standard
         release(client)
         if isDraining || !pool.put(slot, into: upstreams) { return closeUpstream(slot) }
-        upstreams[slot].pointee.state = .idle
-        upstreams[slot].pointee.client = .none
+        let upstream = upstreams[slot]
+        upstream.pointee.state = .idle
+        upstream.pointee.client = .none
         setTimer(.idle, upstream: slot, timeouts.keepAlive)
         // Brings the end of the connection, or bytes that nobody asked for; either closes it.
         engine.receive(slot, limit: Scratch.headCapacity)
@@ -167,7 +174,10 @@ extension Worker where E: ~Copyable {
     mutating func discardUpstream(of client: UnsafeMutablePointer<ClientConnection>) {
         let slot = client.pointee.upstream
         release(client)
-        if slot != .none { closeUpstream(slot) }
+        guard slot != .none else { return }
+        let unspliced = engine.unsplicedBytes(slot)
+        if unspliced > 0 { client.pointee.logEntry?.pointee.bytes += upstreams[slot].pointee.spliced - unspliced }
+        closeUpstream(slot)
     }
 
     /// Ends the client's claim on its backend.

@@ -10,6 +10,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     let counters: UnsafeMutablePointer<WorkerCounters>
     let options: ProxyOptions
     let admission: ClientAdmission
+    var accessLog: AccessLogger
     var engine: E
     var clients: Slab<ClientConnection>
     var upstreams: Slab<UpstreamConnection>
@@ -32,11 +33,13 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     var drainDeadline = Instant.distantFuture
 
     init(
-        handle: WorkerHandle, options: ProxyOptions, table: RoutingTable, admission: ClientAdmission, seed: UInt64
+        handle: WorkerHandle, options: ProxyOptions, table: RoutingTable, admission: ClientAdmission,
+        accessLog: AccessLogQueue?, seed: UInt64
     ) throws(SystemError) {
         self.handle = handle
         self.options = options
         self.admission = admission
+        self.accessLog = AccessLogger(accessLog, options.accessLog?.format ?? .common)
         counters = handle.counters
         let limits = options.limits
         let capacity = limits.clients + limits.upstreamConnections
@@ -57,7 +60,10 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
         answerBuffer.deallocate()
         listeners.closeAll()
         // Only connections that a drain's deadline cut off still hold a request.
-        for index in clients.touchedSlots { clients[Slot(index)].pointee.kept.base?.deallocate() }
+        for index in clients.touchedSlots {
+            clients[Slot(index)].pointee.kept.base?.deallocate()
+            clients[Slot(index)].pointee.logEntry?.deallocate()
+        }
     }
 
     /// Of new requests.

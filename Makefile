@@ -12,7 +12,7 @@ FUZZ_SECONDS ?= 60
 SEEDS ?= 1000000000
 SECONDS ?= 600
 
-.PHONY: help deps build demo test lint fuzz soak mutants format deb install clean
+.PHONY: help deps build demo test lint fuzz soak mutants format docs/configuration.md deb install clean
 
 help:
 	@echo "make demo     a three-node cluster on this machine, with sample backends (BASE_PORT=8080)"
@@ -60,6 +60,10 @@ mutants:
 
 format:
 	$(SWIFT) format --in-place --recursive Package.swift Sources Tests
+
+# The configuration reference is made from the schema; a test compares the two.
+docs/configuration.md: build
+	$(PRODUCT) reference > $@
 
 deb: build
 	packaging/debian/build $(PRODUCT) .build/packages

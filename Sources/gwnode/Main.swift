@@ -1,3 +1,4 @@
+import Gateway
 import Glibc
 
 @main enum Main {
@@ -25,6 +26,9 @@ import Glibc
                 return .success
             case .manual:
                 Terminal.write(ManualPage.text)
+                return .success
+            case .reference:
+                Terminal.write(ConfigurationReference.markdown)
                 return .success
             case .completions(let shell):
                 Terminal.write(shell.script)

@@ -24,6 +24,7 @@ package enum CommandName: String, CaseIterable, Sendable {
     case backendEnable = "backend enable"
     case backendDrain = "backend drain"
     case backendDisable = "backend disable"
+    case reference
     case completions
     case manual
     case version
@@ -90,6 +91,7 @@ extension CommandName {
         case .backendDrain: Self.modeSyntax("Sends a backend no new requests; running ones end.", "drain")
         case .backendDisable:
             Self.modeSyntax("Sends a backend no requests; running ones are not waited for.", "disable")
+        case .reference: CommandSyntax(summary: "Prints the reference of both configuration files, in Markdown.")
         case .completions: Self.completionsSyntax
         case .manual:
             CommandSyntax(summary: "Prints the manual page.", details: "`man -l -` shows it.")

@@ -6,6 +6,7 @@ package enum Invocation: Hashable, Sendable {
     case help(CommandName?)
     case version
     case manual
+    case reference
     case completions(ShellCompletion)
     case run(configPath: String)
     case demo(directory: String?, basePort: UInt16)
@@ -42,6 +43,7 @@ package enum Invocation: Hashable, Sendable {
         case .help: .help(try helpTopic(parsed.operands))
         case .version: .version
         case .manual: .manual
+        case .reference: .reference
         case .completions: .completions(try shell(parsed.operands[0]))
         case .run: .run(configPath: try configPath(parsed))
         case .demo: .demo(directory: parsed.value("--directory"), basePort: try basePort(parsed))

@@ -19,6 +19,7 @@ private func words(_ line: String) -> [String] { line.split(separator: " ").map(
         ("--version", .version),
         ("version", .version),
         ("manual", .manual),
+        ("reference", .reference),
         ("completions zsh", .completions(.zsh)),
         ("run --config a.json5", .run(configPath: "a.json5")),
         ("run --config=a.json5", .run(configPath: "a.json5")),

@@ -21,14 +21,19 @@ package final class ChildProcess: Sendable {
 
     /// Starts `path` with `arguments` (the program's name not among them) in this process's environment.
     ///
-    /// Standard input is /dev/null. Standard output and error go to `output`, a descriptor, or stay as they are.
+    /// Standard input is `input`, a descriptor, or /dev/null. Standard output and error go to `output`, a descriptor, or
+    /// stay as they are.
     package init(
-        _ path: String, _ arguments: [String], output: Int32? = nil, environment: [String] = []
+        _ path: String, _ arguments: [String], input: Int32? = nil, output: Int32? = nil, environment: [String] = []
     ) throws(SystemError) {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+        if let input {
+            posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO)
+        } else {
+            posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+        }
         if let output {
             posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
             posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO)

@@ -3,7 +3,12 @@ import Glibc
 
 @main enum Main {
     static func main() {
-        exit(run(Array(CommandLine.arguments.dropFirst())).rawValue)
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        // Not a command for people: a gateway starts its guard by it.
+        if arguments.count == 2, arguments[0] == GuardProcess.command {
+            exit(GuardProcess.run(interface: arguments[1]))
+        }
+        exit(run(arguments).rawValue)
     }
 
     private static func run(_ arguments: [String]) -> ExitCode {

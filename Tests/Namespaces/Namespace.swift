@@ -24,7 +24,9 @@ package enum Namespace {
     /// What is missing for namespaces on this machine, nil when nothing is.
     package static let obstacle: String? = {
         if getenv(variable) != nil { return "this process runs in a namespace already" }
-        for (name, package) in [("unshare", "util-linux"), ("nsenter", "util-linux"), ("ip", "iproute2")]
+        for (name, package) in [
+            ("unshare", "util-linux"), ("nsenter", "util-linux"), ("ip", "iproute2"), ("nft", "nftables"),
+        ]
         where Program.find(name) == nil {
             return "\(name) is not installed (package \(package))"
         }

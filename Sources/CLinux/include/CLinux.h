@@ -7,6 +7,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_packet.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/ethernet.h>
@@ -55,6 +58,8 @@ int clinux_pin_thread(int processor);
 int clinux_set_fifo(int priority);
 /// Sets the calling thread's nice value; 0, or an errno.
 int clinux_set_thread_nice(int nice);
+/// The process at the other end of a Unix socket (SO_PEERCRED); -1 if unknown.
+pid_t clinux_peer_pid(int socket);
 /// CRC32C (Castagnoli) of `length` bytes, continuing from `seed` (0 to start).
 uint32_t clinux_crc32c(uint32_t seed, const void *bytes, size_t length);
 /// WIFEXITED, WEXITSTATUS and WTERMSIG as functions.

@@ -29,10 +29,11 @@ package final class LoopbackProvider: VirtualIPProvider {
 
     package init(listeners: Listeners) { self.listeners = listeners }
 
+    package var fence: Fence { .lease }
     package var hasCarrier: Bool { true }
 
     /// Fails only when not one port can be opened: a port that something else uses must not take the others along.
-    package func claim(_ address: IPAddress) throws(VirtualIPError) {
+    package func claim(_ address: IPAddress, until end: Instant) throws(VirtualIPError) {
         guard address.isIPv4, address.isLoopback else {
             throw VirtualIPError(
                 "\(address) is not in 127.0.0.0/8",
@@ -46,6 +47,8 @@ package final class LoopbackProvider: VirtualIPProvider {
         }
     }
 
+    package func extend(_ held: [IPAddress], until end: Instant) {}
+
     package func announce(_ address: IPAddress) {}
 
     package func release(_ address: IPAddress) {
@@ -55,7 +58,7 @@ package final class LoopbackProvider: VirtualIPProvider {
 
     package func hasLost(anyOf held: [IPAddress]) -> Bool { false }
 
-    package func serve(ports: [UInt16]) {
+    package func configure(addresses: [IPAddress], ports: [UInt16]) {
         guard ports != self.ports else { return }
         self.ports = ports
         close { !ports.contains($0.port) }

@@ -3,26 +3,43 @@ import Glibc
 import Posix
 
 /// Virtual addresses on a real interface: rtnetlink for the address, gratuitous ARP or an unsolicited neighbour
-/// advertisement for the neighbours.
+/// advertisement for the neighbours, and the kernel gate where the kernel has one.
 package final class NetlinkProvider: VirtualIPProvider {
     private let name: String
     private let interface: UInt32
     private let monitor: LinkMonitor
     private var netlink: NetlinkSocket
     private let announcements: AnnouncementSocket
+    /// Nil where the kernel gives none.
+    private var gate: KernelGate?
+    /// How strong the fence is without a gate.
+    private let ownFence: Fence
+    private var configured: Set<IPAddress> = []
     private var seenRemovals: UInt64
+    private var lifetimesSetAt = Instant.zero
+
+    /// The kernel forgets an address so long after it was last told to keep it.
+    private static let lifetimeSeconds: UInt32 = 3
+    private static let lifetimeRenewal = Nanoseconds.seconds(1)
 
     /// Finds the interface, tries the privileges and warns about kernel settings that would delay a failover.
     /// `onChange` is called from another thread when the link changes or loses an address; a turn of the manager is
-    /// due then.
-    package init(interface name: String, onChange: @escaping @Sendable () -> Void) throws(VirtualIPError) {
+    /// due then. `ownFence` is what this process is by itself.
+    package init(
+        interface name: String, ownFence: Fence, onChange: @escaping @Sendable () -> Void
+    ) throws(VirtualIPError) {
         let index = if_nametoindex(name)
         guard index != 0 else {
             throw VirtualIPError(
                 "there is no interface \(name)", cure: "set virtualAddress.interface to one that `ip link` lists")
         }
         self.name = name
+        self.ownFence = ownFence
         interface = index
+        do throws(SystemError) { gate = try KernelGate.closing(name) } catch {
+            Log.warning("vip: no kernel gate on \(name), so a stopped process may answer for too long: \(error)")
+            gate = nil
+        }
         netlink = try Self.explaining(name) { () throws(SystemError) in try Self.privilegedSocket(interface: index) }
         announcements = try Self.explaining(name) { () throws(SystemError) in
             try AnnouncementSocket(interface: index)
@@ -34,12 +51,56 @@ package final class NetlinkProvider: VirtualIPProvider {
         for warning in KernelSettings.warnings(interface: name) { Log.warning("vip: \(warning)") }
     }
 
-    deinit { monitor.stop() }
+    deinit {
+        monitor.stop()
+        // An address that could not be removed stays behind its gate.
+        guard let present = try? netlink.addresses(interface: interface), present.isDisjoint(with: configured) else {
+            return
+        }
+        try? gate?.remove()
+    }
+
+    package var fence: Fence { gate == nil ? ownFence : .kernel }
 
     package var hasCarrier: Bool { monitor.hasCarrier }
 
-    package func claim(_ address: IPAddress) throws(VirtualIPError) {
-        try Self.explaining(name) { () throws(SystemError) in try netlink.add(address, interface: interface) }
+    package func configure(addresses: [IPAddress], ports: [UInt16]) {
+        configured = Set(addresses)
+        let isClean = (try? netlink.addresses(interface: interface))?.isDisjoint(with: configured) == true
+        do throws(SystemError) { try gate?.guardAddresses(configured, keepingOthers: !isClean) } catch {
+            Log.error("vip: the kernel gate is given up: \(error)")
+            gate = nil
+        }
+    }
+
+    package func claim(_ address: IPAddress, until end: Instant) throws(VirtualIPError) {
+        try Self.explaining(name) { () throws(SystemError) in
+            try openGate([address], until: end)
+            try netlink.add(address, interface: interface, lifetimeSeconds: Self.lifetimeSeconds)
+        }
+    }
+
+    package func extend(_ held: [IPAddress], until end: Instant) throws(VirtualIPError) {
+        try Self.explaining(name) { () throws(SystemError) in
+            try openGate(held, until: end)
+            let now = Instant.now()
+            guard now - lifetimesSetAt >= Self.lifetimeRenewal else { return }
+            lifetimesSetAt = now
+            for address in held {
+                try netlink.add(address, interface: interface, lifetimeSeconds: Self.lifetimeSeconds)
+            }
+        }
+    }
+
+    /// Whoever reloads the machine's own firewall may have removed the gate; it is then put up again.
+    private func openGate(_ addresses: [IPAddress], until end: Instant) throws(SystemError) {
+        do throws(SystemError) { try gate?.open(addresses, until: end) } catch {
+            guard error.code == ENOENT else { throw error }
+            Log.warning("vip: somebody removed the kernel gate of \(name); it is put up again")
+            gate = try KernelGate.closing(name)
+            try gate?.guardAddresses(configured, keepingOthers: true)
+            try gate?.open(addresses, until: end)
+        }
     }
 
     package func announce(_ address: IPAddress) throws(VirtualIPError) {
@@ -48,6 +109,8 @@ package final class NetlinkProvider: VirtualIPProvider {
 
     package func release(_ address: IPAddress) throws(VirtualIPError) {
         try Self.explaining(name) { () throws(SystemError) in
+            // Without its address a gate that stays open does no harm, and it closes with the lease.
+            try? gate?.close(address)
             do throws(SystemError) { try netlink.delete(address, interface: interface) } catch {
                 if error.code != EADDRNOTAVAIL && error.code != ENODEV { throw error }
             }
@@ -62,8 +125,6 @@ package final class NetlinkProvider: VirtualIPProvider {
         guard let present = try? netlink.addresses(interface: interface) else { return true }
         return !held.allSatisfy(present.contains)
     }
-
-    package func serve(ports: [UInt16]) {}
 
     /// Tries the privilege by removing an address that can not be there (RFC 5737), since only the kernel knows
     /// whether it would let us: in a container, capabilities do not tell.

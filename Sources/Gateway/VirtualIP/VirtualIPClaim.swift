@@ -39,14 +39,15 @@ package struct VirtualIPClaim: Hashable, Sendable {
         case resign(because: Reason)
     }
 
-    package enum Reason: Hashable, Sendable, CustomStringConvertible {
-        case leadershipLost
+    package enum Reason: UInt8, Hashable, Sendable, CustomStringConvertible {
+        case leadershipLost = 1
         case leaseExpired
         case carrierLost
         case claimFailed
         case addressTakenAway
         case removedFromConfiguration
         case shuttingDown
+        case guardLost
 
         package var description: String {
             switch self {
@@ -57,6 +58,7 @@ package struct VirtualIPClaim: Hashable, Sendable {
             case .addressTakenAway: "something else removed the address"
             case .removedFromConfiguration: "the configuration no longer has it"
             case .shuttingDown: "the node shuts down"
+            case .guardLost: "the guard of the addresses does not answer"
             }
         }
     }
@@ -65,27 +67,9 @@ package struct VirtualIPClaim: Hashable, Sendable {
     package static let announcementOffsets: [Nanoseconds] = [
         .milliseconds(20), .milliseconds(100), .milliseconds(1000),
     ]
-    /// The least time between two resignations. It doubles up to `longestResignationPause` while resigning does
-    /// not help, so that a cluster in which no node can claim still has a leader for its other work.
-    package static let shortestResignationPause = Nanoseconds.seconds(1)
-    package static let longestResignationPause = Nanoseconds.seconds(30)
-
     private struct Release: Hashable, Sendable {
         var term: Term
         var reason: Reason
-    }
-
-    private struct Resignations: Hashable, Sendable {
-        var last: Instant?
-        var pause = shortestResignationPause
-
-        var next: Instant { last.map { $0 + pause } ?? .zero }
-
-        mutating func record(at now: Instant) {
-            let wasCalm = last.map { now - $0 >= longestResignationPause * 2 } ?? true
-            pause = wasCalm ? shortestResignationPause : min(pause * 2, longestResignationPause)
-            last = now
-        }
     }
 
     /// The addresses that this node holds.

@@ -1,24 +1,40 @@
 import Posix
 import Raft
 
-/// Carries out what `VirtualIPClaim` decides. Confined to the consensus thread.
-package final class VirtualIPManager {
-    /// The result of one turn.
-    package struct Turn: Hashable, Sendable {
-        /// When the next turn is due at the latest.
-        package var nextDeadline: Instant
-        /// Set when this node should give up leadership.
-        package var resignation: VirtualIPClaim.Reason?
-        /// Whether the set of held addresses changed.
-        package var hasChanged: Bool
-    }
+/// Keeps virtual addresses in step with leadership. Confined to the consensus thread; no call blocks.
+package protocol AddressKeeper: AnyObject {
+    /// The addresses on which this node answers, as far as is known here.
+    var held: [IPAddress] { get }
+    var fence: Fence { get }
+    /// No address is left on the machine that was claimed before the last turn without a lease.
+    var isClear: Bool { get }
+    /// Takes the configuration's addresses and ports. An address that is new here and still on the machine, left by
+    /// a process that was killed, is removed; the next `turn` claims and gives up what changed.
+    func configure(addresses: [IPAddress], ports: [UInt16])
+    /// To be called after each event of the consensus thread and at `nextDeadline`. Without a lease, because this
+    /// node does not lead or its lease is being surrendered, every address is given up.
+    func turn(now: Instant, lease: Lease?, isShuttingDown: Bool) -> AddressTurn
+}
 
+/// The result of one turn.
+package struct AddressTurn: Hashable, Sendable {
+    /// When the next turn is due at the latest.
+    package var nextDeadline: Instant
+    /// Set when this node should give up leadership.
+    package var resignation: VirtualIPClaim.Reason?
+    /// Whether the set of held addresses changed.
+    package var hasChanged: Bool
+}
+
+/// Carries out what `VirtualIPClaim` decides, in the process that calls it and before the call returns.
+package final class VirtualIPManager: AddressKeeper {
     /// How long after a failed removal of an address it is tried again.
     package static let removalRetry = Nanoseconds.milliseconds(10)
 
     private let provider: any VirtualIPProvider
     private var claim = VirtualIPClaim()
     private var wanted: [IPAddress] = []
+    private var extendedUntil = Instant.zero
     /// Addresses that are given up but could not be removed yet.
     private var stuck: Set<IPAddress> = []
 
@@ -29,32 +45,50 @@ package final class VirtualIPManager {
         for address in stuck.union(claim.held) { remove(address) }
     }
 
-    /// The addresses on which this node answers.
     package var held: [IPAddress] { claim.held }
+    package var fence: Fence { provider.fence }
+    package var isClear: Bool { claim.held.isEmpty && stuck.isEmpty }
 
-    /// Takes the configuration's addresses and ports. An address that is new here and still on the machine, left by
-    /// a process that was killed, is removed; the next `turn` claims and gives up what changed.
     package func configure(addresses: [IPAddress], ports: [UInt16]) {
         let unknown = addresses.filter { !wanted.contains($0) && !claim.held.contains($0) }
         wanted = addresses
-        provider.serve(ports: ports)
+        provider.configure(addresses: addresses, ports: ports)
         for address in unknown { remove(address) }
     }
 
-    /// To be called after each event of the consensus thread and at `nextDeadline`. Without a lease, because this
-    /// node does not lead or its lease is being surrendered, every address is given up before it returns.
-    package func turn(now: Instant, lease: Lease?, isShuttingDown: Bool = false) -> Turn {
+    package func turn(now: Instant, lease: Lease?, isShuttingDown: Bool = false) -> AddressTurn {
         let before = claim.held
         let conditions = VirtualIPClaim.Conditions(
-            now: now, lease: lease, wanted: wanted, hasCarrier: provider.hasCarrier, isShuttingDown: isShuttingDown)
+            now: now, lease: lease.map(fenced), wanted: wanted, hasCarrier: provider.hasCarrier,
+            isShuttingDown: isShuttingDown)
         for address in stuck { remove(address) }
         var resignation = carryOut(claim.turn(conditions), conditions)
         if !claim.held.isEmpty, provider.hasLost(anyOf: claim.held) {
             resignation = carryOut(claim.fail(because: .addressTakenAway, conditions), conditions) ?? resignation
         }
+        resignation = extend(conditions) ?? resignation
         let retry = stuck.isEmpty ? Instant.distantFuture : now + Self.removalRetry
-        return Turn(
+        return AddressTurn(
             nextDeadline: min(claim.nextDeadline, retry), resignation: resignation, hasChanged: claim.held != before)
+    }
+
+    /// The lease as far as it may be used here.
+    private func fenced(_ lease: Lease) -> Lease {
+        var lease = lease
+        lease.validUntil = lease.validUntil - provider.fence.allowance
+        return lease
+    }
+
+    private func extend(_ conditions: VirtualIPClaim.Conditions) -> VirtualIPClaim.Reason? {
+        guard !claim.held.isEmpty, let end = conditions.lease?.validUntil, end != extendedUntil else { return nil }
+        do throws(VirtualIPError) {
+            try provider.extend(claim.held, until: end)
+            extendedUntil = end
+            return nil
+        } catch {
+            Log.error("vip: \(error)")
+            return carryOut(claim.fail(because: .leaseExpired, conditions), conditions)
+        }
     }
 
     /// The reason for resigning, when the actions ask for it.
@@ -66,7 +100,7 @@ package final class VirtualIPManager {
             do throws(VirtualIPError) {
                 switch action {
                 case .claim(let address):
-                    try provider.claim(address)
+                    try provider.claim(address, until: conditions.lease?.validUntil ?? conditions.now)
                     stuck.remove(address)
                     Log.info("vip: claimed \(address) term=\(conditions.lease?.term.description ?? "?")")
                 case .announce(let address):

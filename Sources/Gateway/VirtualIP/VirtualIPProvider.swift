@@ -1,20 +1,52 @@
 import Posix
 
-/// Puts virtual addresses on this machine and takes them off. Used by the consensus thread only; every call
-/// returns within a fraction of a millisecond.
+/// Puts virtual addresses on this machine and takes them off. Used by one thread only; every call returns within a
+/// fraction of a millisecond.
 package protocol VirtualIPProvider: AnyObject {
+    /// What keeps this machine from answering once its lease is over.
+    var fence: Fence { get }
     /// False while the link under the addresses is down.
     var hasCarrier: Bool { get }
-    /// Makes this node answer on `address`. An address that is there already is claimed as well.
-    func claim(_ address: IPAddress) throws(VirtualIPError)
+    /// The addresses that may be claimed later, and the ports on which the gateway serves, for providers that open the
+    /// listeners themselves.
+    func configure(addresses: [IPAddress], ports: [UInt16])
+    /// Makes this node answer on `address`, until `end` at the latest where the provider can see to that. An address
+    /// that is there already is claimed as well.
+    func claim(_ address: IPAddress, until end: Instant) throws(VirtualIPError)
+    /// The node may answer on what it claimed until `end` now.
+    func extend(_ held: [IPAddress], until end: Instant) throws(VirtualIPError)
     /// Tells the neighbours on the link that `address` is here now.
     func announce(_ address: IPAddress) throws(VirtualIPError)
     /// Stops answering on `address`. An address that is gone already is no error.
     func release(_ address: IPAddress) throws(VirtualIPError)
     /// Whether one of `held` was taken away by someone else since the last call.
     func hasLost(anyOf held: [IPAddress]) -> Bool
-    /// The ports on which the gateway serves, for providers that open the listeners themselves.
-    func serve(ports: [UInt16])
+}
+
+/// What keeps a node from answering on a virtual address after its lease, from the strongest to the weakest.
+package enum Fence: UInt8, Hashable, Sendable, CaseIterable, CustomStringConvertible {
+    /// The kernel drops what arrives for the address, even when no process of the node runs any more.
+    case kernel = 1
+    /// A small process of its own, which outlives the gateway's.
+    case `guard` = 2
+    /// The gateway's own observance of its lease.
+    case lease = 3
+
+    /// How much before the end of the lease the address is given up, because giving it up may come late.
+    package var allowance: Nanoseconds {
+        switch self {
+        case .kernel: .zero
+        case .guard, .lease: .milliseconds(5)
+        }
+    }
+
+    package var description: String {
+        switch self {
+        case .kernel: "kernel"
+        case .guard: "guard"
+        case .lease: "lease"
+        }
+    }
 }
 
 /// Why a provider could not do its work, and what the operator can do about it.
@@ -33,10 +65,12 @@ package struct VirtualIPError: Error, Hashable, Sendable, CustomStringConvertibl
 /// For a node that holds no address itself, because something outside of the cluster spreads the traffic.
 package final class NoProvider: VirtualIPProvider {
     package init() {}
+    package var fence: Fence { .lease }
     package var hasCarrier: Bool { true }
-    package func claim(_ address: IPAddress) {}
+    package func configure(addresses: [IPAddress], ports: [UInt16]) {}
+    package func claim(_ address: IPAddress, until end: Instant) {}
+    package func extend(_ held: [IPAddress], until end: Instant) {}
     package func announce(_ address: IPAddress) {}
     package func release(_ address: IPAddress) {}
     package func hasLost(anyOf held: [IPAddress]) -> Bool { false }
-    package func serve(ports: [UInt16]) {}
 }

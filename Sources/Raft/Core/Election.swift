@@ -167,6 +167,23 @@ extension Raft {
         campaignSoon(after: node, steps: 0)
     }
 
+    /// `node`, which led in `term`, has given up what was tied to its lease, as another process of it tells: because its
+    /// own process is gone, and the lease with it, or else by the clock alone. Then its process may believe in a longer
+    /// lease, so nothing is concluded but that a successor is wanted as soon as one may be elected.
+    package mutating func leaderReleased(_ term: Term, by node: NodeID, processGone: Bool, at now: Instant) {
+        advanceClock(to: now)
+        if processGone { releasedThrough = max(releasedThrough, term) }
+        guard leadership == nil, contact.leader == node, contact.term == term else { return }
+        if processGone {
+            contact.isGone = true
+            leader = nil
+            campaignSoon(after: node, steps: 0)
+        } else if campaign == nil, let rank = membership.allVoters.filter({ $0 != node }).firstIndex(of: id) {
+            let start = max(self.now, contact.at + timing.leaseGuard) + timing.evidenceStagger * UInt64(rank)
+            electionDeadline = min(electionDeadline, start)
+        }
+    }
+
     /// The voters other than `node` campaign one step after the other, so that the first one wins undisturbed.
     mutating func campaignSoon(after node: NodeID, steps: UInt64) {
         guard campaign == nil else {

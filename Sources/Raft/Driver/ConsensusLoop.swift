@@ -205,6 +205,8 @@ final class ConsensusLoop<Host: ConsensusHost> {
         case .publish(let info): transport.publish(info: info)
         case .connect(let peers, let removed): transport.connect(to: peers, removed: removed)
         case .leaseWithdrawn(let term): raft.leaseWithdrawn(term, at: now)
+        case .leaderReleased(let node, let term, let processGone):
+            raft.leaderReleased(term, by: node, processGone: processGone, at: now)
         case .stepDown: raft.stepDown(at: now)
         case .transfer(let target, let completion):
             do throws(TransferRefusal) {

@@ -17,6 +17,7 @@ package final class RaftNode<Host: ConsensusHost>: Sendable {
         case publish([UInt8])
         case connect([PeerAddress], removed: Set<NodeID>)
         case leaseWithdrawn(Term)
+        case leaderReleased(NodeID, Term, processGone: Bool)
         case stepDown
         case transfer(NodeID?, @Sendable (TransferRefusal?) -> Void)
         case change(MembershipChange, @Sendable (MembershipRefusal?) -> Void)
@@ -101,6 +102,11 @@ package final class RaftNode<Host: ConsensusHost>: Sendable {
     /// The host has withdrawn what was tied to the lease of `term`.
     package func leaseWithdrawn(_ term: Term) { post(.leaseWithdrawn(term)) }
 
+    /// Another process of `node` tells that what was tied to its lease of `term` is withdrawn.
+    package func leaderReleased(_ term: Term, by node: NodeID, processGone: Bool) {
+        post(.leaderReleased(node, term, processGone: processGone))
+    }
+
     /// Gives up leadership, for instance because the network of this node is gone. No effect at a follower.
     package func stepDown() { post(.stepDown) }
 
@@ -161,7 +167,7 @@ package final class RaftNode<Host: ConsensusHost>: Sendable {
             case .read(_, let completion): completion(.failure(.stopping))
             case .transfer(_, let completion): completion(.notLeader(leader: nil))
             case .change(_, let completion): completion(.notLeader(leader: nil))
-            case .perform, .publish, .connect, .leaseWithdrawn, .stepDown, .stop: break
+            case .perform, .publish, .connect, .leaseWithdrawn, .leaderReleased, .stepDown, .stop: break
             }
         }
     }

@@ -9,6 +9,8 @@ package struct RaftStatus: Hashable, Sendable {
     package struct Peer: Hashable, Sendable {
         package var id: NodeID
         package var address: String
+        /// Nil while its name is not resolved.
+        package var resolved: SocketAddress?
         /// A connection to it is open and greeted.
         package var isConnected: Bool
         /// When this node last heard anything from it; nil for never.
@@ -24,8 +26,9 @@ package struct RaftStatus: Hashable, Sendable {
         self.raft = raft
         peers = transport.map { peer in
             Peer(
-                id: peer.id, address: peer.address, isConnected: peer.isConnected, lastReceived: peer.lastReceived,
-                matched: raft.peers.first { $0.id == peer.id }?.matched, framesDropped: peer.framesDropped)
+                id: peer.id, address: peer.address, resolved: peer.resolved, isConnected: peer.isConnected,
+                lastReceived: peer.lastReceived, matched: raft.peers.first { $0.id == peer.id }?.matched,
+                framesDropped: peer.framesDropped)
         }
     }
 }

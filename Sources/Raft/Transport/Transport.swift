@@ -202,6 +202,7 @@ package final class Transport {
     package struct PeerState: Hashable, Sendable {
         package var id: NodeID
         package var address: String
+        package var resolved: SocketAddress?
         package var isConnected: Bool
         package var lastReceived: Instant?
         package var framesDropped: UInt64
@@ -211,8 +212,9 @@ package final class Transport {
         links.keys.sorted().map { id in
             let link = links[id]!
             return PeerState(
-                id: id, address: link.address, isConnected: link.control.openToken != nil,
-                lastReceived: link.lastReceived, framesDropped: link.framesDropped)
+                id: id, address: link.address, resolved: link.resolved,
+                isConnected: link.control.openToken != nil, lastReceived: link.lastReceived,
+                framesDropped: link.framesDropped)
         }
     }
 

@@ -53,13 +53,14 @@ package enum StatusReport {
 
     private static func nodes(_ status: StatusDocument) -> TextTable {
         let columns: [TextTable.Alignment] = [
-            .left, .right, .left, .left, .right, .right, .right, .right, .right, .left, .left, .left,
+            .left, .right, .left, .left, .right, .right, .right, .right, .left, .right, .left, .left, .left,
         ]
         var table = TextTable(columns: columns)
         table.add(
             heading(
-                "NODE", "ID", "MEMBER", "ROLE", "TERM", "COMMIT", "APPLIED", "TRAILS", "PID", "VERSION", "RAFT", "ADMIN"
-            ))
+                "NODE", "ID", "MEMBER", "ROLE", "TERM", "COMMIT", "APPLIED", "TRAILS", "FENCE", "PID", "VERSION",
+                "RAFT",
+                "ADMIN"))
         for node in status.nodes {
             let role: Terminal.Style = !node.alive ? .bad : node.role == .leader ? .good : .plain
             let figures: Terminal.Style = node.alive ? .plain : .faint
@@ -69,8 +70,8 @@ package enum StatusReport {
             table.add([
                 .init(node.name), cell(node.id), .init(membership(of: node)), .init(node.role.rawValue, role),
                 cell(node.term),
-                cell(node.commitIndex), cell(node.appliedIndex), cell(node.trailing), cell(node.pid),
-                cell(node.version), cell(node.raft), cell(node.admin),
+                cell(node.commitIndex), cell(node.appliedIndex), cell(node.trailing), cell(node.fence),
+                cell(node.pid), cell(node.version), cell(node.raft), cell(node.admin),
             ])
         }
         return table

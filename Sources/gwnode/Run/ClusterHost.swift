@@ -7,18 +7,22 @@ import Synchronization
 /// thread; the others see it through the `ClusterView` that each turn publishes.
 final class ClusterHost: ConsensusHost {
     private(set) var state = ReplicatedState()
-    private let virtualIP: VirtualIPManager
+    private let virtualIP: any AddressKeeper
+    private let noticeKey: NoticeKey
     private let view: SharedClusterView
     private var sightings: [NodeID: StatusSources.Sighting] = [:]
     private var clusterHasChanged = true
     private var isShuttingDown = false
+    /// A lease that is given up, while addresses are not known to be off the machine.
+    private var surrendered: Term?
     /// Applied in this turn, and the term in which it was appended.
     private var wantedMove: (move: LeadershipMove, term: Term)?
     private let node: RaftNode<ClusterHost>
 
-    init(on node: RaftNode<ClusterHost>, virtualIP: VirtualIPManager, view: SharedClusterView) {
+    init(on node: RaftNode<ClusterHost>, virtualIP: any AddressKeeper, noticeKey: NoticeKey, view: SharedClusterView) {
         self.node = node
         self.virtualIP = virtualIP
+        self.noticeKey = noticeKey
         self.view = view
     }
 
@@ -56,11 +60,12 @@ final class ClusterHost: ConsensusHost {
     func turn(_ turn: TurnView) -> Instant {
         let address = virtualIP.turn(now: turn.now, lease: turn.raft.lease, isShuttingDown: isShuttingDown)
         if address.resignation != nil { node.stepDown() }
+        confirmSurrender()
         moveLeadership(turn.raft)
         view.publish(
             ClusterView(
                 state: state.cluster, raft: turn.raft, connected: turn.connected, heldAddresses: virtualIP.held,
-                sightings: sightings),
+                fence: virtualIP.fence, noticeKey: noticeKey, sightings: sightings),
             stateHasChanged: clusterHasChanged || address.hasChanged)
         clusterHasChanged = false
         return address.nextDeadline
@@ -78,6 +83,14 @@ final class ClusterHost: ConsensusHost {
 
     func surrendered(lease term: Term) {
         _ = virtualIP.turn(now: .now(), lease: nil, isShuttingDown: isShuttingDown)
+        surrendered = term
+        confirmSurrender()
+    }
+
+    /// Others may be told of the release once no address is left here.
+    private func confirmSurrender() {
+        guard let term = surrendered, virtualIP.isClear else { return }
+        surrendered = nil
         node.leaseWithdrawn(term)
     }
 

@@ -12,6 +12,9 @@ struct ClusterView: Sendable {
     var connected: [NodeID]
     /// The virtual addresses that this node holds.
     var heldAddresses: [IPAddress]
+    var fence: Fence
+    /// With what this node's guard signs.
+    var noticeKey: NoticeKey
     var sightings: [NodeID: StatusSources.Sighting]
 }
 
@@ -45,6 +48,7 @@ extension NodeReport {
             pid: getpid(), version: gwnodeVersion, role: view.map { NodeRole($0.raft.role) } ?? .follower,
             term: view?.raft.term ?? .zero, commitIndex: view?.raft.commit ?? .zero,
             appliedIndex: view?.raft.applied ?? .zero, heldAddresses: view?.heldAddresses ?? [],
+            fence: view?.fence ?? .lease, noticeKey: view?.noticeKey ?? NoticeKey(first: 0, second: 0),
             activeRequests: activeRequests)
     }
 }

@@ -16,6 +16,7 @@ final class GatewayNode: Sendable {
     private let prober: HealthProber
     private let raft: RaftNode<ClusterHost>
     private let admin: AdminServer
+    private let notices: NoticeListener?
     private let events: Mailbox<ControlLoop.Event>
     private let control: Posix.Thread
     private let failure = Mutex<RaftNodeError?>(nil)
@@ -35,8 +36,9 @@ final class GatewayNode: Sendable {
         let options = try RaftNodeOptions(configuration)
         do throws(RaftNodeError) { raft = try RaftNode(options) } catch { throw StartFailure("\(error)") }
         // Made here so that its errors are told; only the consensus thread ever uses it.
-        nonisolated(unsafe) let virtualIP = VirtualIPManager(
-            provider: try GatewayNode.provider(configuration, workers) { raft.perform { _ in } })
+        nonisolated(unsafe) let virtualIP = try AddressKeeping.keeper(configuration, workers) { raft.perform { _ in } }
+        let noticeKey = NoticeKey.random()
+        let setWitnesses = (virtualIP as? GuardedAddresses)?.setWitnesses
         let prober = try StartFailure.wrap { () throws(SystemError) in
             try HealthProber(seed: .random(in: 0 ... .max)) { observation in
                 if observation.result.isSuccess == true { serving.readmit(observation.backend) }
@@ -52,6 +54,7 @@ final class GatewayNode: Sendable {
         self.prober = prober
         self.raft = raft
         self.events = events
+        notices = AddressKeeping.listener(on: raft.listenAddress, view, raft)
         let services = NodeServices(
             configuration, view: view, serving: serving, raft: raft, control: { events.post(.perform($0)) }
         ).adminServices
@@ -64,12 +67,14 @@ final class GatewayNode: Sendable {
         }
         control = try StartFailure.wrap { () throws(SystemError) in
             try Posix.Thread(name: "control") {
-                GatewayNode.runControl(configuration, seed, events, view, serving, workers, prober, raft)
+                GatewayNode.runControl(configuration, seed, events, view, serving, workers, prober, raft) { peers in
+                    setWitnesses?(Witnesses(node: configuration.node.id, key: noticeKey, peers: peers))
+                }
             }
         }
         do throws(RaftNodeError) {
             try raft.start(
-                makeHost: { ClusterHost(on: $0, virtualIP: virtualIP, view: view) },
+                makeHost: { ClusterHost(on: $0, virtualIP: virtualIP, noticeKey: noticeKey, view: view) },
                 ended: { [weak self] reason in self?.failure.withLock { $0 = reason } })
         } catch {
             throw StartFailure("\(error)")
@@ -80,7 +85,7 @@ final class GatewayNode: Sendable {
     private static func runControl(
         _ configuration: NodeConfiguration, _ seed: SeedConfiguration?, _ events: Mailbox<ControlLoop.Event>,
         _ view: SharedClusterView, _ serving: Serving, _ workers: WorkerPool, _ prober: HealthProber,
-        _ raft: RaftNode<ClusterHost>
+        _ raft: RaftNode<ClusterHost>, setPeers: @escaping ([SocketAddress]) -> Void
     ) {
         let proposals = OwnProposals(
             node: configuration, view: view, serving: serving, seed: seed,
@@ -92,7 +97,7 @@ final class GatewayNode: Sendable {
             configureVirtualIP: { addresses, ports in
                 raft.perform { $0.serve(addresses: addresses, ports: ports) }
             }, adopted: { proposals.replaceBackends(of: $0) })
-        let members = MembershipKeeper(node: configuration, view: view, raft: raft)
+        let members = MembershipKeeper(node: configuration, view: view, raft: raft, setPeers: setPeers)
         control.begin()
         ControlLoop.run(events, control, proposals, members)
     }
@@ -113,27 +118,12 @@ final class GatewayNode: Sendable {
         while !events.post(.stop) { sched_yield() }
         control.join()
         prober.stop()
+        notices?.stop()
         admin.stop()
     }
 
     /// Opens the access log again, for whoever has renamed its file.
     func reopenLogs() { workers.reopenAccessLog() }
-
-    private static func provider(
-        _ configuration: NodeConfiguration, _ workers: WorkerPool, onChange: @escaping @Sendable () -> Void
-    ) throws(StartFailure) -> any VirtualIPProvider {
-        switch configuration.virtualAddress {
-        case .none: return NoProvider()
-        case .loopback:
-            return LoopbackProvider(listeners: LoopbackProvider.Listeners(of: workers))
-        case .netlink(let interface):
-            do throws(VirtualIPError) {
-                return try NetlinkProvider(interface: interface, onChange: onChange)
-            } catch {
-                throw StartFailure("\(error)")
-            }
-        }
-    }
 
     private static func adminNames(_ configuration: NodeConfiguration) -> Set<String> {
         Set(["localhost", configuration.node.name] + configuration.peers.map(\.admin.host))

@@ -11,15 +11,21 @@ final class MembershipKeeper {
     private let node: NodeConfiguration
     private let view: SharedClusterView
     private let raft: RaftNode<ClusterHost>
+    /// Takes where the other nodes are reached.
+    private let setPeers: ([SocketAddress]) -> Void
     private var known: MemberDirectory?
     private let isStepUnderWay = StepFlag()
 
     private static let forgetTimeout = Nanoseconds.seconds(2)
 
-    init(node: NodeConfiguration, view: SharedClusterView, raft: RaftNode<ClusterHost>) {
+    init(
+        node: NodeConfiguration, view: SharedClusterView, raft: RaftNode<ClusterHost>,
+        setPeers: @escaping ([SocketAddress]) -> Void
+    ) {
         self.node = node
         self.view = view
         self.raft = raft
+        self.setPeers = setPeers
     }
 
     /// To be called after every event and from time to time.
@@ -30,6 +36,7 @@ final class MembershipKeeper {
             known = directory
             raft.connect(to: directory.addressBook(without: node.node.id), removed: directory.removed)
         }
+        if let status = raft.status { setPeers(status.peers.compactMap(\.resolved)) }
         guard !isStepUnderWay.isSet else { return }
         if let step = MembershipStep.next(for: view.state, leader: view.raft) { carryOut(step) }
     }

@@ -33,14 +33,14 @@ private final class Pool {
 
     private func provider(_ ports: [UInt16]) -> LoopbackProvider {
         let provider = LoopbackProvider(listeners: pool.listeners())
-        provider.serve(ports: ports)
+        provider.configure(addresses: [address], ports: ports)
         return provider
     }
 
     @Test func claimOpensAndReleaseCloses() throws {
         let provider = provider([80, 81])
         #expect(pool.open.isEmpty)
-        try provider.claim(address)
+        try provider.claim(address, until: .distantFuture)
         #expect(pool.ports == [80, 81])
         #expect(pool.open.values.allSatisfy { $0.ip == address })
         provider.release(address)
@@ -49,27 +49,27 @@ private final class Pool {
 
     @Test func changedPortsTakeEffectWhileHeld() throws {
         let provider = provider([80, 81])
-        try provider.claim(address)
-        provider.serve(ports: [81, 82])
+        try provider.claim(address, until: .distantFuture)
+        provider.configure(addresses: [address], ports: [81, 82])
         #expect(pool.ports == [81, 82])
     }
 
     @Test func aTakenPortDoesNotStopTheOthers() throws {
         pool.taken = [80]
         let provider = provider([80, 81])
-        try provider.claim(address)
+        try provider.claim(address, until: .distantFuture)
         #expect(pool.ports == [81])
     }
 
     @Test func claimFailsWhenNoPortOpens() {
         pool.taken = [80]
         let provider = provider([80])
-        #expect(throws: VirtualIPError.self) { try provider.claim(address) }
-        provider.serve(ports: [81])
+        #expect(throws: VirtualIPError.self) { try provider.claim(address, until: .distantFuture) }
+        provider.configure(addresses: [address], ports: [81])
         #expect(pool.open.isEmpty)
     }
 
     @Test func otherAddressesAreRefused() {
-        #expect(throws: VirtualIPError.self) { try provider([80]).claim(IPAddress("10.0.0.1")!) }
+        #expect(throws: VirtualIPError.self) { try provider([80]).claim(IPAddress("10.0.0.1")!, until: .distantFuture) }
     }
 }

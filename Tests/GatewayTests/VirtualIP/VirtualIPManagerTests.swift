@@ -17,11 +17,21 @@ private final class FakeProvider: VirtualIPProvider {
     var refusesClaims = false
     var refusesReleases = false
     var lost = false
+    var refusesExtensions = false
     var hasCarrier = true
+    var fence = Fence.kernel
+    var extendedUntil = Instant.zero
 
-    func claim(_ address: IPAddress) throws(VirtualIPError) {
+    func configure(addresses: [IPAddress], ports: [UInt16]) {}
+
+    func claim(_ address: IPAddress, until end: Instant) throws(VirtualIPError) {
         if refusesClaims { throw refusal }
         present.insert(address)
+    }
+
+    func extend(_ held: [IPAddress], until end: Instant) throws(VirtualIPError) {
+        if refusesExtensions { throw refusal }
+        extendedUntil = end
     }
 
     func announce(_ address: IPAddress) { announcements += 1 }
@@ -32,7 +42,6 @@ private final class FakeProvider: VirtualIPProvider {
     }
 
     func hasLost(anyOf held: [IPAddress]) -> Bool { lost }
-    func serve(ports: [UInt16]) {}
 }
 
 @Suite struct VirtualIPManagerTests {
@@ -52,6 +61,38 @@ private final class FakeProvider: VirtualIPProvider {
         #expect(provider.announcements == 4)
         let end = manager.turn(now: at(140), lease: lease)
         #expect(end.hasChanged && end.resignation == .leaseExpired)
+        #expect(provider.present == [])
+    }
+
+    @Test func aWeakerFenceGivesUpEarlier() {
+        provider.fence = .guard
+        let manager = manager()
+        _ = manager.turn(now: at(100), lease: lease)
+        #expect(provider.extendedUntil == at(135))
+        #expect(manager.turn(now: at(135), lease: lease).resignation == .leaseExpired)
+    }
+
+    @Test func eachExtensionIsPassedOn() {
+        let manager = manager()
+        _ = manager.turn(now: at(100), lease: lease)
+        #expect(provider.extendedUntil == at(140))
+        var extended = lease
+        extended.validUntil = at(150)
+        _ = manager.turn(now: at(110), lease: extended)
+        #expect(provider.extendedUntil == at(150))
+    }
+
+    @Test func refusedExtensionGivesUpAndIsFinal() {
+        let manager = manager()
+        _ = manager.turn(now: at(100), lease: lease)
+        provider.refusesExtensions = true
+        var extended = lease
+        extended.validUntil = at(150)
+        #expect(manager.turn(now: at(110), lease: extended).resignation == .leaseExpired)
+        #expect(provider.present == [] && manager.isClear)
+        provider.refusesExtensions = false
+        extended.validUntil = at(160)
+        _ = manager.turn(now: at(120), lease: extended)
         #expect(provider.present == [])
     }
 
@@ -101,8 +142,9 @@ private final class FakeProvider: VirtualIPProvider {
         _ = manager.turn(now: at(100), lease: lease)
         provider.refusesReleases = true
         #expect(manager.turn(now: at(120), lease: nil).nextDeadline == at(130))
+        #expect(!manager.isClear)
         provider.refusesReleases = false
         #expect(manager.turn(now: at(130), lease: nil).nextDeadline == .distantFuture)
-        #expect(provider.present == [])
+        #expect(provider.present == [] && manager.isClear)
     }
 }

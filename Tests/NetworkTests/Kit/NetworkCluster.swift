@@ -15,11 +15,13 @@ final class NetworkCluster {
 
     let network: VirtualNetwork
     private let directory: String
+    private let timing: String
     private var processes: [Int: ChildProcess] = [:]
     private var backend: ChildProcess?
 
     /// Starts a backend and all nodes, and waits until the virtual address is served.
-    init(nodes count: Int = 3) throws {
+    init(nodes count: Int = 3, timing: String = "cautious") throws {
+        self.timing = timing
         network = try VirtualNetwork(nodes: count)
         var template = Array("/tmp/gwnode-network-XXXXXX".utf8CString)
         try #require(mkdtemp(&template) != nil)
@@ -48,33 +50,57 @@ final class NetworkCluster {
     /// Sends a signal and does not wait for what it does.
     func signal(_ number: Int32, _ node: Int) { processes[node]?.signal(number) }
 
+    /// The node's guard, which is a child of its gateway.
+    func guardProcess(of node: Int) throws -> pid_t {
+        let gateway = try #require(processes[node]?.pid)
+        let found = eventually { () -> pid_t? in
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+            return names.compactMap { pid_t($0) }.first { pid in
+                let status = (try? readFile("/proc/\(pid)/status", limit: 65536)).map {
+                    String(decoding: $0, as: UTF8.self)
+                }
+                return status?.contains("\nPPid:\t\(gateway)\n") ?? false
+            }
+        }
+        return try #require(found, "gw\(node) has a guard\n\(logs())")
+    }
+
+    /// Hands leadership over, as an operator does.
+    func transfer(from node: Int) throws {
+        let entry = VirtualNetwork.entry(to: node)
+        let order = entry.arguments + [Self.binary!, "leader", "transfer", "--admin", "127.0.0.1:8091"]
+        let isDone = eventually {
+            (try? launch(entry.path, order, log: "transfer").wait()) == .exited(status: 0) ? true : nil
+        }
+        try #require(isDone == true, "\(logs())")
+    }
+
     /// Waits for a signalled node's end.
     func waitForEnd(_ node: Int) { _ = processes.removeValue(forKey: node)?.wait() }
 
-    /// Waits until one node alone has the virtual address and a client is served on it.
+    /// Waits until one node alone has the virtual address and the client is served by it.
     func holder(otherThan former: Int? = nil) throws -> Int {
         let found = eventually { () -> Int? in
             guard let holders = try? network.holders(of: Self.virtualAddress), holders.count == 1,
-                holders[0] != former, isServing()
+                holders[0] != former, isServing(), (try? network.neighbour(of: Self.virtualAddress)) == holders[0]
             else { return nil }
             return holders[0]
         }
         return try #require(found, "one node holds the virtual address and serves it\n\(logs())")
     }
 
-    /// Whether a client gets an answer of the backend on the virtual address.
-    func isServing() -> Bool { get(Self.service, within: .milliseconds(30)) }
-
-    /// How long clients get no answer, from now to the first answer after a failure; nil when none fails within a
-    /// second.
-    func outage() throws -> Nanoseconds? {
-        let start = Instant.now()
-        guard let failed = eventually(within: .seconds(1), every: 1, { isServing() ? nil : Instant.now() }) else {
-            return nil
+    /// Waits until `node` itself says that it belongs to a cluster in which all is well.
+    func waitUntilWell(_ node: Int) throws {
+        let entry = VirtualNetwork.entry(to: node)
+        let question = entry.arguments + [Self.binary!, "status", "--admin", "127.0.0.1:8091"]
+        let isWell = eventually {
+            (try? launch(entry.path, question, log: "status").wait()) == .exited(status: 0) ? true : nil
         }
-        let served = eventually { isServing() ? Instant.now() : nil }
-        return try #require(served, "clients are served again, \(failed - start) after the failure\n\(logs())") - start
+        try #require(isWell == true, "gw\(node) finds all well\n\(logs())")
     }
+
+    /// Whether a client gets an answer of the backend on the virtual address. A lost SYN is not waited for.
+    func isServing() -> Bool { get(Self.service, within: .milliseconds(900)) }
 
     /// What the nodes logged, for a test that failed.
     func logs() -> String {
@@ -102,7 +128,7 @@ final class NetworkCluster {
             {
               cluster: "network-test", node: { id: \(node), name: "gw\(node)" }, dataDirectory: "gw\(node)",
               admin: "127.0.0.1:8091", peers: [\(peers.joined(separator: ", "))], gatewayFile: "gateway.json5",
-              virtualAddress: { provider: "netlink", interface: "eth0" }, timing: "cautious", workers: 1,
+              virtualAddress: { provider: "netlink", interface: "eth0" }, timing: "\(timing)", workers: 1,
             }
             """
     }
@@ -121,7 +147,7 @@ final class NetworkCluster {
 
 /// The first answer of `condition`, asked again and again; nil when the time is over.
 func eventually<Answer>(
-    within limit: Nanoseconds = .seconds(20), every pauseMilliseconds: Int32 = 5, _ condition: () -> Answer?
+    within limit: Nanoseconds = .seconds(60), every pauseMilliseconds: Int32 = 5, _ condition: () -> Answer?
 ) -> Answer? {
     let deadline = Instant.now() + limit
     while true {
@@ -131,7 +157,7 @@ func eventually<Answer>(
     }
 }
 
-/// Whether `GET /` is answered with 200 within the limit, on a connection of its own: a lost SYN is not waited for.
+/// Whether `GET /` is answered with 200 within the limit, on a connection of its own.
 private func get(_ address: SocketAddress, within limit: Nanoseconds) -> Bool {
     let deadline = Instant.now() + limit
     func wait(_ descriptor: Int32, _ events: Int32) -> Bool {

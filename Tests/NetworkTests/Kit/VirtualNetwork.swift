@@ -44,6 +44,37 @@ final class VirtualNetwork {
     /// Takes a node's cable out of the switch at the far end: the carrier stays, but nothing arrives any more.
     func isolate(_ node: Int) throws { try Self.ip("link", "set", "cable\(node)", "nomaster") }
 
+    enum Loss: String {
+        /// Nothing of what the nodes say to each other arrives at the node; clients still reach it.
+        case raftIn = "ip daddr != 10.77.0.254 ip saddr != 10.77.0.254 ip protocol { tcp, udp } drop"
+        /// Nothing arrives at the node at all.
+        case everythingIn = "drop"
+        case someOfEverything = "numgen random mod 100 < 20 drop"
+    }
+
+    /// Loses packets on their way to a node, in front of its machine.
+    func lose(_ loss: Loss, to node: Int) throws {
+        try Self.succeed(
+            "nft",
+            """
+            table netdev loss\(node) {
+                chain egress {
+                    type filter hook egress device "cable\(node)" priority 0
+                    \(loss.rawValue)
+                }
+            }
+            """)
+    }
+
+    func loseNothing(to node: Int) throws { try Self.succeed("nft", "delete table netdev loss\(node)") }
+
+    /// The hardware address of a node's machine.
+    func hardware(of node: Int) throws -> [UInt8] {
+        let words = try Self.on(node, "link", "show", "dev", "eth0").split(separator: " ")
+        let label = try #require(words.firstIndex(of: "link/ether"))
+        return words[label + 1].split(separator: ":").compactMap { UInt8($0, radix: 16) }
+    }
+
     /// Whether a node's machine has `address` on its interface.
     func holds(_ node: Int, _ address: String) throws -> Bool {
         try Self.on(node, "address", "show", "dev", "eth0").contains(" \(address)/32 ")

@@ -8,10 +8,10 @@ import gwnode
             cluster demo: leader gw1, term 3, quorum, configuration 4
             virtual address 127.0.0.100  held by gw1
 
-            NODE  ID  MEMBER  ROLE         TERM  COMMIT  APPLIED  TRAILS  PID  VERSION  RAFT            ADMIN
-            gw1    1  voter   leader          3      17       17       0  101  0.1.0    127.0.0.1:8101  127.0.0.1:8091
-            gw2    2  voter   follower        3      17       15       2  102  0.1.0    127.0.0.1:8102  127.0.0.1:8092
-            gw3    3  voter   unreachable     -       -        -       -    -  -        127.0.0.1:8103  127.0.0.1:8093
+            NODE  ID  MEMBER  ROLE         TERM  COMMIT  APPLIED  TRAILS  FENCE   PID  VERSION  RAFT            ADMIN
+            gw1    1  voter   leader          3      17       17       0  kernel  101  0.1.0    127.0.0.1:8101  127.0.0.1:8091
+            gw2    2  voter   follower        3      17       15       2  kernel  102  0.1.0    127.0.0.1:8102  127.0.0.1:8092
+            gw3    3  voter   unreachable     -       -        -       -  kernel    -  -        127.0.0.1:8103  127.0.0.1:8093
 
             UPSTREAM  ALGORITHM    BACKEND      WEIGHT  MODE      HEALTH  ACTIVE  REASON
             app       round-robin  10.0.0.1:80       1  enabled   up           5  connected

@@ -11,12 +11,15 @@ package struct NodeReport: Hashable, Sendable {
     package var appliedIndex: LogIndex
     /// The virtual addresses on which the node answers now.
     package var heldAddresses: [IPAddress]
+    package var fence: Fence
+    /// With what its guard signs.
+    package var noticeKey: NoticeKey
     /// Requests under way by backend, without those that have none.
     package var activeRequests: [BackendKey: Int]
 
     package init(
         pid: Int32, version: String, role: NodeRole, term: Term, commitIndex: LogIndex, appliedIndex: LogIndex,
-        heldAddresses: [IPAddress], activeRequests: [BackendKey: Int]
+        heldAddresses: [IPAddress], fence: Fence, noticeKey: NoticeKey, activeRequests: [BackendKey: Int]
     ) {
         self.pid = pid
         self.version = version
@@ -25,6 +28,8 @@ package struct NodeReport: Hashable, Sendable {
         self.commitIndex = commitIndex
         self.appliedIndex = appliedIndex
         self.heldAddresses = heldAddresses
+        self.fence = fence
+        self.noticeKey = noticeKey
         self.activeRequests = activeRequests
     }
 
@@ -34,7 +39,7 @@ package struct NodeReport: Hashable, Sendable {
         package static let backends = 200
     }
 
-    private static let formatVersion: UInt8 = 1
+    private static let formatVersion: UInt8 = 2
 
     /// The binary form for other nodes, at most 64 KiB.
     package func encoded() -> [UInt8] {
@@ -50,6 +55,9 @@ package struct NodeReport: Hashable, Sendable {
             writer.write(address.high)
             writer.write(address.low)
         }
+        writer.write(fence.rawValue)
+        writer.write(noticeKey.first)
+        writer.write(noticeKey.second)
         let busiest = activeRequests.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(Limit.backends)
         writer.write(list: busiest) { writer, entry in
             writer.write(entry.key.upstream)
@@ -77,6 +85,12 @@ package struct NodeReport: Hashable, Sendable {
             reader throws(DecodingFault) in
             IPAddress(high: try reader.read(), low: try reader.read())
         }
+        let fenceOffset = reader.offset
+        guard let fence = Fence(rawValue: try reader.read()) else {
+            throw .invalid(what: "fence", offset: fenceOffset)
+        }
+        self.fence = fence
+        noticeKey = NoticeKey(first: try reader.read(), second: try reader.read())
         let active = try reader.readList("active requests", limit: Limit.backends) {
             reader throws(DecodingFault) -> (BackendKey, Int) in
             let upstream = try reader.readText("upstream", limit: Command.Limit.nameBytes)

@@ -35,6 +35,8 @@ package struct StatusDocument: Codable, Hashable, Sendable {
         @NullIfAbsent package var appliedIndex: UInt64?
         /// Entries that the cluster has committed and this node has not applied yet.
         @NullIfAbsent package var trailing: UInt64?
+        /// What keeps it from answering on the virtual addresses after its lease: `kernel`, `guard` or `lease`.
+        @NullIfAbsent package var fence: String?
         package var raft: String
         package var admin: String
         @NullIfAbsent package var pid: Int32?

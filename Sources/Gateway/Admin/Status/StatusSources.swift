@@ -106,7 +106,8 @@ package struct StatusSources: Sendable {
             id: member.id.number, name: member.name, member: member.standing, transition: member.transition,
             role: alive?.role ?? .unreachable, alive: alive != nil,
             term: report?.term.number, commitIndex: report?.commitIndex.number, appliedIndex: applied,
-            trailing: applied.map { committed > $0 ? committed - $0 : 0 }, raft: member.raft,
+            trailing: applied.map { committed > $0 ? committed - $0 : 0 }, fence: report?.fence.description,
+            raft: member.raft,
             admin: member.admin, pid: report?.pid, version: report?.version)
     }
 

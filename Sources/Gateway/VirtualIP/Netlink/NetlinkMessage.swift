@@ -5,14 +5,16 @@ import Posix
 package enum NetlinkRequest {
     /// RTM_NEWADDR of `address` alone (/32 or /128). IPv6 goes without duplicate address detection, which would
     /// keep it unusable for over a second, and deprecated, so that it never becomes a source address.
-    package static func add(_ address: IPAddress, interface: UInt32, sequence: UInt32) -> [UInt8] {
+    ///
+    /// The kernel removes it `lifetimeSeconds` later: what a machine on which nothing runs any more forgets by itself.
+    package static func add(
+        _ address: IPAddress, interface: UInt32, lifetimeSeconds: UInt32, sequence: UInt32
+    ) -> [UInt8] {
         let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE
         var message = addressMessage(Int32(RTM_NEWADDR), flags, address, interface, sequence)
-        if !address.isIPv4 {
-            let forever = UInt32.max
-            let lifetimes = ifa_cacheinfo(ifa_prefered: 0, ifa_valid: forever, cstamp: 0, tstamp: 0)
-            message.appendAttribute(UInt16(IFA_CACHEINFO), withUnsafeBytes(of: lifetimes) { Array($0) })
-        }
+        let preferred = address.isIPv4 ? lifetimeSeconds : 0
+        let lifetimes = ifa_cacheinfo(ifa_prefered: preferred, ifa_valid: lifetimeSeconds, cstamp: 0, tstamp: 0)
+        message.appendAttribute(UInt16(IFA_CACHEINFO), withUnsafeBytes(of: lifetimes) { Array($0) })
         return message.finished()
     }
 
@@ -22,14 +24,14 @@ package enum NetlinkRequest {
 
     /// Asks for all addresses of the machine; the kernel answers with RTM_NEWADDR messages and NLMSG_DONE.
     package static func listAddresses(sequence: UInt32) -> [UInt8] {
-        var message = MessageBuilder(type: Int32(RTM_GETADDR), flags: NLM_F_REQUEST | NLM_F_DUMP, sequence)
+        var message = NetlinkMessageBuilder(type: Int32(RTM_GETADDR), flags: NLM_F_REQUEST | NLM_F_DUMP, sequence)
         message.append(ifaddrmsg())
         return message.finished()
     }
 
     /// Asks for one interface; the kernel answers with RTM_NEWLINK.
     package static func link(interface: UInt32, sequence: UInt32) -> [UInt8] {
-        var message = MessageBuilder(type: Int32(RTM_GETLINK), flags: NLM_F_REQUEST, sequence)
+        var message = NetlinkMessageBuilder(type: Int32(RTM_GETLINK), flags: NLM_F_REQUEST, sequence)
         var body = ifinfomsg()
         body.ifi_index = Int32(interface)
         message.append(body)
@@ -38,8 +40,8 @@ package enum NetlinkRequest {
 
     private static func addressMessage(
         _ type: Int32, _ flags: Int32, _ address: IPAddress, _ interface: UInt32, _ sequence: UInt32
-    ) -> MessageBuilder {
-        var message = MessageBuilder(type: type, flags: flags, sequence)
+    ) -> NetlinkMessageBuilder {
+        var message = NetlinkMessageBuilder(type: type, flags: flags, sequence)
         message.append(
             ifaddrmsg(
                 ifa_family: UInt8(address.isIPv4 ? AF_INET : AF_INET6), ifa_prefixlen: address.isIPv4 ? 32 : 128,
@@ -69,7 +71,7 @@ package enum NetlinkEvent: Hashable, Sendable {
         {
             let body = rest.prefix(length).dropFirst(MemoryLayout<nlmsghdr>.size)
             events.append(parse(header, body))
-            rest = rest.dropFirst(aligned(length))
+            rest = rest.dropFirst(netlinkAligned(length))
         }
         return events
     }
@@ -112,43 +114,9 @@ package enum NetlinkEvent: Hashable, Sendable {
             if attribute.rta_type == IFA_LOCAL || (attribute.rta_type == IFA_ADDRESS && found == nil) {
                 found = IPAddress(networkBytes: value) ?? found
             }
-            rest = rest.dropFirst(aligned(Int(attribute.rta_len)))
+            rest = rest.dropFirst(netlinkAligned(Int(attribute.rta_len)))
         }
         return found.map { ($0, message) }
-    }
-}
-
-/// Netlink pads headers and attributes to four bytes.
-private func aligned(_ length: Int) -> Int { (length + 3) & ~3 }
-
-private struct MessageBuilder {
-    private var bytes: [UInt8] = []
-
-    init(type: Int32, flags: Int32, _ sequence: UInt32) {
-        append(
-            nlmsghdr(
-                nlmsg_len: 0, nlmsg_type: UInt16(type), nlmsg_flags: UInt16(flags), nlmsg_seq: sequence, nlmsg_pid: 0))
-    }
-
-    mutating func append<Value: BitwiseCopyable>(_ value: Value) {
-        withUnsafeBytes(of: value) { bytes.append(contentsOf: $0) }
-        pad()
-    }
-
-    mutating func appendAttribute(_ type: UInt16, _ value: [UInt8]) {
-        append(rtattr(rta_len: UInt16(MemoryLayout<rtattr>.size + value.count), rta_type: type))
-        bytes += value
-        pad()
-    }
-
-    func finished() -> [UInt8] {
-        var message = bytes
-        withUnsafeBytes(of: UInt32(message.count)) { message.replaceSubrange(0..<4, with: $0) }
-        return message
-    }
-
-    private mutating func pad() {
-        bytes += Array(repeating: 0, count: aligned(bytes.count) - bytes.count)
     }
 }
 

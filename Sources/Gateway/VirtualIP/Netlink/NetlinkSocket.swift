@@ -44,9 +44,13 @@ package struct NetlinkSocket: ~Copyable {
 
     package var raw: Int32 { descriptor.raw }
 
-    package mutating func add(_ address: IPAddress, interface: UInt32) throws(SystemError) {
-        let sequence = nextSequence()
-        try change("add address", address, NetlinkRequest.add(address, interface: interface, sequence: sequence))
+    /// Adds an address for `lifetimeSeconds`, or sets the lifetime of one that is there.
+    package mutating func add(
+        _ address: IPAddress, interface: UInt32, lifetimeSeconds: UInt32
+    ) throws(SystemError) {
+        let request = NetlinkRequest.add(
+            address, interface: interface, lifetimeSeconds: lifetimeSeconds, sequence: nextSequence())
+        try change("add address", address, request)
     }
 
     package mutating func delete(_ address: IPAddress, interface: UInt32) throws(SystemError) {

@@ -10,9 +10,9 @@ private func parse(_ bytes: [UInt8]) -> [NetlinkEvent] { bytes.withUnsafeBytes {
 @Suite struct NetlinkMessageTests {
     /// RTM_NEWADDR reads the same in both directions.
     @Test func addressRoundTrip() {
-        let bytes = NetlinkRequest.add(four, interface: 7, sequence: 1)
+        let bytes = NetlinkRequest.add(four, interface: 7, lifetimeSeconds: 3, sequence: 1)
         #expect(parse(bytes) == [.address(four, prefixLength: 32, interface: 7)])
-        let bytes6 = NetlinkRequest.add(six, interface: 7, sequence: 1)
+        let bytes6 = NetlinkRequest.add(six, interface: 7, lifetimeSeconds: 3, sequence: 1)
         #expect(parse(bytes + bytes6).last == .address(six, prefixLength: 128, interface: 7))
     }
 
@@ -37,14 +37,14 @@ private func parse(_ bytes: [UInt8]) -> [NetlinkEvent] { bytes.withUnsafeBytes {
     }
 
     @Test func cutShortMessagesAreIgnored() {
-        let bytes = NetlinkRequest.add(six, interface: 7, sequence: 1)
+        let bytes = NetlinkRequest.add(six, interface: 7, lifetimeSeconds: 3, sequence: 1)
         for length in 0..<bytes.count { #expect(parse(Array(bytes.prefix(length))).isEmpty) }
     }
 
     @Test(arguments: UInt64(1)...500)
     func anyBytesAreHarmless(seed: UInt64) {
         var random = RandomSource(seed: seed)
-        var bytes = NetlinkRequest.add(four, interface: 7, sequence: 1)
+        var bytes = NetlinkRequest.add(four, interface: 7, lifetimeSeconds: 3, sequence: 1)
         bytes += NetlinkRequest.delete(six, interface: 7, sequence: 2)
         for _ in 0..<8 { bytes[Int(random.below(UInt32(bytes.count)))] = UInt8(random.below(256)) }
         #expect(parse(bytes).count <= bytes.count / 16)

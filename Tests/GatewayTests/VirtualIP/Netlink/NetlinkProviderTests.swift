@@ -7,6 +7,7 @@ import Testing
 
 private let four = IPAddress("10.9.8.7")!
 private let six = IPAddress("fd00:9::7")!
+private var later: Instant { .now() + .seconds(60) }
 
 @Suite(.enabled(if: Namespace.obstacle == nil, Comment(rawValue: Namespace.obstacle ?? "")))
 struct NetlinkProviderTests {
@@ -32,7 +33,7 @@ private final class Cable {
         let raw = socket(AF_PACKET, Int32(SOCK_DGRAM.rawValue), 0)
         guard raw >= 0 else { throw SystemError("packet socket") }
         far = FileDescriptor(owning: raw)
-        provider = try NetlinkProvider(interface: "near0") { changes.post(()) }
+        provider = try NetlinkProvider(interface: "near0", ownFence: .lease) { changes.post(()) }
     }
 
     deinit { try? Self.ip("link", "delete", "near0") }
@@ -44,6 +45,14 @@ private final class Cable {
 
     static func addresses() throws -> String {
         try Program.run("ip", ["address", "show", "dev", "near0"]).output
+    }
+
+    /// What the kernel gate lets in, sorted.
+    static func open() throws -> [String] {
+        let sets = try ["alive4", "alive6"].map { name in
+            try Program.run("nft", ["list", "set", "netdev", KernelGate.table(of: "near0"), name]).output
+        }
+        return sets.flatMap { $0.matches(of: /([0-9a-f.:]+) timeout/).map { String($0.output.1) } }
     }
 
     /// Takes in packets of one protocol from now on.
@@ -91,9 +100,9 @@ private final class Cable {
 struct NetlinkAsRoot {
     @Test func claimAndReleaseIPv4() throws {
         let cable = try Cable()
-        try cable.provider.claim(four)
+        try cable.provider.claim(four, until: later)
         #expect(try Cable.addresses().contains("10.9.8.7/32"))
-        try cable.provider.claim(four)
+        try cable.provider.claim(four, until: later)
         try cable.provider.release(four)
         #expect(try !Cable.addresses().contains("10.9.8.7"))
         try cable.provider.release(four)
@@ -101,7 +110,7 @@ struct NetlinkAsRoot {
 
     @Test func ipv6IsUsableAtOnceAndNeverASource() throws {
         let cable = try Cable()
-        try cable.provider.claim(six)
+        try cable.provider.claim(six, until: later)
         _ = try Socket.listen(on: SocketAddress(ip: six, port: 0))
         #expect(try Cable.addresses().contains("fd00:9::7/128 scope global nodad deprecated"))
         try cable.provider.release(six)
@@ -139,7 +148,7 @@ struct NetlinkAsRoot {
 
     @Test func anAddressThatSomeoneRemovesIsMissed() throws {
         let cable = try Cable()
-        try cable.provider.claim(four)
+        try cable.provider.claim(four, until: later)
         #expect(!cable.provider.hasLost(anyOf: [four]))
         try Cable.ip("address", "delete", "10.9.8.7/32", "dev", "near0")
         try cable.waitForChange { cable.provider.hasLost(anyOf: [four]) }
@@ -147,8 +156,8 @@ struct NetlinkAsRoot {
 
     @Test func ownRemovalsAreNotMissed() throws {
         let cable = try Cable()
-        try cable.provider.claim(six)
-        try cable.provider.claim(four)
+        try cable.provider.claim(six, until: later)
+        try cable.provider.claim(four, until: later)
         try cable.provider.release(four)
         try cable.waitForChange { true }
         #expect(!cable.provider.hasLost(anyOf: [six]))
@@ -163,8 +172,51 @@ struct NetlinkAsRoot {
         try cable.waitForChange { cable.provider.hasCarrier }
     }
 
+    /// A node without the address's lease does not even answer who has it.
+    @Test func theKernelGateOpensForTheLeaseAndClosesByItself() throws {
+        let cable = try Cable()
+        #expect(cable.provider.fence == .kernel)
+        cable.provider.configure(addresses: [four, six], ports: [])
+        #expect(try Cable.open() == [])
+        try cable.provider.claim(four, until: .now() + .milliseconds(200))
+        try cable.provider.claim(six, until: later)
+        while try Cable.open() != ["fd00:9::7"] {}
+        try cable.provider.extend([four, six], until: later)
+        #expect(try Cable.open() == ["10.9.8.7", "fd00:9::7"])
+        try cable.provider.release(four)
+        #expect(try Cable.open() == ["fd00:9::7"])
+    }
+
+    @Test func aGateThatSomebodyRemovesIsPutUpAgain() throws {
+        let cable = try Cable()
+        cable.provider.configure(addresses: [four], ports: [])
+        try cable.provider.claim(four, until: later)
+        #expect(try Program.run("nft", ["flush", "ruleset"]).succeeded)
+        try cable.provider.extend([four], until: later)
+        #expect(try Cable.open() == ["10.9.8.7"])
+    }
+
+    @Test func aGateOutlivesItsProcessAndIsTakenOver() throws {
+        let cable = try Cable()
+        cable.provider.configure(addresses: [four], ports: [])
+        try cable.provider.claim(four, until: later)
+        let successor = try NetlinkProvider(interface: "near0", ownFence: .lease) {}
+        #expect(try Cable.open() == [], "closed, although the address is still there")
+        #expect(try Program.run("nft", ["list", "ruleset"]).output.contains("elements = { 10.9.8.7 }"))
+        withExtendedLifetime(successor) {}
+    }
+
+    /// What nobody renews is gone after a few seconds, whether or not a process is left to take it off.
+    @Test func anAddressHasALifetime() throws {
+        let cable = try Cable()
+        try cable.provider.claim(four, until: later)
+        #expect(try Cable.addresses().contains(/10\.9\.8\.7\/32[^\n]*\n *valid_lft [123]sec/))
+    }
+
     @Test func missingInterfaceIsExplained() {
-        let error = #expect(throws: VirtualIPError.self) { try NetlinkProvider(interface: "nope0") {} }
+        let error = #expect(throws: VirtualIPError.self) {
+            try NetlinkProvider(interface: "nope0", ownFence: .lease) {}
+        }
         #expect(error?.what == "there is no interface nope0")
     }
 }
@@ -173,7 +225,7 @@ struct NetlinkAsRoot {
 @Suite(.enabled(if: Namespace.isInside(.none), "runs inside NetlinkProviderTests"))
 struct NetlinkUnprivileged {
     @Test func theCureIsNamed() {
-        let error = #expect(throws: VirtualIPError.self) { try NetlinkProvider(interface: "lo") {} }
+        let error = #expect(throws: VirtualIPError.self) { try NetlinkProvider(interface: "lo", ownFence: .lease) {} }
         #expect(error?.what == "cannot manage addresses of lo: remove address 192.0.2.1: Operation not permitted")
         #expect(error?.cure.contains("CAP_NET_ADMIN and CAP_NET_RAW") == true)
     }

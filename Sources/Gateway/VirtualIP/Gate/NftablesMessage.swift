@@ -1,0 +1,262 @@
+import CLinux
+import Posix
+
+/// The nf_tables messages (linux/netfilter/nf_tables.h) that the kernel gate takes, each a transaction that the kernel
+/// carries out as a whole or not at all.
+///
+/// All names live in one table of the `netdev` family. Its chain sees what arrives on one interface before anything
+/// else of the machine does.
+package struct NftablesBatch {
+    /// A set of addresses of one IP version.
+    package enum AddressSet: String, CaseIterable, Sendable {
+        /// The virtual addresses, held or not.
+        case virtual4, virtual6
+        /// Those that this machine may answer on, each until its timeout.
+        case alive4, alive6
+
+        package static func virtual(_ address: IPAddress) -> AddressSet { address.isIPv4 ? .virtual4 : .virtual6 }
+        package static func alive(_ address: IPAddress) -> AddressSet { address.isIPv4 ? .alive4 : .alive6 }
+
+        fileprivate var keyBytes: UInt32 {
+            switch self {
+            case .virtual4, .alive4: 4
+            case .virtual6, .alive6: 16
+            }
+        }
+
+        fileprivate var hasTimeout: Bool {
+            switch self {
+            case .virtual4, .virtual6: false
+            case .alive4, .alive6: true
+            }
+        }
+
+        /// `nft` shows elements by it: its own numbers for ipv4_addr and ipv6_addr.
+        fileprivate var displayType: UInt32 {
+            switch self {
+            case .virtual4, .alive4: 7
+            case .virtual6, .alive6: 8
+            }
+        }
+    }
+
+    private static let chain = "ingress"
+    /// Before any filter of the operator.
+    private static let priority: Int32 = -500
+
+    private let table: String
+    private var sequence: UInt32
+    private var messages: [[UInt8]] = []
+    /// The sequence number of the first message after the batch's begin.
+    package let firstSequence: UInt32
+
+    package init(table: String, sequence: UInt32) {
+        self.table = table
+        firstSequence = sequence &+ 1
+        self.sequence = sequence
+        appendMarker(NFNL_MSG_BATCH_BEGIN)
+    }
+
+    /// How many acknowledgements the kernel sends.
+    package var messageCount: Int { messages.count - 1 }
+
+    /// The whole batch, for one `send`.
+    package consuming func finished() -> [UInt8] {
+        appendMarker(NFNL_MSG_BATCH_END)
+        return messages.flatMap(\.self)
+    }
+
+    /// Refused with EEXIST when it is there already.
+    package mutating func addTable() {
+        append(NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, [.string(NFTA_TABLE_NAME, table)])
+    }
+
+    package mutating func deleteTable() { append(NFT_MSG_DELTABLE, 0, [.string(NFTA_TABLE_NAME, table)]) }
+
+    package mutating func addChain(on interface: String) {
+        let hook: [Attribute] = [
+            .number(NFTA_HOOK_HOOKNUM, UInt32(NF_NETDEV_INGRESS.rawValue)),
+            .number(NFTA_HOOK_PRIORITY, UInt32(bitPattern: Self.priority)), .string(NFTA_HOOK_DEV, interface),
+        ]
+        append(
+            NFT_MSG_NEWCHAIN, NLM_F_CREATE,
+            [
+                .string(NFTA_CHAIN_TABLE, table), .string(NFTA_CHAIN_NAME, Self.chain), .nested(NFTA_CHAIN_HOOK, hook),
+                .number(NFTA_CHAIN_POLICY, UInt32(NF_ACCEPT)), .string(NFTA_CHAIN_TYPE, "filter"),
+            ])
+    }
+
+    package mutating func add(_ set: AddressSet) {
+        var attributes: [Attribute] = [
+            .string(NFTA_SET_TABLE, table), .string(NFTA_SET_NAME, set.rawValue),
+            .number(NFTA_SET_KEY_TYPE, set.displayType), .number(NFTA_SET_KEY_LEN, set.keyBytes),
+            .number(NFTA_SET_ID, sequence),
+        ]
+        if set.hasTimeout { attributes.append(.number(NFTA_SET_FLAGS, NFT_SET_TIMEOUT.rawValue)) }
+        append(NFT_MSG_NEWSET, NLM_F_CREATE, attributes)
+    }
+
+    package mutating func add(_ address: IPAddress, to set: AddressSet, timeoutMilliseconds: UInt64? = nil) {
+        var element: [Attribute] = [.value(NFTA_SET_ELEM_KEY, address.networkBytes)]
+        if let timeoutMilliseconds {
+            let bytes = withUnsafeBytes(of: timeoutMilliseconds.bigEndian) { Array($0) }
+            element.append(Attribute(NFTA_SET_ELEM_TIMEOUT, bytes))
+        }
+        append(NFT_MSG_NEWSETELEM, NLM_F_CREATE, elements(element, of: set))
+    }
+
+    package mutating func delete(_ address: IPAddress, from set: AddressSet) {
+        append(NFT_MSG_DELSETELEM, 0, elements([.value(NFTA_SET_ELEM_KEY, address.networkBytes)], of: set))
+    }
+
+    /// Removes all elements.
+    package mutating func clear(_ set: AddressSet) {
+        append(
+            NFT_MSG_DELSETELEM, 0,
+            [.string(NFTA_SET_ELEM_LIST_TABLE, table), .string(NFTA_SET_ELEM_LIST_SET, set.rawValue)])
+    }
+
+    /// Drops packets to a virtual address that is not alive: IP, and the questions of ARP and neighbour discovery.
+    package mutating func addRules() {
+        let arpTarget: (offset: UInt32, length: UInt32) = (24, 4)
+        let ipv4Destination: (offset: UInt32, length: UInt32) = (16, 4)
+        let ipv6Destination: (offset: UInt32, length: UInt32) = (24, 16)
+        addRule(protocolNumber: UInt16(ETH_P_ARP), field: arpTarget, .virtual4, .alive4)
+        addRule(protocolNumber: UInt16(ETH_P_IP), field: ipv4Destination, .virtual4, .alive4)
+        addRule(protocolNumber: UInt16(ETH_P_IPV6), field: ipv6Destination, .virtual6, .alive6)
+        // A neighbour solicitation (RFC 4861, section 4.3) goes to a group; the address is in its body.
+        let icmpv6: [Attribute] = .payload(offset: 6, length: 1) + .compare([58])
+        let solicitation: [Attribute] = .payload(offset: 40, length: 1) + .compare([135])
+        addRule(
+            protocolNumber: UInt16(ETH_P_IPV6), with: icmpv6 + solicitation, field: (48, 16), .virtual6, .alive6)
+    }
+
+    private mutating func addRule(
+        protocolNumber: UInt16, with conditions: [Attribute] = [], field: (offset: UInt32, length: UInt32),
+        _ all: AddressSet, _ alive: AddressSet
+    ) {
+        let isProtocol =
+            [Attribute].metaProtocol + .compare(withUnsafeBytes(of: protocolNumber.bigEndian) { Array($0) })
+        let address: [Attribute] = .payload(offset: field.offset, length: field.length)
+        let isForeign: [Attribute] = .lookup(all.rawValue) + .lookup(alive.rawValue, inverted: true)
+        let expressions = isProtocol + conditions + address + isForeign + .drop
+        append(
+            NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND,
+            [
+                .string(NFTA_RULE_TABLE, table), .string(NFTA_RULE_CHAIN, Self.chain),
+                .nested(NFTA_RULE_EXPRESSIONS, expressions),
+            ])
+    }
+
+    private func elements(_ element: [Attribute], of set: AddressSet) -> [Attribute] {
+        [
+            .string(NFTA_SET_ELEM_LIST_TABLE, table), .string(NFTA_SET_ELEM_LIST_SET, set.rawValue),
+            .nested(NFTA_SET_ELEM_LIST_ELEMENTS, [.nested(NFTA_LIST_ELEM, element)]),
+        ]
+    }
+
+    private mutating func append(_ type: nf_tables_msg_types, _ flags: Int32, _ attributes: [Attribute]) {
+        sequence &+= 1
+        let number = NFNL_SUBSYS_NFTABLES << 8 | Int32(type.rawValue)
+        var message = NetlinkMessageBuilder(type: number, flags: NLM_F_REQUEST | NLM_F_ACK | flags, sequence)
+        message.append(nfgenmsg(nfgen_family: UInt8(NFPROTO_NETDEV), version: UInt8(NFNETLINK_V0), res_id: 0))
+        for attribute in attributes { message.appendAttribute(attribute.type, attribute.bytes) }
+        messages.append(message.finished())
+    }
+
+    private mutating func appendMarker(_ type: Int32) {
+        var message = NetlinkMessageBuilder(type: type, flags: NLM_F_REQUEST, sequence)
+        let subsystem = UInt16(NFNL_SUBSYS_NFTABLES).bigEndian
+        message.append(nfgenmsg(nfgen_family: UInt8(AF_UNSPEC), version: UInt8(NFNETLINK_V0), res_id: subsystem))
+        messages.append(message.finished())
+    }
+}
+
+/// One attribute; numbers in it are big-endian, as nf_tables wants them.
+private struct Attribute {
+    let type: UInt16
+    let bytes: [UInt8]
+
+    init(_ type: some RawRepresentable<UInt32>, _ bytes: [UInt8]) {
+        self.type = UInt16(type.rawValue)
+        self.bytes = bytes
+    }
+
+    private init(nested type: some RawRepresentable<UInt32>, _ bytes: [UInt8]) {
+        self.type = UInt16(type.rawValue) | UInt16(NLA_F_NESTED)
+        self.bytes = bytes
+    }
+
+    static func string(_ type: some RawRepresentable<UInt32>, _ text: String) -> Attribute {
+        Attribute(type, Array(text.utf8) + [0])
+    }
+
+    static func number(_ type: some RawRepresentable<UInt32>, _ number: UInt32) -> Attribute {
+        Attribute(type, withUnsafeBytes(of: number.bigEndian) { Array($0) })
+    }
+
+    static func nested(_ type: some RawRepresentable<UInt32>, _ attributes: [Attribute]) -> Attribute {
+        Attribute(nested: type, attributes.flatMap(\.encoded))
+    }
+
+    static func value(_ type: some RawRepresentable<UInt32>, _ bytes: [UInt8]) -> Attribute {
+        .nested(type, [Attribute(NFTA_DATA_VALUE, bytes)])
+    }
+
+    private var encoded: [UInt8] {
+        let length = MemoryLayout<rtattr>.size + bytes.count
+        let header = withUnsafeBytes(of: rtattr(rta_len: UInt16(length), rta_type: type)) { Array($0) }
+        return header + bytes + Array(repeating: 0, count: netlinkAligned(length) - length)
+    }
+}
+
+/// Expressions of a rule. Each loads register 1, or looks at it, or decides.
+extension [Attribute] {
+    fileprivate static var metaProtocol: [Attribute] {
+        expression(
+            "meta",
+            [.number(NFTA_META_DREG, NFT_REG_1.rawValue), .number(NFTA_META_KEY, NFT_META_PROTOCOL.rawValue)])
+    }
+
+    /// Bytes from the beginning of the network header.
+    fileprivate static func payload(offset: UInt32, length: UInt32) -> [Attribute] {
+        expression(
+            "payload",
+            [
+                .number(NFTA_PAYLOAD_DREG, NFT_REG_1.rawValue),
+                .number(NFTA_PAYLOAD_BASE, NFT_PAYLOAD_NETWORK_HEADER.rawValue),
+                .number(NFTA_PAYLOAD_OFFSET, offset), .number(NFTA_PAYLOAD_LEN, length),
+            ])
+    }
+
+    fileprivate static func compare(_ bytes: [UInt8]) -> [Attribute] {
+        expression(
+            "cmp",
+            [
+                .number(NFTA_CMP_SREG, NFT_REG_1.rawValue), .number(NFTA_CMP_OP, NFT_CMP_EQ.rawValue),
+                .value(NFTA_CMP_DATA, bytes),
+            ])
+    }
+
+    fileprivate static func lookup(_ set: String, inverted: Bool = false) -> [Attribute] {
+        expression(
+            "lookup",
+            [
+                .string(NFTA_LOOKUP_SET, set), .number(NFTA_LOOKUP_SREG, NFT_REG_1.rawValue),
+                .number(NFTA_LOOKUP_FLAGS, inverted ? NFT_LOOKUP_F_INV.rawValue : 0),
+            ])
+    }
+
+    fileprivate static var drop: [Attribute] {
+        let verdict = Attribute.nested(NFTA_DATA_VERDICT, [.number(NFTA_VERDICT_CODE, UInt32(NF_DROP))])
+        return expression(
+            "immediate",
+            [
+                .number(NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT.rawValue), .nested(NFTA_IMMEDIATE_DATA, [verdict]),
+            ])
+    }
+
+    private static func expression(_ name: String, _ attributes: [Attribute]) -> [Attribute] {
+        [.nested(NFTA_LIST_ELEM, [.string(NFTA_EXPR_NAME, name), .nested(NFTA_EXPR_DATA, attributes)])]
+    }
+}

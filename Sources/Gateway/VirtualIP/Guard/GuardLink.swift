@@ -1,0 +1,269 @@
+import CLinux
+import Glibc
+import Posix
+import Raft
+import Synchronization
+
+/// The guard's process and the connection to it: starts it, starts it again when it ends, and keeps what it last said.
+final class GuardLink: Sendable {
+    /// What is known of the guard.
+    struct View: Sendable {
+        /// Nil while no guard runs.
+        var state: GuardReport.State?
+        /// What the guard asked for since the last `takeView`.
+        var resignation: VirtualIPClaim.Reason?
+        /// Of the last order.
+        var sequence: UInt64 = 0
+        /// When the oldest order that waits for its confirmation was given.
+        var unconfirmedSince: Instant?
+        /// A guard ended that had been given leases through this term.
+        var lostThrough = Term.zero
+        /// A guard was started that has not been given a lease yet.
+        var needsLease = false
+        /// Without a guard: nothing that it held is left on the machine.
+        var isCleared = true
+    }
+
+    private struct State {
+        var view = View()
+        var channel: GuardChannel?
+        var process: ChildProcess?
+        var lease: Lease?
+        var isShuttingDown = false
+        /// Nil before the first configuration: what an earlier gateway left stays fenced until then.
+        var addresses: [IPAddress]?
+        var witnesses: Witnesses?
+        var isStopping = false
+    }
+
+    /// How long a guard may take to be ready: it may have to wait for a former one.
+    private static let startLimit = Nanoseconds.seconds(5)
+    private static let endLimit = Nanoseconds.seconds(2)
+    private static let shortestPause = Nanoseconds.milliseconds(20)
+    private static let longestPause = Nanoseconds.seconds(5)
+
+    private let interface: String
+    private let executable: String
+    private let onChange: @Sendable () -> Void
+    private let state = Mutex(State())
+    private let thread = Mutex<Posix.Thread?>(nil)
+
+    /// Returns when the guard is ready.
+    init(
+        interface: String, executable: String, onChange: @escaping @Sendable () -> Void
+    ) throws(VirtualIPError) {
+        self.interface = interface
+        self.executable = executable
+        self.onChange = onChange
+        try start()
+        do throws(SystemError) {
+            let supervisor = try Posix.Thread(name: "guard", stackBytes: 256 << 10) { [self] in supervise() }
+            thread.withLock { $0 = supervisor }
+        } catch { throw VirtualIPError("\(error)", cure: error.cure) }
+    }
+
+    var view: View { state.withLock { $0.view } }
+
+    func takeView() -> View {
+        state.withLock { state in
+            defer { state.view.resignation = nil }
+            return state.view
+        }
+    }
+
+    func give(lease: Lease?, isShuttingDown: Bool, at now: Instant) {
+        state.withLock { state in
+            state.lease = lease
+            state.isShuttingDown = isShuttingDown
+            state.view.needsLease = false
+            Self.sendOrder(&state, withSetup: false)
+        }
+    }
+
+    func set(addresses: [IPAddress]) {
+        state.withLock { state in
+            state.addresses = addresses
+            Self.sendOrder(&state, withSetup: true)
+        }
+    }
+
+    func set(witnesses: Witnesses) {
+        state.withLock { state in
+            guard state.witnesses != witnesses else { return }
+            state.witnesses = witnesses
+            Self.sendOrder(&state, withSetup: true)
+        }
+    }
+
+    /// Kills a guard that does not answer; another one is started.
+    func replaceGuard() {
+        Log.error("vip: the guard does not answer; it is killed and started again")
+        state.withLock { state in
+            state.view.unconfirmedSince = nil
+            state.process?.signal(SIGKILL)
+        }
+    }
+
+    /// Lets the guard give everything up and end, and waits for that.
+    func stop() {
+        state.withLock { state in
+            state.isStopping = true
+            if let channel = state.channel { _ = shutdown(channel.raw, Int32(SHUT_RDWR)) }
+        }
+        thread.withLock { $0.take() }?.join()
+    }
+
+    private static func sendOrder(_ state: inout State, withSetup: Bool) {
+        state.view.sequence += 1
+        let order = GuardOrder(
+            sequence: state.view.sequence, lease: state.lease, isShuttingDown: state.isShuttingDown,
+            addresses: withSetup ? state.addresses : nil, witnesses: withSetup ? state.witnesses : nil)
+        guard let isSent = state.channel?.send(order.encoded()) else { return }
+        if state.view.unconfirmedSince == nil { state.view.unconfirmedSince = .now() }
+        // Its mailbox is full or closed: it can not go on from what it missed.
+        if !isSent { state.process?.signal(SIGKILL) }
+    }
+
+    /// Starts a guard and waits for its first report.
+    private func start() throws(VirtualIPError) {
+        let process: ChildProcess
+        let channel: GuardChannel
+        do throws(SystemError) {
+            let ends = try GuardChannel.pair()
+            channel = GuardChannel(owning: ends.gateway)
+            let far = FileDescriptor(owning: ends.guard)
+            process = try ChildProcess(executable, [GuardProcess.command, interface], input: far.raw)
+        } catch { throw VirtualIPError("the guard can not be started: \(error)", cure: error.cure) }
+        let deadline = Instant.now() + Self.startLimit
+        while let report = Self.next(channel.raw, until: deadline) {
+            switch report {
+            case .refused(let what, let cure):
+                _ = process.wait()
+                throw VirtualIPError(what, cure: cure)
+            case .state(let first):
+                state.withLock { state in
+                    state.view.state = first
+                    state.view.needsLease = true
+                    state.process = process
+                    state.channel = channel
+                    Self.sendOrder(&state, withSetup: true)
+                }
+                return
+            }
+        }
+        process.signal(SIGKILL)
+        throw VirtualIPError(
+            "the guard ended before it was ready: \(process.wait())", cure: "see the messages before this one")
+    }
+
+    /// The body of the thread.
+    private func supervise() {
+        var pause = Self.shortestPause
+        while true {
+            let began = Instant.now()
+            readReports()
+            let end = clearUp()
+            guard let end else { return }
+            Log.error("vip: the guard ended with \(end); this node holds no address until another one runs")
+            onChange()
+            pause = Instant.now() - began > Self.longestPause ? Self.shortestPause : min(pause * 2, Self.longestPause)
+            while !tryStart(after: pause) { pause = min(pause * 2, Self.longestPause) }
+            onChange()
+        }
+    }
+
+    /// False when it failed; true when a guard runs, or none is wanted any more.
+    private func tryStart(after pause: Nanoseconds) -> Bool {
+        _ = poll(nil, 0, Int32(pause.milliseconds))
+        if state.withLock({ $0.isStopping }) { return true }
+        do throws(VirtualIPError) {
+            try start()
+            Log.info("vip: the guard runs again")
+            return true
+        } catch {
+            Log.error("vip: \(error)")
+            return false
+        }
+    }
+
+    /// Until the guard ends.
+    private func readReports() {
+        guard let raw = state.withLock({ $0.channel?.raw }) else { return }
+        while let report = Self.next(raw, until: .distantFuture) {
+            guard case .state(let new) = report else { continue }
+            let isNews = state.withLock { state in
+                let before = state.view.state
+                state.view.state = new
+                state.view.resignation = new.resignation ?? state.view.resignation
+                if new.sequence == state.view.sequence { state.view.unconfirmedSince = nil }
+                return new.resignation != nil || before?.held != new.held || before?.isClear != new.isClear
+                    || (new.isClear && state.lease == nil) || before?.fence != new.fence
+            }
+            if isNews { onChange() }
+        }
+    }
+
+    /// Takes off what a guard that ended has left; how it ended, nil when it was to end.
+    private func clearUp() -> ChildProcess.End? {
+        let end = state.withLock { $0.process }.map(Self.awaitEnd)
+        let addresses = state.withLock { state in
+            if let term = state.lease?.term { state.view.lostThrough = max(state.view.lostThrough, term) }
+            state.channel = nil
+            state.process = nil
+            state.lease = nil
+            state.view.state = nil
+            state.view.unconfirmedSince = nil
+            state.view.isCleared = false
+            return state.addresses ?? []
+        }
+        let isCleared = remove(addresses)
+        return state.withLock { state in
+            state.view.isCleared = isCleared
+            return state.isStopping ? nil : end
+        }
+    }
+
+    /// A guard that lost its gateway has little left to do; one that does not end is stopped or hangs.
+    private static func awaitEnd(of process: ChildProcess) -> ChildProcess.End {
+        let deadline = Instant.now() + endLimit
+        while Instant.now() < deadline {
+            if let end = process.poll() { return end }
+            _ = poll(nil, 0, 1)
+        }
+        process.signal(SIGKILL)
+        return process.wait()
+    }
+
+    private func remove(_ addresses: [IPAddress]) -> Bool {
+        let index = if_nametoindex(interface)
+        do throws(SystemError) {
+            var socket = try NetlinkSocket()
+            for address in addresses {
+                do throws(SystemError) { try socket.delete(address, interface: index) } catch {
+                    if error.code != EADDRNOTAVAIL && error.code != ENODEV { throw error }
+                }
+            }
+            return true
+        } catch {
+            Log.error("vip: \(error)")
+            return false
+        }
+    }
+
+    /// The next report, nil when the guard has ended or the time is over.
+    private static func next(_ raw: Int32, until deadline: Instant) -> GuardReport? {
+        var buffer = [UInt8](repeating: 0, count: GuardOrder.Limit.bytes)
+        while true {
+            var waiting = pollfd(fd: raw, events: Int16(POLLIN), revents: 0)
+            let left = deadline == .distantFuture ? -1 : Int32((deadline - Instant.now()).milliseconds.rounded(.up))
+            let ready = retryingOnInterrupt { poll(&waiting, 1, left) }
+            guard ready > 0 else { return nil }
+            let count = retryingOnInterrupt { recv(raw, &buffer, buffer.count, Int32(MSG_DONTWAIT)) }
+            if count < 0 && errno == EAGAIN { continue }
+            guard count > 0 else { return nil }
+            do throws(DecodingFault) { return try GuardReport(decoding: Array(buffer[..<count])) } catch {
+                Log.error("vip: what the guard says can not be read: \(error)")
+            }
+        }
+    }
+}

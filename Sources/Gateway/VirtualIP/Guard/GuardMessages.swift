@@ -1,0 +1,186 @@
+import Posix
+import Raft
+
+/// What the gateway tells its guard: always everything that has changed, numbered, each in one datagram.
+package struct GuardOrder: Hashable, Sendable {
+    package var sequence: UInt64
+    /// Nil when nothing may be held.
+    package var lease: Lease?
+    package var isShuttingDown: Bool
+    /// The addresses to be held, present when they changed.
+    package var addresses: [IPAddress]?
+    /// Whom to tell of a release, present when it changed.
+    package var witnesses: Witnesses?
+
+    package init(
+        sequence: UInt64, lease: Lease?, isShuttingDown: Bool, addresses: [IPAddress]? = nil,
+        witnesses: Witnesses? = nil
+    ) {
+        self.sequence = sequence
+        self.lease = lease
+        self.isShuttingDown = isShuttingDown
+        self.addresses = addresses
+        self.witnesses = witnesses
+    }
+
+    package enum Limit {
+        package static let witnesses = 64
+        /// Of one datagram.
+        package static let bytes = 4096
+    }
+
+    package func encoded() -> [UInt8] {
+        var writer = BinaryWriter()
+        writer.write(sequence)
+        writer.write(UInt8(isShuttingDown ? 1 : 0))
+        writer.write(lease?.term.number ?? 0)
+        writer.write(lease?.validUntil.nanoseconds ?? 0)
+        writer.write(lease?.claimableFrom.nanoseconds ?? 0)
+        writer.write(UInt8(addresses == nil ? 0 : 1))
+        if let addresses { writer.write(list: addresses) { $0.write($1) } }
+        writer.write(UInt8(witnesses == nil ? 0 : 1))
+        if let witnesses {
+            writer.write(witnesses.node.number)
+            writer.write(witnesses.key.first)
+            writer.write(witnesses.key.second)
+            writer.write(list: witnesses.peers) { writer, peer in
+                writer.write(peer.ip)
+                writer.write(peer.port)
+            }
+        }
+        return writer.bytes
+    }
+
+    package init(decoding bytes: [UInt8]) throws(DecodingFault) {
+        var reader = BinaryReader(bytes)
+        sequence = try reader.read()
+        isShuttingDown = try reader.read(UInt8.self) == 1
+        let lease = Lease(
+            term: Term(try reader.read()), validUntil: Instant(nanoseconds: try reader.read()),
+            claimableFrom: Instant(nanoseconds: try reader.read()))
+        self.lease = lease.term == .zero ? nil : lease
+        if try reader.read(UInt8.self) == 1 {
+            addresses = try reader.readList("addresses", limit: GatewayConfiguration.Limit.virtualAddresses) {
+                reader throws(DecodingFault) in try reader.readAddress()
+            }
+        }
+        if try reader.read(UInt8.self) == 1 {
+            let node = NodeID(try reader.read())
+            let key = NoticeKey(first: try reader.read(), second: try reader.read())
+            let peers = try reader.readList("witnesses", limit: Limit.witnesses) { reader throws(DecodingFault) in
+                SocketAddress(ip: try reader.readAddress(), port: try reader.read())
+            }
+            witnesses = Witnesses(node: node, key: key, peers: peers)
+        }
+        try reader.finish()
+    }
+}
+
+/// The other nodes, as a guard tells them of a release.
+package struct Witnesses: Hashable, Sendable {
+    /// Who tells.
+    package var node: NodeID
+    package var key: NoticeKey
+    package var peers: [SocketAddress]
+
+    package init(node: NodeID, key: NoticeKey, peers: [SocketAddress]) {
+        self.node = node
+        self.key = key
+        self.peers = peers
+    }
+}
+
+/// What the guard says after each order, and whenever something changes.
+package enum GuardReport: Hashable, Sendable {
+    case state(State)
+    /// The guard can do nothing on this machine, and ends.
+    case refused(what: String, cure: String)
+
+    package struct State: Hashable, Sendable {
+        /// Of the last order that was carried out.
+        package var sequence: UInt64
+        package var fence: Fence
+        package var held: [IPAddress]
+        /// When the lease ends by which they are held, as far as the guard has been told.
+        package var holdsUntil: Instant
+        package var isClear: Bool
+        /// Set when the gateway should give up leadership.
+        package var resignation: VirtualIPClaim.Reason?
+
+        package init(
+            sequence: UInt64, fence: Fence, held: [IPAddress], holdsUntil: Instant, isClear: Bool,
+            resignation: VirtualIPClaim.Reason? = nil
+        ) {
+            self.sequence = sequence
+            self.fence = fence
+            self.held = held
+            self.holdsUntil = holdsUntil
+            self.isClear = isClear
+            self.resignation = resignation
+        }
+    }
+
+    private static let textLimit = 1000
+
+    package func encoded() -> [UInt8] {
+        var writer = BinaryWriter()
+        switch self {
+        case .state(let state):
+            writer.write(UInt8(1))
+            writer.write(state.sequence)
+            writer.write(state.fence.rawValue)
+            writer.write(list: state.held) { $0.write($1) }
+            writer.write(state.holdsUntil.nanoseconds)
+            writer.write(UInt8(state.isClear ? 1 : 0))
+            writer.write(state.resignation?.rawValue ?? 0)
+        case .refused(let what, let cure):
+            writer.write(UInt8(2))
+            writer.write(String(decoding: what.utf8.prefix(Self.textLimit), as: UTF8.self))
+            writer.write(String(decoding: cure.utf8.prefix(Self.textLimit), as: UTF8.self))
+        }
+        return writer.bytes
+    }
+
+    package init(decoding bytes: [UInt8]) throws(DecodingFault) {
+        var reader = BinaryReader(bytes)
+        let kind = try reader.read(UInt8.self)
+        switch kind {
+        case 1:
+            let sequence = try reader.read(UInt64.self)
+            guard let fence = Fence(rawValue: try reader.read()) else {
+                throw .invalid(what: "fence", offset: reader.offset)
+            }
+            let held = try reader.readList("held", limit: GatewayConfiguration.Limit.virtualAddresses) {
+                reader throws(DecodingFault) in try reader.readAddress()
+            }
+            let holdsUntil = Instant(nanoseconds: try reader.read())
+            let isClear = try reader.read(UInt8.self) == 1
+            let resignation = VirtualIPClaim.Reason(rawValue: try reader.read())
+            self = .state(
+                State(
+                    sequence: sequence, fence: fence, held: held, holdsUntil: holdsUntil, isClear: isClear,
+                    resignation: resignation))
+        case 2:
+            // A replacement character is longer than the byte that it stands for.
+            let limit = Self.textLimit * 3
+            self = .refused(
+                what: try reader.readText("what", limit: limit), cure: try reader.readText("cure", limit: limit))
+        default:
+            throw .unknownVersion(kind)
+        }
+        try reader.finish()
+    }
+}
+
+extension BinaryWriter {
+    fileprivate mutating func write(_ address: IPAddress) {
+        write(address.high)
+        write(address.low)
+    }
+}
+
+extension BinaryReader {
+    fileprivate mutating func readAddress() throws(DecodingFault) -> IPAddress {
+        IPAddress(high: try read(), low: try read())
+    }
+}

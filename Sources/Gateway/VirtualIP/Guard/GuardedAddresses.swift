@@ -1,0 +1,82 @@
+import Posix
+import Raft
+
+/// The gateway's side of its guard: passes the lease on, and knows what the guard last said. While no guard runs, this
+/// node holds no address and does not stay the leader.
+package final class GuardedAddresses: AddressKeeper {
+    /// A guard that has not confirmed an order for so long is replaced by another one.
+    private static let patience = Nanoseconds.seconds(1)
+    /// A guard that let the lease run out by so much, because it did not hear of its extension, is not waited for.
+    private static let grace = Nanoseconds.milliseconds(50)
+
+    private let link: GuardLink
+    private var wanted: [IPAddress] = []
+    private var lease: Lease?
+    private var isShuttingDown = false
+    private var resignations = Resignations()
+    private var lastHeld: [IPAddress] = []
+
+    /// Starts the guard and waits until it is ready. `onChange` is called from another thread when it has news; a turn
+    /// is due then.
+    package init(
+        interface: String, executable: String, onChange: @escaping @Sendable () -> Void
+    ) throws(VirtualIPError) {
+        link = try GuardLink(interface: interface, executable: executable, onChange: onChange)
+    }
+
+    deinit { link.stop() }
+
+    package var held: [IPAddress] { link.view.state?.held ?? [] }
+    package var fence: Fence { link.view.state?.fence ?? .guard }
+
+    package var isClear: Bool {
+        let view = link.view
+        guard let state = view.state else { return view.isCleared }
+        return state.isClear && state.sequence == view.sequence
+    }
+
+    package func configure(addresses: [IPAddress], ports: [UInt16]) {
+        wanted = addresses
+        link.set(addresses: addresses)
+    }
+
+    /// Takes whom the guard shall tell of a release; from any thread.
+    package var setWitnesses: @Sendable (Witnesses) -> Void { { [link] in link.set(witnesses: $0) } }
+
+    package func turn(now: Instant, lease: Lease?, isShuttingDown: Bool) -> AddressTurn {
+        let view = link.takeView()
+        // What a guard that ended had held is never held again in that term.
+        let usable = lease.flatMap { $0.term > view.lostThrough ? $0 : nil }
+        if usable != self.lease || isShuttingDown != self.isShuttingDown || view.needsLease {
+            self.lease = usable
+            self.isShuttingDown = isShuttingDown
+            link.give(lease: usable, isShuttingDown: isShuttingDown, at: now)
+        }
+        if let since = view.unconfirmedSince, now - since > Self.patience { link.replaceGuard() }
+
+        var turn = AddressTurn(
+            nextDeadline: view.unconfirmedSince.map { $0 + Self.patience + .milliseconds(1) } ?? .distantFuture,
+            resignation: view.resignation, hasChanged: held(in: view) != lastHeld)
+        lastHeld = held(in: view)
+        guard let lease, !wanted.isEmpty, !isShuttingDown else { return turn }
+        if isLost(lease, view, now) {
+            if now >= resignations.next {
+                resignations.record(at: now)
+                turn.resignation = .guardLost
+                Log.warning("vip: resigning as leader, \(VirtualIPClaim.Reason.guardLost)")
+            }
+            turn.nextDeadline = min(turn.nextDeadline, resignations.next)
+        } else if let end = view.state?.holdsUntil, !lastHeld.isEmpty {
+            turn.nextDeadline = min(turn.nextDeadline, end + Self.grace)
+        }
+        return turn
+    }
+
+    private func held(in view: GuardLink.View) -> [IPAddress] { view.state?.held ?? [] }
+
+    /// Whether the guard can not hold the addresses by this lease: it is not there, or did not hear of its extension.
+    private func isLost(_ lease: Lease, _ view: GuardLink.View, _ now: Instant) -> Bool {
+        guard let state = view.state, lease.term > view.lostThrough else { return true }
+        return !state.held.isEmpty && now >= state.holdsUntil + Self.grace
+    }
+}

@@ -32,7 +32,8 @@ let package = Package(
         .testTarget(name: "PosixTests", dependencies: ["Posix"], swiftSettings: strict),
         .target(
             name: "FuzzTargets", dependencies: ["Raft", "Posix"], path: "Tests/Fuzz/Raft", swiftSettings: strict),
-        .testTarget(name: "RaftTests", dependencies: ["FuzzTargets", "Raft", "Posix"], swiftSettings: strict),
+        .testTarget(
+            name: "RaftTests", dependencies: ["FuzzTargets", "Simulation", "Raft", "Posix"], swiftSettings: strict),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Raft"], swiftSettings: strict),
         .testTarget(
             name: "GatewayTests",

@@ -1,9 +1,9 @@
-/// A classic bug, as a change of the core's source. `mutated` says `MUTANT` where the bug is to be switched on.
+/// A classic bug, as a change of the source of core or storage. `mutated` says `MUTANT` where the bug is to be switched on.
 struct Mutant {
     var name: String
     /// Where it was seen, or which rule it breaks.
     var source: String
-    /// In Sources/Raft/Core.
+    /// In Sources/Raft, in any of its folders.
     var file: String
     var original: String
     var mutated: String

@@ -1,7 +1,7 @@
 /// Every bug that the simulator has to find.
 let mutants: [Mutant] =
     electionMutants + replicationMutants + durabilityMutants + leaseMutants + readMutants + snapshotMutants
-    + membershipMutants
+    + membershipMutants + storageMutants
 
 private let electionMutants = [
     Mutant(
@@ -118,6 +118,11 @@ private let leaseMutants = [
 
             """),
     Mutant(
+        name: "a restarted voter forgets that a lease may run", source: "dissertation, section 6.4.1; found here",
+        file: "Raft.swift",
+        original: "contact = LeaderContact(leader: nil, term: nil, at: now)",
+        mutated: "contact = LeaderContact(leader: nil, term: nil, at: MUTANT ? .zero : now)"),
+    Mutant(
         name: "commits while an old lease may be read under", source: "stale read at a stopped leader",
         file: "Replication.swift",
         original: "guard let leadership, now >= leadership.claimableFrom else { return }",
@@ -185,4 +190,54 @@ private let membershipMutants = [
         file: "Election.swift",
         original: "membership.isVoter(id) || log.membership(at: commit).isVoter(id)",
         mutated: "membership.isVoter(id) || !MUTANT && log.membership(at: commit).isVoter(id)"),
+]
+
+private let storageMutants = [
+    Mutant(
+        name: "a write is acknowledged before its sync", source: "Jepsen: NATS 2.12.1", file: "WriteAheadLog.swift",
+        original: "            try disk.write(batch, to: file, at: end)\n            try disk.sync(file)\n",
+        mutated:
+            "            try disk.write(batch, to: file, at: end)\n            if !MUTANT { try disk.sync(file) }\n"),
+    Mutant(
+        name: "damage at the end is cut off like a torn write", source: "Jepsen: NATS 2.12.1", file: "Batch.swift",
+        original: "return isTorn ? .torn : .damaged(error)",
+        mutated: "return MUTANT || isTorn ? .torn : .damaged(error)"),
+    Mutant(
+        name: "a torn write is taken for damage", source: "torn write and zero tail", file: "Batch.swift",
+        original: "let lacksEnd = bytes[end - 1] == 0", mutated: "let lacksEnd = !MUTANT && bytes[end - 1] == 0"),
+    Mutant(
+        name: "sectors that are zeros by right are taken for unwritten ones", source: "found here", file: "Batch.swift",
+        original: "blankSectors(bytes, in: start..<end) > header.blankSectors",
+        mutated: "blankSectors(bytes, in: start..<end) > (MUTANT ? 0 : header.blankSectors)"),
+    Mutant(
+        name: "what a failed sync left in memory counts as written", source: "Rebello et al. 2020; fsyncgate",
+        file: "WriteAheadLog.swift",
+        original: "try disk.write(Array(recovery.lastBatch.bytes), to: file, at: recovery.lastBatch.start)",
+        mutated:
+            "if !MUTANT { try disk.write(Array(recovery.lastBatch.bytes), to: file, at: recovery.lastBatch.start) }"),
+    Mutant(
+        name: "a file takes its name before its bytes are durable",
+        source: "Pillai et al. 2014, application-level crash consistency",
+        file: "Disk.swift",
+        original: "try write(Array(piece), to: file, at: start)\n            try sync(file)",
+        mutated: "try write(Array(piece), to: file, at: start)\n            if !MUTANT { try sync(file) }"),
+    Mutant(
+        name: "a segment's name is not made durable", source: "Pillai et al. 2014", file: "WriteAheadLog.swift",
+        original: "try disk.rename(path + temporarySuffix, to: path)\n            try disk.syncDirectory(directory)",
+        mutated:
+            "try disk.rename(path + temporarySuffix, to: path)\n            if !MUTANT { try disk.syncDirectory(directory) }"
+    ),
+    Mutant(
+        name: "segments are removed in any order", source: "found here", file: "WriteAheadLog.swift",
+        original: "try disk.syncDirectory(directory)\n                segments.removeFirst()",
+        mutated: "if !MUTANT { try disk.syncDirectory(directory) }\n                segments.removeFirst()"),
+    Mutant(
+        name: "a new segment forgets term and vote", source: "Raft paper, figure 2: persistent state",
+        file: "WriteAheadLog.swift",
+        original: "[.hardState(hardState)], sequence: firstSequence",
+        mutated: "[.hardState(MUTANT ? HardState() : hardState)], sequence: firstSequence"),
+    Mutant(
+        name: "a name that a former process saw counts as durable", source: "found here", file: "NodeStorage.swift",
+        original: "            try disk.syncDirectory(directory)\n",
+        mutated: "            if !MUTANT { try disk.syncDirectory(directory) }\n"),
 ]

@@ -1,7 +1,7 @@
 import Glibc
 import Posix
 
-/// Writes a package of its own in which the core has all the bugs of the table, each behind a switch:
+/// Writes a package of its own in which core and storage have all the bugs of the table, each behind a switch:
 /// `write-mutants PROJECT OUTPUT`. The switches exist in that copy only, so no build of the project can have them.
 @main
 enum WriteMutants {
@@ -18,14 +18,17 @@ enum WriteMutants {
             unlink(output + "/" + folder)
             symlink(project + "/" + folder, output + "/" + folder)
         }
-        try writeCore(from: project + "/Sources/Raft/Core", to: output + "/Sources/Raft")
+        for folder in ["Core", "Coding", "Storage"] {
+            try copy(project + "/Sources/Raft/" + folder, to: output + "/Sources/Raft")
+        }
         try write(switches, to: output + "/Sources/Raft/Switches.swift")
         try write(table, to: output + "/Sources/Hunt/Table.swift")
         try write(read(project + "/Tests/Mutants/Hunt/Hunt.swift"), to: output + "/Sources/Hunt/Hunt.swift")
         try write(manifest, to: output + "/Package.swift")
     }
 
-    private static func writeCore(from source: String, to target: String) throws {
+    /// The sources of one folder with the bugs of the table in them.
+    private static func copy(_ source: String, to target: String) throws {
         guard let folder = opendir(source) else { throw SystemError("opendir") }
         defer { closedir(folder) }
         while let entry = readdir(folder) {
@@ -81,7 +84,7 @@ enum WriteMutants {
             targets: [
                 .target(name: "CLinux"),
                 .target(name: "Posix", dependencies: ["CLinux"], swiftSettings: settings),
-                .target(name: "Raft", dependencies: ["Posix"], swiftSettings: settings),
+                .target(name: "Raft", dependencies: ["Posix", "CLinux"], swiftSettings: settings),
                 .target(
                     name: "Simulation", dependencies: ["Raft", "Posix"], path: "Tests/Simulation",
                     swiftSettings: settings),

@@ -50,7 +50,8 @@ extension Simulation {
         let key = Int(random.next() % UInt64(plan.keys))
         if chance(500) {
             let id = ProposalID(node: nodes[position].id, boot: UInt64(boot), sequence: clients.issued)
-            let command = RegisterCommand(key: key, value: clients.issued)
+            let padding = chance(plan.padded) ? Plan.padding : 0
+            let command = RegisterCommand(key: key, value: clients.issued, padding: padding)
             clients.writes[id] = Clients.PendingWrite(command: command, begin: time)
             propose(id, command, at: position)
         } else {
@@ -82,7 +83,7 @@ extension Simulation {
     mutating func finishWrite(_ id: ProposalID, at position: Int) {
         if clients.refused.contains(id) { invariants.fail("\(id) was refused, and applied all the same") }
         guard id.node == nodes[position].id, id.boot == UInt64(nodes[position].boot) else { return }
-        if clients.endWrite(id, at: time) { coverage.writesDone += 1 }
+        if clients.endWrite(id, at: time) { coverage[.writes] += 1 }
     }
 
     mutating func answerClients(_ ready: Ready, at position: Int) {
@@ -91,7 +92,7 @@ extension Simulation {
             let value = nodes[position].machine.registers[read.key]
             trace.line(at: time, "\(nodes[position].id) reads r\(read.key) = \(value) (\(served.id))")
             clients.history.add(.init(.read, key: read.key, value: value, begin: read.begin, end: time))
-            coverage.readsDone += 1
+            coverage[.reads] += 1
         }
         for failed in ready.failedReads { clients.reads[failed.id] = nil }
         for failed in ready.failedProposals {

@@ -15,10 +15,10 @@ extension Simulation {
     }
 
     private mutating func inject(_ fault: Plan.Fault) {
-        coverage.faults += 1
+        coverage.note(fault)
         let victim = likelyLeader()
         switch fault {
-        case .crash: crash(victim)
+        case .crash: crash(victim, drawCrash())
         case .pause: pause(victim)
         case .split:
             let side = random.next()
@@ -28,10 +28,13 @@ extension Simulation {
             let other = pickNode()
             cut("cut \(nodes[victim].id) → \(nodes[other].id)") { $0.cutOneWay(from: victim, to: other) }
         case .bridge: bridge(over: pickNode())
+        case .restartVoter: restartVoter(of: victim)
         case .falseEvidence: refuseConnections(to: victim)
         case .transfer: operate(on: victim, "transfers leadership") { try? $0.transferLeadership(to: $1, at: $2) }
         case .stepDown: operate(on: victim, "steps down") { core, _, now in core.stepDown(at: now) }
         case .diskStall: nodes[victim].diskFreeAt = max(nodes[victim].diskFreeAt, time + draw(plan.stall))
+        case .diskFailure: if nodes[victim].isUp { nodes[victim].disk.failSoon(&random) }
+        case .rot: rot(victim)
         case .changeMembers: changeMembers(at: leaderPosition ?? victim)
         }
     }
@@ -43,21 +46,51 @@ extension Simulation {
         chance(500) ? leaderPosition ?? pickNode() : pickNode()
     }
 
-    mutating func crash(_ position: Int) {
+    private mutating func drawCrash() -> SimulatedDisk.Crash { chance(plan.powerLosses) ? .power : .process }
+
+    mutating func crash(_ position: Int, _ crash: SimulatedDisk.Crash) {
         guard nodes[position].isUp else { return }
-        coverage.crashes += 1
-        let pending = nodes[position].disk.pending.count
-        nodes[position].disk.crash(keeping: Int(random.next() % UInt64(pending + 1)))
+        switch crash {
+        case .process: coverage[.processCrashes] += 1
+        case .power: coverage[.powerLosses] += 1
+        }
+        nodes[position].disk.crash(crash, &random)
         nodes[position].isUp = false
         clients.giveUp(at: nodes[position].id)
         invariants.noteCrash(position)
         let id = nodes[position].id
-        trace.line(at: time, "\(id) crashes")
+        trace.line(at: time, "\(id) crashes (\(crash))")
         queue.schedule(.restart(id), at: time + draw(1_000_000...(chance(500) || !isFaulty ? 8_000_000 : 300_000_000)))
         for witness in nodes where witness.id != id && chance(500) {
             let notice = Event.noticeDeath(of: id, by: witness.id, boot: witness.boot)
             queue.schedule(notice, at: time + draw(200_000...5_000_000))
         }
+    }
+
+    /// A leader is cut off from all but one voter, until the others campaign; then that voter restarts, and with it
+    /// what it knew of the leader's lease is gone.
+    private mutating func restartVoter(of leader: Int) {
+        let voter = pickNode()
+        guard voter != leader, nodes[voter].isRunning else { return }
+        cut("cut \(nodes[leader].id) off from all but \(nodes[voter].id)") { network in
+            network.split { $0 == leader }
+            network.join(leader, voter)
+        }
+        let crash = Event.crash(nodes[voter].id, boot: nodes[voter].boot, drawCrash())
+        queue.schedule(
+            crash, at: time + draw(plan.timing.electionMinimum.count...2 * plan.timing.electionMaximum.count))
+    }
+
+    /// A node's process ends, and a bit of its disk is flipped. Never so many nodes that a majority might be lost.
+    private mutating func rot(_ position: Int) {
+        let members = nodes[position].core.membership
+        let mayBeLost = members.hasMajority { $0.position != position && !nodes[$0.position].disk.isRotten }
+        let isSettled = !members.isJoint && nodes.allSatisfy { $0.core.membership == members }
+        guard mayBeLost, isSettled, members.joining.isEmpty else { return }
+        crash(position, drawCrash())
+        nodes[position].disk.rot(&random)
+        coverage[.flippedBits] += 1
+        trace.line(at: time, "\(nodes[position].id): a bit of its disk is flipped")
     }
 
     private mutating func pause(_ position: Int) {
@@ -114,7 +147,8 @@ extension Simulation {
     }
 
     private mutating func changeMembers(at position: Int) {
-        guard nodes[position].isRunning else { return }
+        // With a disk that may be lost for good, a change could take the last majority away.
+        guard nodes[position].isRunning, !nodes.contains(where: \.disk.isRotten) else { return }
         let membership = nodes[position].core.membership
         let node = nodes[pickNode()].id
         let change: MembershipChange
@@ -126,7 +160,7 @@ extension Simulation {
             change = chance(500) ? .addLearner(node) : .addVoter(node)
         }
         guard (try? nodes[position].core.changeMembership(change, at: now(position))) != nil else { return }
-        coverage.membershipChanges += 1
+        coverage[.membershipChanges] += 1
         trace.line(at: time, "\(nodes[position].id) begins \(change)")
         turn(position)
     }
@@ -138,12 +172,12 @@ extension Simulation {
         network.heal()
         invariants.commitAtHeal = invariants.committed.count
         for position in nodes.indices {
-            if !nodes[position].isUp { start(position) }
+            if !nodes[position].isUp && !nodes[position].isLost { start(position) }
             resume(position)
         }
         // One node restarts when no client asks for anything any more: it must learn what is committed all the same.
         let quiet = plan.faultyTime.count + plan.recovery.count - plan.quietTime + Plan.calmOperationGap.upperBound
         let last = nodes[pickNode()]
-        queue.schedule(.crash(last.id, boot: last.boot), at: quiet)
+        queue.schedule(.crash(last.id, boot: last.boot, drawCrash()), at: quiet)
     }
 }

@@ -74,7 +74,7 @@ struct Invariants {
             // A commit may have let the leader append another membership in the same turn.
             let memberships = [node.membership, core.membership]
             let isDurable = memberships.contains { members in
-                members.hasMajority { nodes[$0.position].disk.holds(entry.position) }
+                members.hasMajority { nodes[$0.position].disk.durable.holds(entry.position) }
             }
             if !isDurable { fail("\(node.id) committed \(entry.position), which is not durable at a majority") }
         }
@@ -95,7 +95,9 @@ struct Invariants {
         switch envelope.message {
         case .voteReply(let reply) where reply.granted:
             let vote = HardState(term: reply.term, vote: envelope.to)
-            if node.disk.hardState != vote { fail("\(node.id) tells \(envelope.to) of a vote that is not durable") }
+            if node.disk.durable.hardState != vote {
+                fail("\(node.id) tells \(envelope.to) of a vote that is not durable")
+            }
         case .heartbeatReply(let reply): checkDurable(reply.matched, of: node)
         case .appendReply(let reply):
             if case .matched(let index) = reply.outcome { checkDurable(index, of: node) }
@@ -107,7 +109,7 @@ struct Invariants {
     }
 
     private mutating func checkDurable(_ index: LogIndex, of node: SimulatedNode) {
-        guard let entry = node.core.entry(at: index), !node.disk.holds(entry.position) else { return }
+        guard let entry = node.core.entry(at: index), !node.disk.durable.holds(entry.position) else { return }
         fail("\(node.id) tells of \(entry.position), which is not durable")
     }
 
@@ -117,7 +119,9 @@ struct Invariants {
             fail("term \(core.term) has two leaders: \(other.position + 1) (start \(other.boot)) and \(node.id)")
         }
         leaders[core.term] = LeaderOfTerm(position: position, boot: node.boot)
-        if node.disk.hardState != HardState(term: core.term, vote: core.id), node.disk.hardState.term <= core.term {
+        if node.disk.durable.hardState != HardState(term: core.term, vote: core.id),
+            node.disk.durable.hardState.term <= core.term
+        {
             fail("\(node.id) leads term \(core.term), and its own vote is not durable")
         }
         for (entry, term) in committed.reversed() where term < core.term {
@@ -159,9 +163,9 @@ struct Invariants {
 extension Simulation {
     mutating func checkConvergence() {
         clients.giveUp(at: nil)
-        coverage.commits = invariants.committed.count
-        coverage.elections = invariants.elections
-        let leaders = nodes.filter { $0.core.role == .leader }
+        coverage[.commits] += invariants.committed.count
+        coverage[.elections] += invariants.elections
+        let leaders = nodes.filter { $0.isUp && $0.core.role == .leader }
         guard leaders.count == 1, let leader = leaders.first?.core else {
             return invariants.fail("not converged: leaders are \(leaders.map(\.id))")
         }
@@ -173,6 +177,7 @@ extension Simulation {
         }
         for member in leader.membership.everyone {
             let node = nodes[member.position]
+            if node.isLost { continue }
             if node.core.applied != leader.last.index {
                 invariants.fail("not converged: \(member) applied \(node.core.applied) of \(leader.last.index)")
             }

@@ -4,9 +4,35 @@ import Raft
 /// The host around each core: does what `Ready` says, in its order.
 extension Simulation {
     mutating func start(_ position: Int) {
-        nodes[position].start(seed: random.next(), at: time)
-        trace.line(at: time, "\(nodes[position].id) starts")
-        turn(position)
+        let id = nodes[position].id
+        let isInterrupted = isFaulty && chance(plan.crashesAtStarts)
+        let start = nodes[position].disk.start(
+            founding: nodes[position].founders, interrupted: isInterrupted, &random)
+        switch start {
+        case .started(let recovered):
+            coverage[.starts] += 1
+            trace.line(at: time, "\(id) starts")
+            nodes[position].start(recovered, seed: random.next(), at: time)
+            reconnect(position)
+            turn(position)
+        case .interrupted:
+            coverage[.interruptedStarts] += 1
+            trace.line(at: time, "\(id) crashes while it starts")
+            queue.schedule(.restart(id), at: time + draw(1_000_000...8_000_000))
+        case .refused(let error):
+            coverage[.refusedStarts] += 1
+            trace.line(at: time, "\(id) refuses to start: \(error)")
+            nodes[position].isLost = true
+        case .wrong(let text):
+            invariants.fail("\(id): \(text)")
+        }
+    }
+
+    private mutating func reconnect(_ position: Int) {
+        for other in nodes.indices where other != position {
+            let delay = draw(isFaulty ? plan.reconnect : Plan.healthyReconnect)
+            network.reconnect(position, other, at: time + delay)
+        }
     }
 
     mutating func deliver(_ message: Message, from sender: NodeID, to receiver: NodeID) {
@@ -34,16 +60,54 @@ extension Simulation {
             nodes[position].waiting.append(.written(nodes[position].id, boot: boot))
             return
         }
-        switch nodes[position].disk.finishFirst() {
-        case .write(let ticket):
-            trace.line(at: time, "\(nodes[position].id) wrote ticket \(ticket.id.number)")
-            nodes[position].core.persisted(ticket.id, at: now(position))
-        case .snapshot(let snapshot):
-            trace.line(at: time, "\(nodes[position].id) wrote its snapshot \(snapshot.position)")
-            nodes[position].snapshotUnderWay = false
-            nodes[position].core.snapshotTaken(snapshot, at: now(position))
+        guard !nodes[position].hasFailed else { return }
+        let limit = chance(plan.grouped) ? Int.max : 1
+        do throws(StorageError) {
+            switch try nodes[position].disk.finish(upTo: limit) {
+            case .nothing: break
+            case .snapshotBegun:
+                let range = plan.write.lowerBound...4 * plan.write.upperBound
+                let done = time + draw(isFaulty ? range : Plan.healthyWrite)
+                queue.schedule(.snapshotWritten(nodes[position].id, boot: boot), at: done)
+            case .written(let ticket):
+                trace.line(at: time, "\(nodes[position].id) wrote ticket \(ticket.number)")
+                nodes[position].core.persisted(ticket, at: now(position))
+                turn(position)
+            }
+        } catch {
+            failDisk(position, error)
         }
+    }
+
+    mutating func finishSnapshot(_ position: Int, boot: Int) {
+        guard nodes[position].isUp, nodes[position].boot == boot else { return }
+        guard !nodes[position].isPaused else {
+            nodes[position].waiting.append(.snapshotWritten(nodes[position].id, boot: boot))
+            return
+        }
+        guard !nodes[position].hasFailed else { return }
+        do throws(StorageError) {
+            guard let snapshot = try nodes[position].disk.finishSnapshot() else { return }
+            coverage[.snapshotsTaken] += 1
+            nodes[position].snapshotUnderWay = false
+            trace.line(at: time, "\(nodes[position].id) wrote its snapshot \(snapshot.position)")
+            nodes[position].core.snapshotTaken(snapshot, at: now(position))
+            scheduleWritten(position)
+            turn(position)
+        } catch {
+            failDisk(position, error)
+        }
+    }
+
+    /// Nothing is written any more; the node gives up leadership where it can, and ends.
+    private mutating func failDisk(_ position: Int, _ error: StorageError) {
+        coverage[.failedWrites] += 1
+        let (id, boot) = (nodes[position].id, nodes[position].boot)
+        trace.line(at: time, "\(id) stops: \(error)")
+        nodes[position].hasFailed = true
+        nodes[position].core.stepDown(at: now(position))
         turn(position)
+        queue.schedule(.crash(id, boot: boot, .process), at: time + draw(1000...plan.timing.electionMinimum.count))
     }
 
     mutating func noticeDeath(of dead: NodeID, at position: Int, boot: Int) {
@@ -55,6 +119,7 @@ extension Simulation {
 
     mutating func withdrawLease(of term: Term, at position: Int, boot: Int) {
         guard nodes[position].isRunning, nodes[position].boot == boot else { return }
+        if nodes[position].core.role == .leader { coverage[.transfers] += 1 }
         nodes[position].core.leaseWithdrawn(term, at: now(position))
         turn(position)
     }
@@ -97,11 +162,11 @@ extension Simulation {
         if let ticket = ready.write {
             write(.write(ticket), at: position)
             if isFaulty && ticket.hardState != nil && chance(plan.crashesAtVotes) {
-                queue.schedule(.crash(id, boot: nodes[position].boot), at: time + draw(plan.write))
+                queue.schedule(.crash(id, boot: nodes[position].boot, .power), at: time + draw(plan.write))
             }
         }
         if let snapshot = ready.restore {
-            coverage.snapshotsInstalled += 1
+            coverage[.snapshotsInstalled] += 1
             trace.line(at: time, "\(id) installs \(snapshot.position)")
             nodes[position].machine = RegisterMachine(decoding: snapshot.state)
             nodes[position].core.applied(through: snapshot.index, at: now(position))
@@ -132,6 +197,13 @@ extension Simulation {
     }
 
     private mutating func write(_ job: SimulatedDisk.Job, at position: Int) {
+        guard !nodes[position].hasFailed else { return }
+        nodes[position].disk.queue(job)
+        scheduleWritten(position)
+    }
+
+    /// When the newest job of the disk will be done.
+    private mutating func scheduleWritten(_ position: Int) {
         let mayStall = isFaulty && nodes[position].diskFreeAt < time + plan.stall.upperBound
         let isStalled = mayStall && chance(plan.stalledWrites)
         let duration = isStalled ? plan.stall : isFaulty ? plan.write : Plan.healthyWrite
@@ -139,12 +211,12 @@ extension Simulation {
         let isGrouped = nodes[position].disk.pending.count >= Plan.writesUnderWay
         let done = max(time, nodes[position].diskFreeAt) + (isGrouped ? 0 : draw(duration))
         nodes[position].diskFreeAt = done
-        nodes[position].disk.queue(job)
         queue.schedule(.written(nodes[position].id, boot: nodes[position].boot), at: done)
     }
 
     private mutating func send(_ message: Message, from sender: NodeID, to receiver: NodeID) {
-        guard receiver.position < nodes.count, network.delivers(from: sender, to: receiver) else { return }
+        guard receiver.position < nodes.count, network.delivers(from: sender, to: receiver, at: time)
+        else { return }
         if isFaulty && chance(plan.lost) { return }
         // TCP doubles nothing, and every message but this one may safely come twice.
         var isProposal = false

@@ -19,7 +19,10 @@ package struct Plan: Sendable {
 
     /// A disk and clients that leave a cluster room to recover.
     static let healthyWrite: ClosedRange<UInt64> = 100_000...300_000
+    static let healthyReconnect: ClosedRange<UInt64> = 0...2_000_000
     static let writesUnderWay = 8
+    /// Two sectors at least, wherever they begin.
+    static let padding = 1600
     static let calmOperationGap: ClosedRange<UInt64> = 2_000_000...10_000_000
 
     /// In a thousand messages.
@@ -35,15 +38,25 @@ package struct Plan: Sendable {
     /// From one fault, or client operation, to the next.
     var faultGap: ClosedRange<UInt64>
     var operationGap: ClosedRange<UInt64>
+    /// In a thousand commands, those with `padding` zeros.
+    var padded: Int
     /// In a thousand turns, those whose `ready()` waits for more events.
     var batched: Int
     /// In a thousand writes of a term or vote, those around which the machine loses its power.
     var crashesAtVotes: Int
+    /// In a thousand starts, those that end before the node runs.
+    var crashesAtStarts: Int
+    /// In a thousand ends of a process, those that take the whole machine's power.
+    var powerLosses: Int
+    /// In a thousand times that the disk finishes a write, those at which it finishes all that wait.
+    var grouped: Int
+    /// How long the connections of a node need to come back after its start.
+    var reconnect: ClosedRange<UInt64>
     var weights: [(fault: Fault, weight: Int)]
 
-    enum Fault: CaseIterable, Sendable {
-        case crash, pause, split, isolate, cutOneWay, bridge
-        case falseEvidence, transfer, stepDown, diskStall, changeMembers
+    enum Fault: Int, CaseIterable, Sendable {
+        case crash, pause, split, isolate, cutOneWay, bridge, restartVoter
+        case falseEvidence, transfer, stepDown, diskStall, diskFailure, rot, changeMembers
     }
 
     /// Small, so that every limit is met often.
@@ -75,8 +88,14 @@ package struct Plan: Sendable {
         stall = 20_000_000...200_000_000
         faultGap = 1_000_000...pick([20_000_000, 60_000_000, 200_000_000])
         operationGap = 100_000...pick([2_000_000, 8_000_000, 40_000_000, 400_000_000])
+        padded = pick([0, 20, 300])
         batched = pick([0, 100, 500])
         crashesAtVotes = pick([0, 0, 30, 150])
-        weights = Fault.allCases.map { ($0, pick([0, 1, 1, 4])) }
+        crashesAtStarts = pick([0, 50, 300])
+        powerLosses = pick([0, 500, 1000])
+        grouped = pick([0, 300])
+        reconnect = 0...pick([0, 2_000_000, 30_000_000])
+        // Where disks rot, members do not change: both in one seed, but not in most.
+        weights = Fault.allCases.map { ($0, $0 == .rot ? pick([0, 0, 0, 1]) : pick([0, 1, 1, 4])) }
     }
 }

@@ -19,18 +19,24 @@ struct RegisterMachine: Equatable {
 struct RegisterCommand: Hashable {
     var key: Int
     var value: UInt64
+    /// Zeros at the end, which on a disk look like sectors that were never written.
+    var padding: Int
 
-    init(key: Int, value: UInt64) {
+    init(key: Int, value: UInt64, padding: Int) {
         self.key = key
         self.value = value
+        self.padding = padding
     }
 
     init(decoding bytes: [UInt8]) {
         key = Int(Self.number(bytes[0..<8]))
         value = Self.number(bytes[8..<16])
+        padding = bytes.count - 16
     }
 
-    var encoded: [UInt8] { Self.bytes(UInt64(key)) + Self.bytes(value) }
+    var encoded: [UInt8] {
+        Self.bytes(UInt64(key)) + Self.bytes(value) + [UInt8](repeating: 0, count: padding)
+    }
 
     static func bytes(_ number: UInt64) -> [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) } }
 

@@ -10,10 +10,14 @@ final class SimulatedNode {
     let settings: Settings
     let snapshotEvery: UInt64
 
-    var disk = SimulatedDisk()
+    var disk: SimulatedDisk
     var core: Raft
     var machine: RegisterMachine
     var isUp = false
+    /// Its disk failed: nothing is written any more, and the process is about to end.
+    var hasFailed = false
+    /// Its disk is damaged: it refuses to start until a person does something.
+    var isLost = false
     /// Stopped, as by SIGSTOP: events wait, time goes on.
     var isPaused = false
     var waiting: [Simulation.Event] = []
@@ -26,11 +30,12 @@ final class SimulatedNode {
     var lease: Lease?
     /// As of the end of its last turn.
     var membership: Membership
-    var snapshotUnderWay = false
     var snapshotIndex = LogIndex.zero
+    var snapshotUnderWay = false
 
     init(id: NodeID, clock: SimulatedClock, founders: Membership, plan: Plan) {
         self.id = id
+        disk = SimulatedDisk(node: id)
         self.clock = clock
         self.founders = founders
         keys = plan.keys
@@ -43,17 +48,17 @@ final class SimulatedNode {
 
     var isRunning: Bool { isUp && !isPaused }
 
-    func start(seed: UInt64, at time: UInt64) {
+    func start(_ recovered: RecoveredState, seed: UInt64, at time: UInt64) {
         isUp = true
+        hasFailed = false
+        snapshotUnderWay = false
         isPaused = false
         boot += 1
         lease = nil
         waiting = []
         diskFreeAt = time
-        snapshotUnderWay = false
         var settings = settings
         settings.seed = seed
-        let recovered = disk.recovered(founding: founders)
         core = Raft(settings, recovered: recovered, at: clock.instant(at: time))
         membership = core.membership
         machine = recovered.snapshot.map { RegisterMachine(decoding: $0.state) } ?? RegisterMachine(keys: keys)

@@ -9,7 +9,8 @@ package struct Simulation {
         /// The core's deadline, or a turn that was put off.
         case wake(NodeID, boot: Int, number: Int)
         case written(NodeID, boot: Int)
-        case crash(NodeID, boot: Int)
+        case snapshotWritten(NodeID, boot: Int)
+        case crash(NodeID, boot: Int, SimulatedDisk.Crash)
         case restart(NodeID)
         case resume(NodeID)
         case noticeDeath(of: NodeID, by: NodeID, boot: Int)
@@ -33,32 +34,6 @@ package struct Simulation {
         package var coverage: Coverage
         /// The last events, when the run was recorded.
         package var transcript: [String]
-    }
-
-    package struct Coverage: Sendable {
-        package init() {}
-
-        package var steps = 0
-        package var elections = 0
-        package var crashes = 0
-        package var faults = 0
-        package var commits = 0
-        package var snapshotsInstalled = 0
-        package var membershipChanges = 0
-        package var writesDone = 0
-        package var readsDone = 0
-
-        package static func += (left: inout Coverage, right: Coverage) {
-            left.steps += right.steps
-            left.elections += right.elections
-            left.crashes += right.crashes
-            left.faults += right.faults
-            left.commits += right.commits
-            left.snapshotsInstalled += right.snapshotsInstalled
-            left.membershipChanges += right.membershipChanges
-            left.writesDone += right.writesDone
-            left.readsDone += right.readsDone
-        }
     }
 
     let plan: Plan
@@ -108,7 +83,7 @@ package struct Simulation {
         let end = plan.faultyTime.count + plan.recovery.count
         while let (time, event) = queue.next(), time <= end, invariants.violation == nil {
             self.time = max(self.time, time)
-            coverage.steps += 1
+            coverage[.steps] += 1
             handle(event)
         }
         if invariants.violation == nil { checkConvergence() }
@@ -123,8 +98,9 @@ package struct Simulation {
         case .deliver(let message, let sender, let receiver): deliver(message, from: sender, to: receiver)
         case .wake(let node, let boot, let number): wake(node.position, boot: boot, number: number)
         case .written(let node, let boot): finishWrite(node.position, boot: boot)
-        case .crash(let node, let boot): if nodes[node.position].boot == boot { crash(node.position) }
-        case .restart(let node): if !nodes[node.position].isUp { start(node.position) }
+        case .snapshotWritten(let node, let boot): finishSnapshot(node.position, boot: boot)
+        case .crash(let node, let boot, let how): if nodes[node.position].boot == boot { crash(node.position, how) }
+        case .restart(let node): if !nodes[node.position].isUp && !nodes[node.position].isLost { start(node.position) }
         case .resume(let node): resume(node.position)
         case .noticeDeath(let dead, let node, let boot): noticeDeath(of: dead, at: node.position, boot: boot)
         case .withdrawLease(let term, let node, let boot): withdrawLease(of: term, at: node.position, boot: boot)

@@ -12,7 +12,7 @@ import Testing
 
     @Test(arguments: 1...shards)
     func everySeedKeepsTheInvariants(shard: UInt64) {
-        var coverage = Simulation.Coverage()
+        var coverage = Coverage()
         for seed in stride(from: shard, through: Self.seeds, by: Int(Self.shards)) {
             let outcome = Simulation.outcome(ofSeed: seed)
             coverage += outcome.coverage
@@ -25,11 +25,13 @@ import Testing
 
     /// A simulator that does nothing finds nothing.
     @Test func seedsCoverWhatTheyAreMeantTo() {
-        var coverage = Simulation.Coverage()
-        for seed in UInt64(1)...10 { coverage += Simulation.outcome(ofSeed: seed).coverage }
-        #expect(coverage.elections > 20 && coverage.crashes > 10 && coverage.faults > 200)
-        #expect(coverage.snapshotsInstalled > 2 && coverage.membershipChanges > 2)
-        #expect(coverage.writesDone > 500 && coverage.readsDone > 500)
+        var coverage = Coverage()
+        for seed in UInt64(1)...20 { coverage += Simulation.outcome(ofSeed: seed).coverage }
+        #expect(coverage[.elections] > 20 && coverage[.transfers] > 2 && coverage.faultCount > 200)
+        #expect(coverage[.processCrashes] > 5 && coverage[.powerLosses] > 5 && coverage[.interruptedStarts] > 2)
+        #expect(coverage[.failedWrites] > 2 && coverage[.flippedBits] > 0)
+        #expect(coverage[.snapshotsTaken] > 20 && coverage[.snapshotsInstalled] > 2)
+        #expect(coverage[.membershipChanges] > 2 && coverage[.writes] > 500 && coverage[.reads] > 500)
     }
 
     @Test func twoRunsOfASeedAreTheSame() {

@@ -9,7 +9,7 @@ enum Soak {
     static func main() {
         let options = Options(CommandLine.arguments.dropFirst())
         let begin = Instant.now()
-        var coverage = Simulation.Coverage()
+        var coverage = Coverage()
         var done: UInt64 = 0
         while done < options.seeds && (Instant.now() - begin).seconds < options.seconds {
             let outcome = Simulation.outcome(ofSeed: options.first + done)
@@ -20,8 +20,13 @@ enum Soak {
             }
             coverage += outcome.coverage
             done += 1
+            if done % options.reportEvery == 0 {
+                print("\(done) seeds after \(Int((Instant.now() - begin).seconds)) s")
+                fflush(nil)
+            }
         }
-        print("\(done) seeds without a violation in \(Instant.now() - begin): \(coverage)")
+        let seconds = Int((Instant.now() - begin).seconds)
+        print("\(done) seeds from \(options.first) on without a violation in \(seconds) s, in all: \(coverage)")
     }
 
     private struct Options {
@@ -29,6 +34,7 @@ enum Soak {
         var seeds = UInt64.max
         var seconds = Double.infinity
         var lines = 200
+        let reportEvery: UInt64 = 1000
 
         init(_ arguments: ArraySlice<String>) {
             var rest = arguments

@@ -231,6 +231,7 @@ final class ConsensusLoop<Host: ConsensusHost> {
         case .disk(.snapshotSaved(let snapshot)):
             snapshots.saved()
             raft.snapshotTaken(snapshot, at: now)
+            submit(.forget(before: snapshot.index))
         case .disk(.failed(let error)): fail(.storage(error))
         }
     }

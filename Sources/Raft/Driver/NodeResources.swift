@@ -26,6 +26,11 @@ struct NodeResources: ~Copyable, Sendable {
         let storage = try translating(RaftNodeError.storage) { () throws(StorageError) in
             try NodeStorage.open(options.dataDirectory, disk: disk, owner: owner, into: &recovered)
         }
+        if let end = recovered.tornAt {
+            Log.warning(
+                "raft: \(options.dataDirectory): cut off an unfinished write at byte \(end) of the newest log segment; "
+                    + "nobody had been told that it was done")
+        }
         let listener = try translating(RaftNodeError.system) { () throws(SystemError) in
             try Socket.listen(on: options.listen)
         }

@@ -3,15 +3,16 @@ import Glibc
 /// The frame of the write-ahead log: the records of one sync, written in one piece at an offset that is a multiple
 /// of 8.
 ///
-///     magic 4 · payload length 4 · sequence 8 · record count 4 · header checksum 4
+///     magic 4 · payload length 4 · sequence 8 · record count 4 · blank sectors 4 · header checksum 4
 ///     each record: length 4 · checksum 4 · body
 ///     zeros up to a multiple of 8 · trailer 4
 ///
-/// A batch is written only after the one before is durable, so that a crash can leave at most the last one torn.
+/// A batch is written only after the one before is durable, so that a crash can leave at most the last one torn. A torn
+/// write leaves whole sectors of zeros; the header says how many of those the batch has by itself.
 /// The checksums begin from a number private to the data directory: no command can carry bytes that pass for a batch.
 enum Batch {
     static let alignment = 8
-    static let headerSize = 24
+    static let headerSize = 28
     static let recordOverhead = 8
     /// Of one batch; more records are written as several batches, each with its own sync.
     static let payloadLimit = 16 << 20
@@ -27,12 +28,16 @@ enum Batch {
         UInt32(truncatingIfNeeded: incarnation ^ incarnation >> 32)
     }
 
-    static func encode(_ records: ArraySlice<LogRecord>, sequence: UInt64, key: UInt32) -> [UInt8] {
+    /// The bytes to be written at `offset` of a segment.
+    static func encode(
+        _ records: ArraySlice<LogRecord>, sequence: UInt64, key: UInt32, at offset: Int
+    ) -> [UInt8] {
         var writer = ByteWriter()
         writer.append(magic)
         writer.append(UInt32(0))
         writer.append(sequence)
         writer.append(UInt32(records.count))
+        writer.append(UInt32(0))
         writer.append(UInt32(0))
         for record in records {
             let start = writer.count
@@ -43,11 +48,13 @@ enum Batch {
             writer.patch(UInt32(body.count), at: start)
             writer.patch(Checksum.of(writer.bytes, in: body, seed: key), at: start + 4)
         }
-        writer.patch(UInt32(writer.count - headerSize), at: 4)
-        writer.patch(Checksum.of(writer.bytes, in: 0..<headerSize - 4, seed: key), at: headerSize - 4)
-        let size = totalSize(payload: writer.count - headerSize)
-        writer.append(raw: repeatElement(0, count: size - trailerSize - writer.count))
+        let payload = writer.count - headerSize
+        writer.patch(UInt32(payload), at: 4)
+        writer.append(raw: repeatElement(0, count: totalSize(payload: payload) - trailerSize - writer.count))
         writer.append(trailer)
+        let blank = blankSectors(writer.bytes, in: 0..<writer.count, movedBy: offset)
+        writer.patch(UInt32(blank), at: headerSize - 8)
+        writer.patch(Checksum.of(writer.bytes, in: 0..<headerSize - 4, seed: key), at: headerSize - 4)
         return writer.bytes
     }
 
@@ -79,9 +86,10 @@ enum Batch {
         do throws(MalformedBytes) {
             return .batch(try records(bytes, header, at: start, end: end, key: key), end: end)
         } catch {
-            let torn =
-                isUnfinished(bytes, in: start..<end) && !holdsBatch(bytes, from: end, after: sequence, key: key)
-            return torn ? .torn : .damaged(error)
+            let lacksEnd = bytes[end - 1] == 0
+            let lacksSectors = blankSectors(bytes, in: start..<end) > header.blankSectors
+            let isTorn = (lacksEnd || lacksSectors) && !holdsBatch(bytes, from: end, after: sequence, key: key)
+            return isTorn ? .torn : .damaged(error)
         }
     }
 
@@ -89,6 +97,7 @@ enum Batch {
         var payload: Int
         var sequence: UInt64
         var count: Int
+        var blankSectors: Int
 
         static func read(_ bytes: [UInt8], at start: Int, key: UInt32) throws(MalformedBytes) -> Header {
             var reader = ByteReader(bytes, in: start..<bytes.count)
@@ -98,6 +107,7 @@ enum Batch {
             let payload = Int(try reader.readUInt32())
             let sequence = try reader.readUInt64()
             let count = Int(try reader.readUInt32())
+            let blankSectors = Int(try reader.readUInt32())
             let covered = start..<reader.offset
             guard try reader.readUInt32() == Checksum.of(bytes, in: covered, seed: key) else {
                 throw MalformedBytes(at: covered.upperBound, expected: "the checksum of the batch header")
@@ -105,7 +115,7 @@ enum Batch {
             guard totalSize(payload: payload) <= bytes.count - start else {
                 throw MalformedBytes(at: start + 4, expected: "a batch that ends within the segment")
             }
-            return Header(payload: payload, sequence: sequence, count: count)
+            return Header(payload: payload, sequence: sequence, count: count, blankSectors: blankSectors)
         }
     }
 
@@ -163,23 +173,20 @@ enum Batch {
     /// A header of which only a first part was written, or of which one of its two sectors was not.
     private static func isUnfinishedHeader(_ bytes: [UInt8], at start: Int, lastWritten: Int) -> Bool {
         let end = min(start + headerSize, bytes.count)
-        return lastWritten < end || hasBlankSector(bytes, in: start..<end)
+        return lastWritten < end || blankSectors(bytes, in: start..<end) > 0
     }
 
-    /// A batch that lacks its end, which is not zero when written, or one of its sectors.
-    private static func isUnfinished(_ bytes: [UInt8], in range: Range<Int>) -> Bool {
-        bytes[range.upperBound - 1] == 0 || hasBlankSector(bytes, in: range)
-    }
-
-    /// Whether the part of `range` in one of the sectors it touches is all zeros.
-    private static func hasBlankSector(_ bytes: [UInt8], in range: Range<Int>) -> Bool {
+    /// How many of the sectors that `range` touches are all zeros within it; sectors are counted from `offset` bytes
+    /// before the first of `bytes`.
+    private static func blankSectors(_ bytes: [UInt8], in range: Range<Int>, movedBy offset: Int = 0) -> Int {
+        var count = 0
         var start = range.lowerBound
         while start < range.upperBound {
-            let end = min((start / sectorSize + 1) * sectorSize, range.upperBound)
-            if isBlank(bytes, in: start..<end) { return true }
+            let end = min(((start + offset) / sectorSize + 1) * sectorSize - offset, range.upperBound)
+            if isBlank(bytes, in: start..<end) { count += 1 }
             start = end
         }
-        return false
+        return count
     }
 
     /// Whether a later batch was written: then the one before was durable, and what is wrong with it is damage.

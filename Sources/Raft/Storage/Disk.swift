@@ -36,8 +36,12 @@ extension Disk {
     package func replace(_ name: String, in directory: String, with bytes: [UInt8]) throws(SystemError) {
         let temporary = "\(directory)/\(name)\(temporarySuffix)"
         let file = try create(temporary, reserving: 0)
-        try write(bytes, to: file, at: 0)
-        try sync(file)
+        // Piece by piece, so that a sync of another file never waits for all of a big one.
+        for start in stride(from: 0, to: bytes.count, by: replacementPiece) {
+            let piece = bytes[start..<min(start + replacementPiece, bytes.count)]
+            try write(Array(piece), to: file, at: start)
+            try sync(file)
+        }
         try rename(temporary, to: "\(directory)/\(name)")
         try syncDirectory(directory)
     }
@@ -47,6 +51,9 @@ extension Disk {
         for name in names where name.hasSuffix(temporarySuffix) { try remove("\(directory)/\(name)") }
     }
 }
+
+/// Written between two syncs of a file that replaces another.
+private let replacementPiece = 1 << 20
 
 /// Names that end so are never read.
 package let temporarySuffix = ".tmp"

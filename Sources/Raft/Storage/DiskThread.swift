@@ -3,19 +3,29 @@ import Glibc
 import Posix
 import Synchronization
 
-/// The thread that writes: it makes everything that waits durable with one sync, and says so.
+/// The threads that write. One makes all tickets that wait durable with one sync, and says so. The other saves
+/// snapshots of the node's own state, which may be big, so that no vote or entry waits behind one.
 package final class DiskThread<D: Disk>: Sendable {
     package enum Job: Sendable {
         case write(WriteTicket)
-        /// Encodes and saves the applied state; the snapshot comes without it.
+        /// Encodes and saves the applied state; the snapshot comes without it. Begins when all that was submitted
+        /// before is durable: on no disk a snapshot is ahead of the log, and of the term, that led to it.
         case snapshot(Snapshot, state: @Sendable () -> [UInt8])
+        /// A snapshot through this index is durable: what it covers may go.
+        case forget(before: LogIndex)
         case peers(PeerRegistry)
+        case stop
+    }
+
+    private enum SnapshotJob: Sendable {
+        case save(Snapshot, state: @Sendable () -> [UInt8])
         case stop
     }
 
     package enum Completion: Sendable {
         /// This ticket and all before it are durable.
         case written(through: WriteTicket.ID)
+        /// The snapshot is durable: now the log before it may go, by the job `forget`.
         case snapshotSaved(Snapshot)
         /// Nothing is written any more.
         case failed(StorageError)
@@ -25,45 +35,66 @@ package final class DiskThread<D: Disk>: Sendable {
     private static var capacity: Int { 1 << 16 }
 
     private let storage: Mutex<NodeStorage<D>>
+    private let snapshots: SnapshotStore<D>
     private let jobs: Mailbox<Job>
+    private let snapshotJobs: Mailbox<SnapshotJob>
     private let deliver: @Sendable (Completion) -> Void
-    private let thread: Mutex<Thread?>
+    /// A job of either thread failed: neither writes any more.
+    private let hasFailed = Atomic(false)
+    private let threads: Mutex<(writer: Thread?, saver: Thread?)>
 
-    /// `deliver` is called on the disk thread.
+    /// `deliver` is called on the disk threads.
     package init(
         _ storage: consuming sending NodeStorage<D>, deliver: @escaping @Sendable (Completion) -> Void
     ) throws(SystemError) {
+        snapshots = storage.snapshots
         self.storage = Mutex(storage)
         self.deliver = deliver
         jobs = try Mailbox(capacity: Self.capacity)
-        thread = Mutex(nil)
+        snapshotJobs = try Mailbox(capacity: Self.capacity)
+        threads = Mutex((nil, nil))
     }
 
     package func start() throws(SystemError) {
-        let started = try Thread(name: "disk") { self.run() }
-        thread.withLock { $0 = started }
+        let writer = try Thread(name: "disk") { [self] in
+            run(jobs) { jobs throws(StorageError) in try perform(jobs) }
+        }
+        threads.withLock { $0.writer = writer }
+        let saver = try Thread(name: "snapshot") { [self] in
+            run(snapshotJobs) { jobs throws(StorageError) in try perform(jobs) }
+        }
+        threads.withLock { $0.saver = saver }
     }
 
     /// False when too many jobs wait: the disk has to be given up.
     package func submit(_ job: Job) -> Bool { jobs.post(job) }
 
-    /// Finishes what was submitted before and returns when the thread has ended.
+    /// Finishes what was submitted before and returns when the threads have ended.
     package func stop() {
+        let ending = threads.withLock { threads in
+            defer { threads = (nil, nil) }
+            return threads
+        }
         jobs.post(.stop)
-        thread.withLock { thread in
-            defer { thread = nil }
-            return thread
-        }?.join()
+        ending.writer?.join()
+        snapshotJobs.post(.stop)
+        ending.saver?.join()
     }
 
-    private func run() {
-        var poll = pollfd(fd: jobs.descriptor, events: Int16(POLLIN), revents: 0)
+    /// Performs jobs until told that the last one was among them, or until one fails.
+    private func run<Item: Sendable>(
+        _ mailbox: Mailbox<Item>, _ perform: ([Item]) throws(StorageError) -> Bool
+    ) {
+        var poll = pollfd(fd: mailbox.descriptor, events: Int16(POLLIN), revents: 0)
         var isGoing = true
         while isGoing {
             _ = Glibc.poll(&poll, 1, -1)
+            let items = mailbox.drain()
+            if hasFailed.load(ordering: .acquiring) { return }
             do throws(StorageError) {
-                isGoing = try perform(jobs.drain())
+                isGoing = try perform(items)
             } catch {
+                hasFailed.store(true, ordering: .releasing)
                 deliver(.failed(error))
                 return
             }
@@ -81,10 +112,10 @@ package final class DiskThread<D: Disk>: Sendable {
             try persist(&tickets)
             switch job {
             case .write: continue
-            case .snapshot(var snapshot, let state):
-                snapshot.state = state()
-                try access { storage throws(StorageError) in try storage.save(snapshot) }
-                deliver(.snapshotSaved(snapshot))
+            case .snapshot(let snapshot, let state):
+                snapshotJobs.post(.save(snapshot, state: state))
+            case .forget(let index):
+                try access { storage throws(StorageError) in try storage.forget(before: index) }
             case .peers(let registry):
                 try access { storage throws(StorageError) in try storage.save(registry) }
             case .stop:
@@ -92,6 +123,20 @@ package final class DiskThread<D: Disk>: Sendable {
             }
         }
         try persist(&tickets)
+        return true
+    }
+
+    private func perform(_ jobs: [SnapshotJob]) throws(StorageError) -> Bool {
+        for job in jobs {
+            switch job {
+            case .save(var snapshot, let state):
+                snapshot.state = state()
+                try snapshots.save(snapshot)
+                deliver(.snapshotSaved(snapshot))
+            case .stop:
+                return false
+            }
+        }
         return true
     }
 

@@ -67,8 +67,9 @@ package final class FileSystem: Disk {
     }
 
     package func create(_ path: String, reserving bytes: Int) throws(SystemError) -> File {
-        let ready = prepared.withLock { $0.take() }
-        if let file = ready?.take(), ready?.path == path, ready?.bytes == bytes { return file }
+        // Other files are made meanwhile, from other threads too.
+        let ready = prepared.withLock { $0?.path == path ? $0.take() : nil }
+        if let ready, let file = ready.take(), ready.bytes == bytes { return file }
         return try Self.make(path, filledTo: bytes)
     }
 

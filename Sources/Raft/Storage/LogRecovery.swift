@@ -17,6 +17,8 @@ struct LogRecovery {
     /// Of the last segment's file.
     private(set) var capacity = 0
     private(set) var nextSequence: UInt64 = 0
+    /// The newest batch: all before it was durable when it was written.
+    private(set) var lastBatch: (start: Int, bytes: ArraySlice<UInt8>) = (0, [])
     /// Bytes of an unfinished write follow `end`, so writing goes on in a new segment.
     private(set) var isTorn = false
 
@@ -81,6 +83,7 @@ struct LogRecovery {
                     }
                     segments[segments.count - 1].reach = max(segments[segments.count - 1].reach, record.reach)
                 }
+                lastBatch = (end, bytes[end..<next])
                 end = next
                 nextSequence += 1
             }

@@ -8,7 +8,8 @@ package struct NodeStorage<D: Disk>: ~Copyable, Sendable {
     private let disk: D
     private let directory: String
     private var log: WriteAheadLog<D>
-    private let snapshots: SnapshotStore<D>
+    /// Snapshots of the node's own state are saved through it, beside what goes on here.
+    package let snapshots: SnapshotStore<D>
     /// The first failure ever; nothing is written after it.
     private var failure: StorageError?
 
@@ -21,6 +22,8 @@ package struct NodeStorage<D: Disk>: ~Copyable, Sendable {
         /// They follow on the snapshot.
         package var entries: [Entry] = []
         package var peers = PeerRegistry()
+        /// Where the end of the log was cut off, because its write had not been finished; nobody was told it was done.
+        package var tornAt: Int?
 
         package init() {}
     }
@@ -55,6 +58,10 @@ package struct NodeStorage<D: Disk>: ~Copyable, Sendable {
         into recovered: inout Recovered
     ) throws(StorageError) -> NodeStorage {
         var identity = try identity(directory, disk, owner)
+        do throws(SystemError) {
+            // An earlier process may have written its identity and ended before that was durable.
+            try disk.syncDirectory(directory)
+        } catch { throw .system(error) }
         guard identity.isComplete else {
             let log = try makeLog(directory, disk, identity, options)
             identity.isComplete = true
@@ -69,6 +76,7 @@ package struct NodeStorage<D: Disk>: ~Copyable, Sendable {
         recovered.snapshot = try storage.snapshots.load()
         recovered.entries = try storage.join(replay, to: recovered.snapshot)
         recovered.peers = try peers(directory, disk)
+        recovered.tornAt = storage.log.tornAt
         return storage
     }
 
@@ -77,12 +85,9 @@ package struct NodeStorage<D: Disk>: ~Copyable, Sendable {
         try latched { (self) throws(StorageError) in try self.write(tickets) }
     }
 
-    /// Makes a snapshot of this node's own applied state durable and lets the log before it go.
-    package mutating func save(_ snapshot: Snapshot) throws(StorageError) {
-        try latched { (self) throws(StorageError) in
-            try self.snapshots.save(snapshot)
-            try self.forget(before: snapshot.index)
-        }
+    /// A snapshot through `index` is durable: lets the older ones and the log before it go.
+    package mutating func forget(before index: LogIndex) throws(StorageError) {
+        try latched { (self) throws(StorageError) in try self.removeCovered(before: index) }
     }
 
     package mutating func save(_ peers: PeerRegistry) throws(StorageError) {
@@ -117,10 +122,12 @@ package struct NodeStorage<D: Disk>: ~Copyable, Sendable {
             records.append(contentsOf: ticket.entries.lazy.map(LogRecord.entry))
         }
         try log.append(records)
-        if let installed = tickets.last(where: { $0.snapshot != nil })?.snapshot { try forget(before: installed.index) }
+        if let installed = tickets.last(where: { $0.snapshot != nil })?.snapshot {
+            try removeCovered(before: installed.index)
+        }
     }
 
-    private mutating func forget(before index: LogIndex) throws(StorageError) {
+    private mutating func removeCovered(before index: LogIndex) throws(StorageError) {
         try snapshots.removeOlder(than: index)
         try log.compact(before: index)
     }

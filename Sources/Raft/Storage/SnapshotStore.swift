@@ -19,6 +19,8 @@ package struct SnapshotStore<D: Disk>: Sendable {
         do throws(SystemError) {
             let names = try disk.names(in: directory)
             try disk.removeTemporaries(in: directory, names: names)
+            // A name that the last process saw may not be on the disk yet.
+            try disk.syncDirectory(directory)
             newest = names.compactMap(SnapshotFile.index(ofFile:)).max()
         } catch { throw .system(error) }
         guard let newest else { return nil }

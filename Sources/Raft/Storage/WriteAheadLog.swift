@@ -28,6 +28,8 @@ package struct WriteAheadLog<D: Disk>: ~Copyable, Sendable {
     private var hardState: HardState
     /// Bytes of batches written since the log was opened.
     package private(set) var bytesAppended: UInt64 = 0
+    /// Where recovery cut off a write that had not been finished, in the newest segment.
+    package private(set) var tornAt: Int?
 
     /// Makes the first segment of a new log in an empty directory.
     package static func create(
@@ -36,6 +38,7 @@ package struct WriteAheadLog<D: Disk>: ~Copyable, Sendable {
         let first = try NewSegment(
             number: 1, previousEnd: 0, firstSequence: 1, hardState: HardState(), incarnation: incarnation,
             batchBytes: options.segmentBytes, directory: directory, disk: disk)
+        try NewestSegment(number: 1).save(in: directory, disk)
         return WriteAheadLog(
             disk: disk, directory: directory, incarnation: incarnation, options: options,
             segments: [LogRecovery.Segment(number: 1, reach: .zero)], file: first.file, end: first.end,
@@ -43,7 +46,7 @@ package struct WriteAheadLog<D: Disk>: ~Copyable, Sendable {
     }
 
     /// Reads an existing log and makes it ready to go on. What was read is durable on return, also what a crash of the
-    /// process (not the machine) left unsynced.
+    /// process (not the machine) left unsynced, and what an earlier sync failed to write but left in memory.
     package static func recover(
         _ directory: String, disk: D, incarnation: UInt64, options: Options = Options(),
         into replayed: inout LogReplay
@@ -54,25 +57,29 @@ package struct WriteAheadLog<D: Disk>: ~Copyable, Sendable {
             try disk.removeTemporaries(in: directory, names: names)
             numbers = names.compactMap(SegmentHeader.number(ofFile:)).sorted()
         } catch { throw .system(error) }
-        guard let last = numbers.last else {
-            throw .damaged(file: directory, offset: 0, problem: "the segments of the write-ahead log are missing")
+        let newest = try NewestSegment.load(from: directory, disk)
+        guard let last = numbers.last, last >= newest.number else {
+            let file = "\(directory)/\(SegmentHeader.fileName(newest.number))"
+            throw .damaged(file: file, offset: 0, problem: "the newest segment of the write-ahead log is missing")
         }
         var recovery = LogRecovery(directory: directory, incarnation: incarnation)
         for number in numbers { try recovery.read(segment: number, from: disk) }
         let file: D.File
         do throws(SystemError) {
             file = try disk.open("\(directory)/\(SegmentHeader.fileName(last))")
+            // After a failed sync the kernel may take what it did not write for written: only writing it again helps.
+            try disk.write(Array(recovery.lastBatch.bytes), to: file, at: recovery.lastBatch.start)
             try disk.sync(file)
+            try disk.syncDirectory(directory)
         } catch { throw .system(error) }
         var log = WriteAheadLog(
             disk: disk, directory: directory, incarnation: incarnation, options: options,
             segments: recovery.segments, file: file, end: recovery.end, capacity: recovery.capacity,
             nextSequence: recovery.nextSequence, hardState: recovery.replay.hardState)
         replayed = recovery.replay
+        if newest.number < last { try NewestSegment(number: last).save(in: directory, disk) }
         if recovery.isTorn {
-            Log.warning(
-                "raft: \(directory)/\(SegmentHeader.fileName(last)): cut off an unfinished write at byte "
-                    + "\(recovery.end); nobody had been told that it was done")
+            log.tornAt = recovery.end
             try log.roll(roomFor: 0)
         }
         return log
@@ -116,7 +123,7 @@ package struct WriteAheadLog<D: Disk>: ~Copyable, Sendable {
     }
 
     private mutating func write(_ records: ArraySlice<LogRecord>) throws(StorageError) {
-        let batch = Batch.encode(records, sequence: nextSequence, key: key)
+        let batch = Batch.encode(records, sequence: nextSequence, key: key, at: end)
         if end + batch.count > capacity {
             try roll(roomFor: batch.count)
             return try write(records)
@@ -141,6 +148,7 @@ package struct WriteAheadLog<D: Disk>: ~Copyable, Sendable {
         let segment = try NewSegment(
             number: number, previousEnd: UInt64(end), firstSequence: nextSequence, hardState: hardState,
             incarnation: incarnation, batchBytes: max(options.segmentBytes, bytes), directory: directory, disk: disk)
+        try NewestSegment(number: number).save(in: directory, disk)
         segments.append(LogRecovery.Segment(number: number, reach: .zero))
         file = segment.file
         end = segment.end
@@ -166,7 +174,7 @@ private struct NewSegment<D: Disk> {
 
     /// Of the header and the first batch, whatever they say.
     private static var startBytes: Int {
-        SegmentHeader.size + Batch.encode([.hardState(HardState())], sequence: 0, key: 0).count
+        SegmentHeader.size + Batch.encode([.hardState(HardState())], sequence: 0, key: 0, at: 0).count
     }
 
     static func prepare(number: UInt64, batchBytes: Int, directory: String, disk: D) {
@@ -181,7 +189,7 @@ private struct NewSegment<D: Disk> {
         let header = SegmentHeader(
             number: number, incarnation: incarnation, previousEnd: previousEnd, firstSequence: firstSequence)
         let first = Batch.encode(
-            [.hardState(hardState)], sequence: firstSequence, key: Batch.key(of: incarnation))
+            [.hardState(hardState)], sequence: firstSequence, key: Batch.key(of: incarnation), at: SegmentHeader.size)
         let start = header.encoded() + first
         let path = "\(directory)/\(SegmentHeader.fileName(number))"
         capacity = Self.startBytes + batchBytes

@@ -2,21 +2,21 @@ import Glibc
 import Posix
 import Raft
 
-/// A disk that holds one file and forgets what is written to it.
+/// A disk that holds a few files and forgets what is written to it.
 struct FileInMemory: Disk {
     struct File: Sendable {}
 
-    let path: String
-    let bytes: [UInt8]
+    /// By their paths.
+    let files: [String: [UInt8]]
 
     func createDirectory(_ path: String) {}
 
     func names(in directory: String) -> [String] {
-        path.hasPrefix(directory + "/") ? [String(path.dropFirst(directory.count + 1))] : []
+        files.keys.filter { $0.hasPrefix(directory + "/") }.map { String($0.dropFirst(directory.count + 1)) }
     }
 
     func contents(of path: String) throws(SystemError) -> [UInt8] {
-        guard path == self.path else { throw SystemError("open", path, code: ENOENT) }
+        guard let bytes = files[path] else { throw SystemError("open", path, code: ENOENT) }
         return bytes
     }
 

@@ -47,7 +47,9 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     }
 
     private static func runLog(_ input: [UInt8]) {
-        let disk = FileInMemory(path: "/wal/00000000000000000001.wal", bytes: input)
+        let newest = Array("gwnode log 1\nsegment 1\n".utf8)
+        let seal = Array("checksum \(String(Checksum.of(newest), radix: 16))\n".utf8)
+        let disk = FileInMemory(files: ["/wal/00000000000000000001.wal": input, "/wal/newest": newest + seal])
         var replay = LogReplay()
         _ = try? WriteAheadLog.recover("/wal", disk: disk, incarnation: 1, into: &replay)
         var reader = ByteReader(input)
@@ -59,7 +61,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     private static func runSnapshot(_ input: [UInt8]) {
         let path = "/snapshots/00000000000000000001.snapshot"
         let store = SnapshotStore(
-            disk: FileInMemory(path: path, bytes: input), directory: "/snapshots", incarnation: 1)
+            disk: FileInMemory(files: [path: input]), directory: "/snapshots", incarnation: 1)
         _ = try? store.load()
         var reader = ByteReader(input)
         _ = try? reader.readMembership()

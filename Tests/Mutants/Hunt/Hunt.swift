@@ -2,11 +2,11 @@ import Glibc
 import Raft
 import Simulation
 
-/// Compiled in the package of mutants only: simulates the core with one bug after the other, and prints how many seeds
+/// Compiled in the package of mutants only: simulates core and storage with one bug after the other, and prints how many seeds
 /// it took to find each. `hunt [SEEDS] [NUMBER]`; a bug that is not found within so many seeds ends it with status 1.
 @main
 enum Hunt {
-    private static let seeds: UInt64 = 1500
+    private static let seeds: UInt64 = 3000
 
     static func main() {
         let arguments = CommandLine.arguments.dropFirst().compactMap { UInt64($0) }

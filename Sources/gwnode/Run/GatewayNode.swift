@@ -56,7 +56,8 @@ final class GatewayNode: Sendable {
         self.events = events
         notices = AddressKeeping.listener(on: raft.listenAddress, view, raft)
         let services = NodeServices(
-            configuration, view: view, serving: serving, raft: raft, control: { events.post(.perform($0)) }
+            configuration, view: view, serving: serving, raft: raft, control: { events.post(.perform($0)) },
+            statistics: { workers.statistics }
         ).adminServices
         do throws(AdminServerError) {
             admin = try AdminServer(

@@ -45,14 +45,17 @@ extension NodeServices {
     }
 
     private func document(isStale: Bool) -> StatusDocument {
+        sources(of: view.current, isStale: isStale).document()
+    }
+
+    /// What this node knows now, for the status and for metrics.
+    func sources(of view: ClusterView?, isStale: Bool) -> StatusSources {
         let now = Instant.now()
-        let view = view.current
-        let sources = StatusSources(
+        return StatusSources(
             cluster: node.cluster, now: now, node: node.node.id, directory: MemberDirectory(of: view, node),
             leader: view?.raft.leader, hasQuorum: view?.raft.hasQuorum ?? false, isStale: isStale,
             ownReport: NodeReport(of: view, activeRequests: serving.activeRequests),
             sightings: view?.sightings ?? [:], connected: view?.connected ?? [], state: view?.state ?? ClusterState(),
             configuration: serving.configuration, localBackends: serving.localBackends(at: now))
-        return sources.document()
     }
 }

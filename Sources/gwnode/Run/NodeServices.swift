@@ -14,22 +14,26 @@ struct NodeServices: Sendable {
     let raft: RaftNode<ClusterHost>
     /// Runs a body on the control thread; false when too much waits there.
     let control: @Sendable (@escaping @Sendable () -> Void) -> Bool
-    private let startedAt = WallTime.now()
+    /// What the workers have done.
+    let statistics: @Sendable () -> ProxyStatistics
+    let startedAt = WallTime.now()
 
     init(
         _ node: NodeConfiguration, view: SharedClusterView, serving: Serving, raft: RaftNode<ClusterHost>,
-        control: @escaping @Sendable (@escaping @Sendable () -> Void) -> Bool
+        control: @escaping @Sendable (@escaping @Sendable () -> Void) -> Bool,
+        statistics: @escaping @Sendable () -> ProxyStatistics
     ) {
         self.node = node
         self.view = view
         self.serving = serving
         self.raft = raft
         self.control = control
+        self.statistics = statistics
     }
 
     var adminServices: AdminServices {
         AdminServices(
-            status: status, node: describe, unreadiness: unreadiness, readState: readState,
+            status: status, node: describe, unreadiness: unreadiness, metrics: metrics, readState: readState,
             validate: { source, name in problems(in: source, name: name) }, apply: apply, setMode: setMode,
             changeMember: changeMember, moveLeadership: moveLeadership, keys: keyServices, begin: raft.beginProposed)
     }

@@ -54,6 +54,18 @@ final class Serving: Sendable {
         }
     }
 
+    /// What this node has counted of each backend.
+    func backendCounts(at now: Instant) -> [BackendKey: NodeMetrics.BackendCount] {
+        state.withLock { state in
+            var counts: [BackendKey: NodeMetrics.BackendCount] = [:]
+            for key in state.configuration?.backendKeys ?? [] {
+                guard let runtime = state.registry.runtime(key) else { continue }
+                counts[key] = NodeMetrics.BackendCount(runtime, at: now)
+            }
+            return counts
+        }
+    }
+
     /// For workers that have nothing to serve yet.
     func emptyTable() -> RoutingTable {
         state.withLock { state in

@@ -47,7 +47,7 @@ import Testing
 
     @Test(arguments: [
         "/v1/status", "/v1/status?stale", "/v1/members", "/v1/node", "/v1/backends", "/v1/config",
-        "/v1/config/history", "/v1/events", "/v1/keys", "/livez", "/readyz",
+        "/v1/config/history", "/v1/events", "/v1/keys", "/livez", "/readyz", "/metrics",
     ])
     func resourcesAnswer(path: String) throws {
         let answer = try exchange(head("GET \(path)"))

@@ -31,6 +31,9 @@ package struct AdminHandler: Sendable {
             services.status(consistency) { result in respond(Self.response(result) { .json($0) }) }
         case .node: respond(.json(services.node()))
         case .live: respond(.text("live\n"))
+        case .metrics:
+            let text = services.metrics().text
+            respond(AdminResponse(contentType: "text/plain; version=0.0.4; charset=utf-8", body: Array(text.utf8)))
         case .ready:
             if let reason = services.unreadiness() {
                 respond(.problem(503, reason))

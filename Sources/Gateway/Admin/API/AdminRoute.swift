@@ -8,6 +8,7 @@ package enum AdminRoute: Hashable, Sendable {
     case node
     case live
     case ready
+    case metrics
     /// The one in force unless a revision is given.
     case readConfiguration(Revision?, AdminServices.Consistency)
     case history(AdminServices.Consistency)
@@ -44,6 +45,9 @@ package enum AdminRoute: Hashable, Sendable {
         case ["readyz"]:
             try expect(request, .get, .head)
             return .ready
+        case ["metrics"]:
+            try expect(request, .get, .head)
+            return .metrics
         case ["v1", "events"]:
             try expect(request, .get, .head)
             return .events(after: try sequence(request), consistency(request))

@@ -8,6 +8,7 @@ package struct AdminServices: Sendable {
     package var node: @Sendable () -> NodeDocument
     /// Nil when the node can serve clients, else why not.
     package var unreadiness: @Sendable () -> String?
+    package var metrics: @Sendable () -> NodeMetrics
     package var readState: @Sendable (Consistency, @escaping Completion<ClusterState>) -> Void
     /// Reads a configuration's text; the lines are the validator's, none when it is good.
     package var validate: @Sendable (_ source: String, _ name: String) -> [String]
@@ -53,6 +54,7 @@ package struct AdminServices: Sendable {
         status: @escaping @Sendable (Consistency, @escaping Completion<StatusDocument>) -> Void,
         node: @escaping @Sendable () -> NodeDocument,
         unreadiness: @escaping @Sendable () -> String?,
+        metrics: @escaping @Sendable () -> NodeMetrics,
         readState: @escaping @Sendable (Consistency, @escaping Completion<ClusterState>) -> Void,
         validate: @escaping @Sendable (_ source: String, _ name: String) -> [String],
         apply: @escaping @Sendable (ConfigurationUpload, @escaping Completion<Revision>) -> Void,
@@ -64,6 +66,7 @@ package struct AdminServices: Sendable {
         self.status = status
         self.node = node
         self.unreadiness = unreadiness
+        self.metrics = metrics
         self.readState = readState
         self.validate = validate
         self.apply = apply

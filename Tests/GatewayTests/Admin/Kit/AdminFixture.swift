@@ -56,6 +56,7 @@ final class FakeNode: Sendable {
                     startedAt: "2026-11-22T13:07:05.123Z")
             },
             unreadiness: { self.unreadiness.withLock { $0 } },
+            metrics: { Sample.metrics() },
             readState: { _, completion in completion(.success(self.held.withLock { $0.state })) },
             validate: { source, name in source.contains("bad") ? ["\(name):1:1: x: bad; good"] : [] },
             apply: { upload, completion in self.apply(upload, completion) },
@@ -168,5 +169,16 @@ enum Sample {
                 NodeID(3): .init(report: report(.follower, pid: 103, applied: 9), at: now - .seconds(2)),
             ],
             connected: [NodeID(1), NodeID(3)], state: state, configuration: configuration, localBackends: [:])
+    }
+
+    static func metrics() -> NodeMetrics {
+        NodeMetrics(
+            name: "gw\"2", version: "0.1.0", status: sources(), raft: nil, proxy: ProxyStatistics(),
+            backends: [
+                FakeNode.backend: .init(requests: 7, failures: 2, activeRequests: 1, isEjected: true)
+            ],
+            process: ProcessUsage(
+                processorTime: .milliseconds(1500), residentBytes: 4096, openDescriptors: 9, maximumDescriptors: 1024,
+                startedAt: WallTime(millisecondsSince1970: 1500)))
     }
 }

@@ -1,0 +1,171 @@
+import Posix
+import Raft
+import Synchronization
+
+/// What one node can be measured by at one moment, and the page of `GET /metrics` made of it.
+package struct NodeMetrics: Sendable {
+    /// A backend as this node counts it.
+    package struct BackendCount: Hashable, Sendable {
+        package var requests: Int
+        package var failures: Int
+        package var activeRequests: Int
+        package var isEjected: Bool
+
+        package init(requests: Int, failures: Int, activeRequests: Int, isEjected: Bool) {
+            self.requests = requests
+            self.failures = failures
+            self.activeRequests = activeRequests
+            self.isEjected = isEjected
+        }
+    }
+
+    package var name: String
+    package var version: String
+    package var status: StatusSources
+    package var raft: Status?
+    package var proxy: ProxyStatistics
+    package var backends: [BackendKey: BackendCount]
+    package var process: ProcessUsage
+
+    package init(
+        name: String, version: String, status: StatusSources, raft: Status?, proxy: ProxyStatistics,
+        backends: [BackendKey: BackendCount], process: ProcessUsage
+    ) {
+        self.name = name
+        self.version = version
+        self.status = status
+        self.raft = raft
+        self.proxy = proxy
+        self.backends = backends
+        self.process = process
+    }
+
+    package var text: String {
+        var page = MetricsText()
+        page.family(
+            "gwnode_info", .gauge, "Which node of which cluster this is, and its version.",
+            [.init(1, ("cluster", status.cluster), ("node", name), ("version", version))])
+        write(proxy: &page)
+        write(backends: &page)
+        write(cluster: &page)
+        write(process: &page)
+        return page.text
+    }
+
+    private func write(proxy page: inout MetricsText) {
+        page.counter("gwnode_requests_total", "Requests whose head was read, refused ones included.", proxy.requests)
+        page.family(
+            "gwnode_responses_total", .counter, "Final responses by the class of their status, 1xx being tunnels.",
+            proxy.responses.enumerated().map { .init(Double($1), ("class", "\($0 + 1)xx")) })
+        page.counter("gwnode_retries_total", "Attempts at a further backend.", proxy.retries)
+        page.counter("gwnode_responses_cut_short_total", "Responses that could not be completed.", proxy.cutShort)
+        page.counter("gwnode_client_received_bytes_total", "Bytes received from clients.", proxy.bytesReceived)
+        page.counter("gwnode_client_sent_bytes_total", "Bytes sent to clients.", proxy.bytesSent)
+        page.counter(
+            "gwnode_client_connections_accepted_total", "Connections accepted from clients.", proxy.connectionsAccepted)
+        page.counter(
+            "gwnode_client_connections_refused_total", "Connections refused because a limit was reached.",
+            proxy.connectionsRefused)
+        page.counter("gwnode_upstream_connects_total", "Connections opened to backends.", proxy.upstreamConnects)
+        page.counter(
+            "gwnode_access_log_dropped_total", "Lines of the access log that came faster than they could be written.",
+            proxy.accessLogDropped)
+        page.gauge("gwnode_requests_active", "Requests under way, tunnels included.", proxy.activeRequests)
+        page.gauge("gwnode_client_connections", "Open connections of clients.", proxy.clientConnections)
+        page.gauge("gwnode_upstream_connections", "Open connections to backends.", proxy.upstreamConnections)
+    }
+
+    private func write(backends page: inout MetricsText) {
+        let document = status.document()
+        let counts = backends.sorted { $0.key < $1.key }
+        func labels(_ key: BackendKey) -> [(name: String, value: String)] {
+            [("upstream", key.upstream), ("backend", key.address.description)]
+        }
+        func samples(_ value: (BackendCount) -> Int) -> [MetricsText.Sample] {
+            counts.map { key, count in
+                var sample = MetricsText.Sample(Double(value(count)))
+                sample.labels = labels(key)
+                return sample
+            }
+        }
+        page.family(
+            "gwnode_backend_requests_total", .counter, "Requests sent to the backend by this node.",
+            samples(\.requests))
+        page.family(
+            "gwnode_backend_failures_total", .counter, "Requests that failed before the first byte of a response.",
+            samples(\.failures))
+        page.family(
+            "gwnode_backend_requests_active", .gauge, "Requests that this node has under way at the backend.",
+            samples(\.activeRequests))
+        page.family(
+            "gwnode_backend_ejected", .gauge, "1 while traffic itself has shown that the backend fails.",
+            samples { $0.isEjected ? 1 : 0 })
+        page.family(
+            "gwnode_backend_healthy", .gauge, "1 if the cluster takes the backend to be healthy.",
+            document.upstreams.flatMap { upstream in
+                upstream.backends.map { backend in
+                    .init(backend.healthy ? 1 : 0, ("upstream", upstream.name), ("backend", backend.address))
+                }
+            })
+        page.family(
+            "gwnode_backend_enabled", .gauge, "1 if the backend is neither draining nor disabled.",
+            document.upstreams.flatMap { upstream in
+                upstream.backends.map { backend in
+                    .init(
+                        backend.mode == BackendMode.enabled.rawValue ? 1 : 0, ("upstream", upstream.name),
+                        ("backend", backend.address))
+                }
+            })
+    }
+
+    private func write(cluster page: inout MetricsText) {
+        let held = status.ownReport.heldAddresses
+        page.family(
+            "gwnode_virtual_address_held", .gauge, "1 if this node holds the virtual address.",
+            (status.configuration?.virtualAddresses ?? []).map { address in
+                .init(held.contains(address) ? 1 : 0, ("address", address.description))
+            })
+        page.gauge("gwnode_config_revision", "Revision of the configuration in force.", status.state.revision.number)
+        guard let raft else { return }
+        page.gauge("gwnode_raft_leader", "1 if this node leads.", raft.role == .leader ? 1 : 0)
+        page.gauge(
+            "gwnode_raft_leader_id", "The leader's id as this node knows it, 0 for none.", raft.leader?.number ?? 0)
+        page.gauge("gwnode_raft_quorum", "1 if a quorum is known to be there.", raft.hasQuorum ? 1 : 0)
+        page.gauge("gwnode_raft_term", "Term of this node.", raft.term.number)
+        page.gauge(
+            "gwnode_raft_commit_index", "Through here the log is committed, as far as known.", raft.commit.number)
+        page.gauge("gwnode_raft_applied_index", "Through here the log is applied.", raft.applied.number)
+        page.gauge("gwnode_raft_durable_index", "Through here the log is on this node's disk.", raft.durable.number)
+        page.gauge(
+            "gwnode_raft_snapshot_index", "Through here the log is in the newest snapshot.", raft.snapshot.number)
+        page.family(
+            "gwnode_raft_lease_seconds", .gauge, "For how long the leader's lease still lasts; 0 without one.",
+            [.init(raft.lease.map { ($0.validUntil - status.now).seconds } ?? 0)])
+        page.family(
+            "gwnode_raft_peer_connected", .gauge, "1 while a connection to the other node is open.",
+            status.directory.members.filter { $0.id != status.node }.map { member in
+                .init(status.connected.contains(member.id) ? 1 : 0, ("peer", member.name))
+            })
+    }
+
+    private func write(process page: inout MetricsText) {
+        page.family(
+            "process_cpu_seconds_total", .counter, "Processor time used.", [.init(process.processorTime.seconds)])
+        page.gauge("process_resident_memory_bytes", "Memory in use.", process.residentBytes)
+        page.gauge("process_open_fds", "Open file descriptors.", process.openDescriptors)
+        page.gauge("process_max_fds", "How many descriptors may be open.", process.maximumDescriptors)
+        page.family(
+            "process_start_time_seconds", .gauge, "When the process began, in seconds since 1970.",
+            [.init(Double(process.startedAt.millisecondsSince1970) / 1000)])
+    }
+}
+
+extension NodeMetrics.BackendCount {
+    package init(_ runtime: BackendRuntime, at now: Instant) {
+        self.init(
+            requests: runtime.counters.pointee.requests.load(ordering: .relaxed),
+            failures: runtime.counters.pointee.failures.load(ordering: .relaxed),
+            activeRequests: runtime.counters.pointee.activeRequests.load(ordering: .relaxed),
+            isEjected: runtime.counters.pointee.isEjected(at: now))
+    }
+}

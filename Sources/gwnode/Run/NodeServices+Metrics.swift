@@ -1,0 +1,12 @@
+import Gateway
+import Posix
+
+extension NodeServices {
+    /// What this node can be measured by now. Asks no other node, so it answers without a quorum too.
+    func metrics() -> NodeMetrics {
+        let view = view.current
+        return NodeMetrics(
+            name: node.node.name, version: gwnodeVersion, status: sources(of: view, isStale: true), raft: view?.raft,
+            proxy: statistics(), backends: serving.backendCounts(at: .now()), process: .current(startedAt: startedAt))
+    }
+}

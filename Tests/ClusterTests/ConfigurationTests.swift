@@ -50,6 +50,25 @@ extension ClusterTests {
             #expect(try cluster.run(["events"]).output.contains("configuration \(before + 1) applied"))
         }
 
+        @Test func aHundredReloadsUnderLoadFailNoRequest() throws {
+            let cluster = try TestCluster(nodes: 1)
+            let node = cluster.nodes[0]
+            let before = try #require(cluster.status()).revision
+            let sockets = listeningSockets(on: node.proxy)
+            #expect(!sockets.isEmpty)
+            let load = try LoadProbe(node.proxy)
+            #expect(load.waitForSuccesses(10))
+            for number in 1...100 {
+                #expect(try cluster.applyGatewayFile(comment: "\(number)").status == 0)
+                let revision = "revision \(before + number) by"
+                #expect(eventually { cluster.log(of: 1).contains(revision) ? true : nil } == true, "\(number)")
+            }
+            #expect(load.waitForSuccesses(10))
+            let outcome = load.stop()
+            #expect(outcome.failures.isEmpty, "\(outcome.failures.prefix(5))")
+            #expect(listeningSockets(on: node.proxy) == sockets)
+        }
+
         @Test func anOlderRevisionIsRefused() throws {
             let cluster = try TestCluster()
             #expect(try cluster.applyGatewayFile(comment: "one", ifRevision: 1).status == 0)
@@ -58,6 +77,22 @@ extension ClusterTests {
             #expect(try cluster.run(["config", "show"]).output.contains("// one"))
         }
     }
+}
+
+/// The inodes of the sockets that listen on an IPv4 address: another one would be another socket.
+private func listeningSockets(on address: SocketAddress) -> Set<Substring> {
+    let table = (try? readFile("/proc/net/tcp", limit: 64 << 20)) ?? []
+    let number = String(address.ip.v4.byteSwapped, radix: 16, uppercase: true)
+    let port = String(address.port, radix: 16, uppercase: true)
+    func padded(_ text: String, _ width: Int) -> String { String(repeating: "0", count: width - text.count) + text }
+    let local = "\(padded(number, 8)):\(padded(port, 4))"
+    let inodes = String(decoding: table, as: UTF8.self).split(separator: "\n").compactMap { line -> Substring? in
+        let columns = line.split(separator: " ")
+        // Local address, state (0A: listening) and inode.
+        guard columns.count > 9, columns[1] == local, columns[3] == "0A" else { return nil }
+        return columns[9]
+    }
+    return Set(inodes)
 }
 
 extension TestCluster {

@@ -30,7 +30,9 @@ enum VectorFile {
     }
 
     /// Reads a file of `Tests/Corpus/http`.
-    static func load(_ name: String) throws -> [MessageVector] {
+    static func load(_ name: String) throws -> [MessageVector] { try parse(try lines(of: name)) }
+
+    static func lines(of name: String) throws -> [String] {
         let tests = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
         let path = "/\(tests)/Corpus/http/\(name)"
         guard let file = fopen(path, "r") else { throw Malformed(description: "\(path) can not be opened") }
@@ -38,13 +40,14 @@ enum VectorFile {
         var content: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)
         while case let count = fread(&buffer, 1, buffer.count, file), count > 0 { content += buffer[..<count] }
-        return try parse(String(decoding: content, as: UTF8.self))
+        let text = String(decoding: content, as: UTF8.self)
+        return text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     }
 
-    private static func parse(_ text: String) throws -> [MessageVector] {
+    private static func parse(_ lines: [String]) throws -> [MessageVector] {
         var vectors: [MessageVector] = []
         var insideMessage = false
-        for line in text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init) {
+        for line in lines {
             if line.hasPrefix("== ") {
                 let parts = line.dropFirst(3).split(separator: "|").map { $0.trimmed() }
                 guard parts.count == 2 else { throw Malformed(description: "no section: \(line)") }
@@ -88,7 +91,7 @@ enum VectorFile {
     }
 
     /// Resolves escapes.
-    private static func bytes(_ text: Substring) throws -> [UInt8] {
+    static func bytes(_ text: Substring) throws -> [UInt8] {
         var result: [UInt8] = []
         var rest = text
         while let character = rest.popFirst() {

@@ -90,6 +90,49 @@ import Testing
         #expect(gateway.wait { gateway.activeRequests(backend.address) == 0 })
     }
 
+    /// The backend's last words reach a client that reads late, and then their missing rest is noticed.
+    @Test func backendThatResetsBehindASlowReaderEndsTheResponse() throws {
+        let backend = try TestBackend { wire, backend in
+            backend.record(try wire.message())
+            try wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1e8480\r\n")
+            let body = [UInt8](repeating: 120, count: 2_000_000)
+            var sent = 0
+            while sent < body.count {
+                let count = wire.sendSome(Array(body[sent...]))
+                sent += count
+                // The client does not read, so that in the end nothing goes on.
+                if count == 0, backend.waitForGo() { break }
+            }
+            wire.resetOnClose()
+        }
+        let gateway = try TestGateway([backend.address])
+        let client = try gateway.connect(receiveBuffer: 4096)
+        try client.send(Wire.get)
+        #expect(gateway.wait { backend.requests.count == 1 && gateway.pool.statistics.bytesSent > 0 })
+        backend.go()
+        #expect(throws: Wire.Failure.self) { try client.message() }
+        #expect(gateway.wait { gateway.activeRequests(backend.address) == 0 })
+        #expect(gateway.wait { gateway.pool.statistics.upstreamConnections == 0 })
+    }
+
+    @Test func clientThatResetsInsteadOfReadingEndsTheResponse() throws {
+        let backend = try TestBackend { wire, backend in
+            backend.record(try wire.message())
+            try wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3938700\r\n")
+            try wire.send([UInt8](repeating: 120, count: 60_000_000))
+        }
+        let gateway = try TestGateway([backend.address])
+        do {
+            let client = try gateway.connect(receiveBuffer: 4096)
+            try client.send(Wire.get)
+            #expect(gateway.wait { gateway.pool.statistics.bytesSent > 0 })
+            client.resetOnClose()
+        }
+        #expect(gateway.wait { gateway.pool.statistics.clientConnections == 0 })
+        #expect(gateway.wait { gateway.activeRequests(backend.address) == 0 })
+        #expect(gateway.wait { gateway.pool.statistics.upstreamConnections == 0 })
+    }
+
     @Test func backendThatDoesNotReadStopsTheClient() throws {
         let backend = try TestBackend { wire, backend in
             backend.record(try wire.message(hasBody: false))

@@ -168,6 +168,23 @@ import Testing
         #expect(try silent.rest().isEmpty)
     }
 
+    /// The deadline is the head's, not the last byte's.
+    @Test func headThatDripsForEverIs408() throws {
+        let backend = try TestBackend(named: "one")
+        let timeouts = ClientTimeouts(requestHead: .milliseconds(100))
+        let gateway = try TestGateway([backend.address], clients: ClientPolicy(timeouts: timeouts))
+        let client = try gateway.connect()
+        try client.send("GET / HTTP/1.1\r\nHost: test\r\nX: ")
+        var drips = 0
+        // A head of 32 KB is too large: that many drips would be answered with 431.
+        while drips < 32_000, !client.hasInput(withinMilliseconds: 1) {
+            try client.send("x")
+            drips += 1
+        }
+        #expect(try client.message().status == 408)
+        #expect(backend.requests.isEmpty)
+    }
+
     @Test func bodyThatStopsIs408() throws {
         let backend = try TestBackend { wire, _ in _ = try wire.rest() }
         let timeouts = ClientTimeouts(requestBody: .milliseconds(100))

@@ -13,6 +13,7 @@ final class TestBackend: Sendable {
     private struct State {
         var connections = 0
         var requests: [Wire.Message] = []
+        var mayGo = false
     }
 
     /// Serves each connection with `serve`, and closes it when that returns or throws.
@@ -62,6 +63,19 @@ final class TestBackend: Sendable {
 
     var requests: [Wire.Message] { state.withLock { $0.requests } }
     var connectionCount: Int { state.withLock { $0.connections } }
+
+    /// Lets a connection go on that waits in `waitForGo`.
+    func go() { state.withLock { $0.mayGo = true } }
+
+    /// Waits, at most twenty seconds, for the test to call `go`.
+    func waitForGo() -> Bool {
+        let deadline = Instant.now() + .seconds(20)
+        while Instant.now() < deadline {
+            if state.withLock({ $0.mayGo }) { return true }
+            sched_yield()
+        }
+        return false
+    }
 
     /// Refuses connections from now on.
     func stop() { shutdown(listener, Int32(SHUT_RDWR)) }

@@ -74,6 +74,12 @@ final class Wire: @unchecked Sendable {
         }
     }
 
+    /// Whether bytes, or the end, come within that time.
+    func hasInput(withinMilliseconds limit: Int32) -> Bool {
+        var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&waiting, 1, limit) > 0
+    }
+
     /// Sends as much as the kernel takes at once and returns how much that was.
     func sendSome(_ bytes: [UInt8]) -> Int {
         bytes.withUnsafeBytes {

@@ -12,7 +12,7 @@ FUZZ_SECONDS ?= 60
 SEEDS ?= 1000000000
 SECONDS ?= 600
 
-.PHONY: help deps build demo test lint fuzz soak mutants format docs/configuration.md deb install clean
+.PHONY: help deps build demo test lint fuzz sanitize soak mutants format docs/configuration.md deb install clean
 
 help:
 	@echo "make demo     a three-node cluster on this machine, with sample backends (BASE_PORT=8080)"
@@ -20,6 +20,7 @@ help:
 	@echo "make build    the gwnode binary, at .build/release/gwnode"
 	@echo "make lint     formatting and repository rules"
 	@echo "make fuzz     all that reads bytes from outside, under libFuzzer (FUZZ_SECONDS=60 a target)"
+	@echo "make sanitize the tests in this process with the address and the thread sanitizer"
 	@echo "make soak     simulated clusters, seed after seed (SEEDS=… SECONDS=600)"
 	@echo "make mutants  classic bugs put into a copy of the core; the simulator has to find each"
 	@echo "make deps     what must be installed (Debian 12; needs root)"
@@ -51,6 +52,13 @@ fuzz:
 	Tests/Fuzz/run-raft $(FUZZ_SECONDS)
 	Tests/Differential/run
 
+# What the Swift runtime keeps for ever would count as leaked.
+sanitize:
+	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build-address \
+		--skip "ClusterTests|NetworkTests"
+	$(SWIFT) test --sanitize=thread -Xswiftc -DTHREAD_SANITIZER --scratch-path .build-thread \
+		--skip "ClusterTests|NetworkTests"
+
 soak:
 	$(SWIFT) run $(TEST_FLAGS) soak --seeds $(SEEDS) --seconds $(SECONDS)
 
@@ -72,4 +80,4 @@ install: build
 	install -D -m 0755 $(PRODUCT) $(DESTDIR)$(PREFIX)/bin/gwnode
 
 clean:
-	rm -rf .build .build-tests .build-mutants
+	rm -rf .build .build-tests .build-mutants .build-address .build-thread

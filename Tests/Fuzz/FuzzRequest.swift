@@ -15,21 +15,34 @@ func fuzzRequest(_ data: UnsafePointer<UInt8>, _ size: Int) -> Int32 {
         }
         guard case .complete(let head) = outcome else { return }
         checkBody(UnsafeMutableRawBufferPointer(rebasing: whole[head.byteCount...]), head.traits.framing)
-        checkForwarded(head, UnsafeRawBufferPointer(whole), fields)
+        for trusted in [ForwardedField?.none, .xForwardedFor, .forwarded] {
+            checkForwarded(head, UnsafeRawBufferPointer(whole), fields, trusted)
+        }
     }
     return 0
 }
 
-private func checkForwarded(_ head: RequestHead, _ source: UnsafeRawBufferPointer, _ fields: borrowing FieldTable) {
+private func checkForwarded(
+    _ head: RequestHead, _ source: UnsafeRawBufferPointer, _ fields: borrowing FieldTable, _ trusted: ForwardedField?
+) {
+    let peer = IPAddress(v4: 0x0a00_0001)
+    let proxies = [IPNetwork(IPAddress(v4: 0x0a00_0000), prefixLength: 8)!]
+    let client = proxies.withUnsafeBufferPointer { proxies in
+        trusted.map {
+            ClientAddress.find(from: peer, source, fields, count: head.fieldCount, in: $0, trusted: proxies)
+        } ?? peer
+    }
     let context = ForwardingContext(
-        client: IPAddress(v4: 0x0a00_0001), scheme: .http, backend: SocketAddress(ip: IPAddress(v4: 1), port: 80))
+        client: client, peer: peer, scheme: .http, backend: SocketAddress(ip: IPAddress(v4: 1), port: 80),
+        trustedField: trusted)
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 3 * HeadLimits.maximumBytes, alignment: 1)
     defer { buffer.deallocate() }
     let written = RequestHeadWriter.write(head, of: source, fields: fields, context: context, into: buffer)
     guard let written else { fatalError("no head grows threefold") }
     let forwarded = UnsafeMutableRawBufferPointer(rebasing: buffer[..<written])
+    let others = FieldTable()
     var progress = ParseProgress()
-    switch RequestParser.parse(forwarded, fields: fields, progress: &progress) {
+    switch RequestParser.parse(forwarded, fields: others, progress: &progress) {
     case .complete(let again):
         check(again.byteCount == written, "a part of the forwarded head is left")
         check(again.traits.framing == head.traits.framing, "another framing")

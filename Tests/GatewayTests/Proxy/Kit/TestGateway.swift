@@ -70,9 +70,9 @@ final class TestGateway {
         registry.ejection(BackendKey(upstream: "main", address: backend), at: .now())
     }
 
-    /// Waits until `condition` holds, at most ten seconds.
+    /// Waits until `condition` holds, at most twenty seconds.
     func wait(_ condition: () -> Bool) -> Bool {
-        let deadline = Instant.now() + .seconds(10)
+        let deadline = Instant.now() + .seconds(20)
         while Instant.now() < deadline {
             if condition() { return true }
             sched_yield()

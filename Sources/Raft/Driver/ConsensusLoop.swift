@@ -38,7 +38,7 @@ final class ConsensusLoop<Host: ConsensusHost> {
     private let resolver: Resolver
     private let poller: SharedPoller
     private let timer: TimerDescriptor
-    /// What the timer will fire at; nil once it has.
+    /// What the timer will fire at, at the latest at the next deadline; nil once it has.
     private var armedFor: Instant?
     private let publish: (RaftStatus) -> Void
     private var hostDeadline = Instant.zero
@@ -147,7 +147,8 @@ final class ConsensusLoop<Host: ConsensusHost> {
 
     private func armTimer() {
         let deadline = nextDeadline
-        guard deadline != armedFor else { return }
+        // Deadlines move on with every message. Waking up in vain now and then is cheaper than to follow each move.
+        if let armedFor, armedFor <= deadline { return }
         timer.arm(at: deadline)
         armedFor = deadline
     }

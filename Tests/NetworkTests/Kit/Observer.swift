@@ -23,7 +23,7 @@ final class Observer: Sendable {
     }
 
     /// A mark is used again after this many questions; answers are long there by then.
-    private static let marks = 200
+    private static let marks = 120
     private static let pauseMilliseconds: Int32 = 2
 
     private let findings: Mutex<Findings>
@@ -91,8 +91,8 @@ final class Observer: Sendable {
         }
     }
 
-    /// The marks are addresses of the lab's network, 10.77.0.0/24 or like it, from .40 on, which nobody else has.
-    private static func source(_ target: UInt32, _ mark: Int) -> UInt32 { target & 0xffff_ff00 | UInt32(40 + mark) }
+    /// The marks are addresses of the lab's network, 10.77.0.0/24 or like it, from .110 on, which nobody else has.
+    private static func source(_ target: UInt32, _ mark: Int) -> UInt32 { target & 0xffff_ff00 | UInt32(110 + mark) }
 
     private func ask(_ raw: Int32, _ link: sockaddr_ll, _ hardware: Hardware, _ target: UInt32, _ mark: Int) {
         func bytes(_ address: UInt32) -> [UInt8] { withUnsafeBytes(of: address.bigEndian) { Array($0) } }

@@ -41,7 +41,9 @@ demo: build
 test: build
 	$(SWIFT) test $(TEST_FLAGS) --skip "ClusterTests|NetworkTests"
 	$(MAKE) mutants
+	GWNODE_ENGINE=epoll $(SWIFT) test $(TEST_FLAGS) --skip-build --filter "GatewayTests.*(Flow|Failover|Tunnel|Chaos|WorkerPool|ClientPolicy|Allocation)Tests"
 	GWNODE_BINARY=$(PRODUCT) $(SWIFT) test $(TEST_FLAGS) --skip-build --no-parallel --filter "ClusterTests|NetworkTests"
+	GWNODE_ENGINE=epoll GWNODE_BINARY=$(PRODUCT) $(SWIFT) test $(TEST_FLAGS) --skip-build --no-parallel --filter ClusterTests
 	Tests/Packaging/run $$(packaging/debian/build $(PRODUCT) .build/packages)
 
 lint:

@@ -37,8 +37,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "CLinuxRing.h"
+
 /// accept4 with SOCK_NONBLOCK and SOCK_CLOEXEC; -1 and errno on failure.
 int clinux_accept(int listener, struct sockaddr *address, socklen_t *length);
+/// send(2) with MSG_NOSIGNAL, and recv(2), which are no points of cancellation.
+ssize_t clinux_send(int socket, const void *bytes, size_t count);
+ssize_t clinux_receive(int socket, void *bytes, size_t count);
 /// pipe2 with O_CLOEXEC.
 int clinux_pipe(int descriptors[2]);
 /// splice(2) without offsets, SPLICE_F_MOVE | SPLICE_F_NONBLOCK.

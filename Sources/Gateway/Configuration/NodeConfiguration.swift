@@ -25,6 +25,8 @@ package struct NodeConfiguration: Hashable, Sendable {
     package var gatewayFile: String?
     /// Threads that serve clients, 1…256; nil: one for each processor.
     package var workers: Int?
+    /// How the workers move bytes.
+    package var engine: EngineChoice
     package var limits: NodeLimits
     /// Nil: requests are not logged. The path of its file is resolved as `dataDirectory`.
     package var accessLog: AccessLogOptions?
@@ -61,8 +63,8 @@ package struct NodeConfiguration: Hashable, Sendable {
         admin: SocketAddress, allowRemoteAdmin: Bool = false, peers: [Peer],
         join: Bool = false, virtualAddress: VirtualAddressProvider = .none, timing: TimingProfile = .lan,
         gatewayFile: String? = nil,
-        workers: Int? = nil, limits: NodeLimits = .standard, accessLog: AccessLogOptions? = nil,
-        logLevel: Log.Level = .info
+        workers: Int? = nil, engine: EngineChoice = .auto, limits: NodeLimits = .standard,
+        accessLog: AccessLogOptions? = nil, logLevel: Log.Level = .info
     ) {
         self.cluster = cluster
         self.node = node
@@ -76,6 +78,7 @@ package struct NodeConfiguration: Hashable, Sendable {
         self.timing = timing
         self.gatewayFile = gatewayFile
         self.workers = workers
+        self.engine = engine
         self.limits = limits
         self.accessLog = accessLog
         self.logLevel = logLevel

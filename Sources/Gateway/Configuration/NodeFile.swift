@@ -43,6 +43,9 @@ extension NodeConfiguration {
             "How fast a dead node is noticed: \"lan\", \"cautious\" on busy machines, \"wan\" between sites."),
         .optional("gatewayFile", .filePath, "Seeds the first configuration of a cluster that has none."),
         .optional("workers", .integer(1...256), "Threads that serve clients. Left out: one for each processor."),
+        .optional(
+            "engine", .choice, default: EngineChoice.auto,
+            "How they move bytes: \"io_uring\", \"epoll\", or \"auto\": the first where the kernel allows it."),
         .optional("limits", .nodeLimits, default: .standard, "How many connections this machine is to bear."),
         .optional("accessLog", .accessLog, default: nil, "Where a line for each request is written, and how."),
         .optional("logLevel", .choice, default: LogLevelWord.info, "The least important lines that are logged."),
@@ -73,13 +76,14 @@ extension NodeConfiguration {
         cluster: String, node: Identity, dataDirectory: String, listen: [String: SocketAddress], admin: SocketAddress,
         allowRemoteAdmin: Bool, peers: [Peer], join: Bool, virtualAddress: VirtualAddressProvider,
         timing: TimingProfile,
-        gatewayFile: String?, workers: Int?, limits: NodeLimits, accessLog: AccessLogOptions?, logLevel: LogLevelWord
+        gatewayFile: String?, workers: Int?, engine: EngineChoice, limits: NodeLimits, accessLog: AccessLogOptions?,
+        logLevel: LogLevelWord
     ) {
         self.init(
             cluster: cluster, node: node, dataDirectory: dataDirectory, listen: listen, admin: admin,
             allowRemoteAdmin: allowRemoteAdmin, peers: peers.sorted { $0.id < $1.id }, join: join,
             virtualAddress: virtualAddress, timing: timing, gatewayFile: gatewayFile, workers: workers,
-            limits: limits, accessLog: accessLog, logLevel: logLevel.level)
+            engine: engine, limits: limits, accessLog: accessLog, logLevel: logLevel.level)
     }
 }
 

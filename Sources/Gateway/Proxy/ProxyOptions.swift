@@ -11,13 +11,14 @@ package struct ProxyOptions: Sendable {
     package var limits: ProxyLimits
     package var pauses: ProxyPauses
     package var memory: MemoryLimits
+    package var engine: EngineChoice
     /// Nil: requests are not logged.
     package var accessLog: AccessLogOptions?
 
     package init(
         workers: Int = 1, threadName: String = "worker", pinsWorkers: Bool = false, limits: ProxyLimits = .standard,
         pauses: ProxyPauses = ProxyPauses(), memory: MemoryLimits = MemoryLimits(),
-        accessLog: AccessLogOptions? = nil
+        engine: EngineChoice = .auto, accessLog: AccessLogOptions? = nil
     ) {
         precondition(1...256 ~= workers, "1 to 256 workers")
         self.workers = workers
@@ -26,6 +27,7 @@ package struct ProxyOptions: Sendable {
         self.limits = limits
         self.pauses = pauses
         self.memory = memory
+        self.engine = engine
         self.accessLog = accessLog
     }
 }
@@ -48,7 +50,7 @@ package struct ProxyLimits: Sendable {
         self.backlog = backlog
     }
 
-    package static let standard = ProxyLimits(clients: 65_536, upstreamConnections: 32_768, idlePerBackend: 256)
+    package static let standard = ProxyLimits(clients: 65_536, upstreamConnections: 32_768, idlePerBackend: 1024)
 }
 
 /// Times that are no client's or backend's business to choose.

@@ -1,4 +1,5 @@
 import CLinux
+import Glibc
 import Posix
 import Synchronization
 
@@ -15,6 +16,8 @@ package final class WorkerPool: Sendable {
     }
 
     private let workers: [WorkerHandle]
+    /// The one that the workers use; not `auto`.
+    package let engine: EngineChoice
     private let backlog: Int32
     private let accessLog: AccessLog?
     private let state = Mutex(State())
@@ -32,13 +35,29 @@ package final class WorkerPool: Sendable {
         }
         let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
         let admission = ClientAdmission(limit: options.limits.clients, seed: .random(in: 0 ... .max))
+        engine = try options.engine.resolved()
         for (index, handle) in handles.enumerated() {
             handle.oldestGeneration.store(table.generation, ordering: .relaxed)
             let processor = options.pinsWorkers ? Int32(index % processors) : nil
-            let body = try WorkerBody(handle, options, table, admission, accessLog?.queues[index])
-            let thread = try Thread(name: "\(options.threadName)-\(index)") { body.run(on: processor) }
+            let start = WorkerStart(
+                handle: handle, options: options, table: table, admission: admission,
+                accessLog: accessLog?.queues[index])
+            let answer = try WorkerAnswer()
+            let engine = engine
+            let thread = try Thread(name: "\(options.threadName)-\(index)") {
+                if let processor { _ = clinux_pin_thread(processor) }
+                switch engine {
+                case .ioUring: start.run(RingEngine.self, answer)
+                case .epoll, .auto: start.run(EpollEngine.self, answer)
+                }
+            }
             state.withLock { $0.threads.append(thread) }
+            if let error = answer.wait() {
+                stop()
+                throw error
+            }
         }
+        Log.info("proxy: \(options.workers) workers, engine \(engine.rawValue)")
     }
 
     /// Routes new requests by `table`; requests under way keep theirs.
@@ -151,28 +170,50 @@ package final class WorkerPool: Sendable {
     }
 }
 
-/// Carries a worker into its thread: a closure can not own a value that is not copyable.
-private final class WorkerBody: @unchecked Sendable {
-    private var worker: Worker<EpollEngine>
+/// What a worker begins with. It is made on its own thread: the kernel ties an io_uring to the thread that sets it up, and
+/// would later interrupt that thread's blocking calls.
+private struct WorkerStart: Sendable {
+    let handle: WorkerHandle
+    let options: ProxyOptions
+    let table: RoutingTable
+    let admission: ClientAdmission
+    let accessLog: AccessLogQueue?
 
-    init(
-        _ handle: WorkerHandle, _ options: ProxyOptions, _ table: RoutingTable, _ admission: ClientAdmission,
-        _ accessLog: AccessLogQueue?
-    ) throws(SystemError) {
-        // Random choices of the workers have to differ.
-        let seed = UInt64.random(in: 0 ... .max)
-        worker = try Worker(
-            handle: handle, options: options, table: table, admission: admission, accessLog: accessLog, seed: seed)
-    }
-
-    func run(on processor: Int32?) {
-        if let processor { _ = clinux_pin_thread(processor) }
+    func run<E: Engine & ~Copyable>(_ engine: E.Type, _ answer: WorkerAnswer) {
         // A splice to a closed socket, unlike a send, can not be told not to raise it.
         var signals = sigset_t()
         sigemptyset(&signals)
         sigaddset(&signals, SIGPIPE)
         pthread_sigmask(SIG_BLOCK, &signals, nil)
-        worker.run()
+        do throws(SystemError) {
+            // Random choices of the workers have to differ.
+            let seed = UInt64.random(in: 0 ... .max)
+            var worker = try Worker<E>(
+                handle: handle, options: options, table: table, admission: admission, accessLog: accessLog, seed: seed)
+            answer.give(nil)
+            worker.run()
+        } catch {
+            answer.give(error)
+        }
+    }
+}
+
+/// Whether a thread could begin.
+private final class WorkerAnswer: Sendable {
+    private let error = Mutex<SystemError?>(nil)
+    private let isThere: WakeEvent
+
+    init() throws(SystemError) { isThere = try WakeEvent() }
+
+    func give(_ error: SystemError?) {
+        self.error.withLock { $0 = error }
+        isThere.signal()
+    }
+
+    func wait() -> SystemError? {
+        var event = pollfd(fd: isThere.raw, events: Int16(POLLIN), revents: 0)
+        while poll(&event, 1, -1) < 0 && errno == EINTR {}
+        return error.withLock { $0 }
     }
 }
 

@@ -147,7 +147,7 @@ extension ProxyOptions {
         let workers = configuration.workers ?? processorCount()
         self.init(
             workers: workers, limits: ProxyLimits(configuration.limits, workers: workers),
-            accessLog: configuration.accessLog)
+            engine: configuration.engine, accessLog: configuration.accessLog)
     }
 }
 

@@ -35,32 +35,42 @@ package enum Scratch {
 
 /// A buffer on loan from a `BufferPool`, with the bytes that are in use.
 struct HeldBytes: BitwiseCopyable {
-    private static let largeBit: UInt32 = 1 << 31
+    enum Size: UInt32 {
+        case small, large
+        /// Of a length of its own, not kept for reuse.
+        case huge
+    }
+
+    private static let sizeShift: UInt32 = 30
+    private static let startMask: UInt32 = 1 << sizeShift - 1
 
     private(set) var base: UnsafeMutableRawPointer?
-    /// The offset of the first byte in use, and above it the class of the buffer.
-    private var startAndClass: UInt32
+    /// The offset of the first byte in use, and above it the size of the buffer.
+    private var startAndSize: UInt32
     private(set) var count: UInt32
 
-    init(base: UnsafeMutableRawPointer, start: Int = 0, count: Int = 0, isLarge: Bool = false) {
+    init(base: UnsafeMutableRawPointer, start: Int = 0, count: Int = 0, size: Size = .small) {
         self.base = base
         self.count = UInt32(count)
-        startAndClass = UInt32(start) | (isLarge ? HeldBytes.largeBit : 0)
+        startAndSize = UInt32(start) | size.rawValue << HeldBytes.sizeShift
     }
 
     private init() {
         base = nil
-        startAndClass = 0
+        startAndSize = 0
         count = 0
     }
 
     static var none: HeldBytes { HeldBytes() }
 
     @inline(__always)
-    var isLarge: Bool { startAndClass & HeldBytes.largeBit != 0 }
+    var size: Size { Size(rawValue: startAndSize >> HeldBytes.sizeShift)! }
 
     @inline(__always)
-    private var start: Int { Int(startAndClass & ~HeldBytes.largeBit) }
+    private var start: Int { Int(startAndSize & HeldBytes.startMask) }
+
+    /// Bytes that can be written behind those in use.
+    var room: Int { base == nil ? 0 : BufferPool.capacity(size) - start - Int(count) }
 
     @inline(__always)
     var isEmpty: Bool { count == 0 }
@@ -72,19 +82,28 @@ struct HeldBytes: BitwiseCopyable {
 
     @inline(__always)
     mutating func removeFirst(_ removed: Int) {
-        startAndClass += UInt32(removed)
+        startAndSize += UInt32(removed)
         count -= UInt32(removed)
     }
 
     /// Counts bytes that were written behind those in use.
     @inline(__always)
     mutating func grow(by added: Int) { count += UInt32(added) }
+
+    /// Writes behind the bytes in use; there must be room.
+    fileprivate mutating func write(_ bytes: UnsafeRawBufferPointer) {
+        guard let source = bytes.baseAddress, let base else { return }
+        (base + start + Int(count)).copyMemory(from: source, byteCount: bytes.count)
+        grow(by: bytes.count)
+    }
 }
 
 /// Two classes of buffers, kept in last-in first-out lists so that the warmest is used next.
 struct BufferPool: ~Copyable {
     /// A head of the greatest length, and what a gateway adds to it.
     static let smallCapacity = Scratch.unreadCapacity + 4096
+    /// More than an engine can have received for one connection before it stops receiving.
+    static let hugeCapacity = 4 << 20
 
     private var small: FreeList
     private var large: FreeList
@@ -125,22 +144,61 @@ struct BufferPool: ~Copyable {
 
     mutating func giveBack(_ held: inout HeldBytes) {
         guard let base = held.base else { return }
-        if held.isLarge {
+        switch held.size {
+        case .small: giveBackSmall(base)
+        case .large:
             lentBytes -= Scratch.total
             large.push(base)
-        } else {
-            giveBackSmall(base)
+        case .huge:
+            lentBytes -= BufferPool.hugeCapacity
+            base.deallocate()
         }
         held = .none
     }
 
-    /// Copies bytes into a buffer of the class that fits.
+    @inline(__always)
+    static func capacity(_ size: HeldBytes.Size) -> Int {
+        switch size {
+        case .small: smallCapacity
+        case .large: Scratch.total
+        case .huge: hugeCapacity
+        }
+    }
+
+    private mutating func take(_ size: HeldBytes.Size) -> UnsafeMutableRawPointer {
+        switch size {
+        case .small: return takeSmall()
+        case .large: return takeLarge()
+        case .huge:
+            lentBytes += BufferPool.hugeCapacity
+            return .allocate(byteCount: BufferPool.hugeCapacity, alignment: 64)
+        }
+    }
+
+    private func size(for count: Int) -> HeldBytes.Size {
+        precondition(count <= BufferPool.hugeCapacity, "more bytes than any buffer holds")
+        if count <= BufferPool.smallCapacity { return .small }
+        return count <= Scratch.total ? .large : .huge
+    }
+
+    /// Copies bytes into a buffer of the size that fits.
     mutating func hold(copyOf bytes: UnsafeRawBufferPointer) -> HeldBytes {
-        precondition(bytes.count <= Scratch.total, "more bytes than any buffer holds")
-        let isLarge = bytes.count > BufferPool.smallCapacity
-        let base = isLarge ? takeLarge() : takeSmall()
+        let size = size(for: bytes.count)
+        let base = take(size)
         base.copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
-        return HeldBytes(base: base, count: bytes.count, isLarge: isLarge)
+        return HeldBytes(base: base, count: bytes.count, size: size)
+    }
+
+    /// Copies bytes behind those that are held, into a larger buffer where they need one.
+    mutating func append(_ bytes: UnsafeRawBufferPointer, to held: inout HeldBytes) {
+        if held.room < bytes.count {
+            let size = size(for: Int(held.count) + bytes.count)
+            var larger = HeldBytes(base: take(size), size: size)
+            larger.write(held.bytes)
+            giveBack(&held)
+            held = larger
+        }
+        held.write(bytes)
     }
 }
 

@@ -1,10 +1,10 @@
 import CLinux
 import Posix
 
-/// What an `EpollEngine` knows of one slot's socket. All zero while the slot is free.
+/// What an engine knows of one slot's socket. All zero while the slot is free.
 struct Channel: BitwiseCopyable {
     struct Flags: OptionSet, BitwiseCopyable {
-        let rawValue: UInt16
+        let rawValue: UInt32
         static let open = Flags(rawValue: 1 << 0)
         static let connecting = Flags(rawValue: 1 << 1)
         /// The kernel may have bytes: set by an event, cleared by a short read.
@@ -21,6 +21,21 @@ struct Channel: BitwiseCopyable {
         static let queued = Flags(rawValue: 1 << 9)
         /// Closed, and its `closed` is still to be reported.
         static let closing = Flags(rawValue: 1 << 10)
+
+        // Of a `RingEngine` only.
+
+        /// The kernel receives into provided buffers, whether the bytes are wanted or not.
+        static let armed = Flags(rawValue: 1 << 11)
+        /// `armed` is being ended.
+        static let disarming = Flags(rawValue: 1 << 12)
+        /// Much came at once: received by a system call of its own into one large buffer.
+        static let bulky = Flags(rawValue: 1 << 13)
+        static let pollsInput = Flags(rawValue: 1 << 14)
+        static let pollsOutput = Flags(rawValue: 1 << 15)
+        /// The kernel is working on `outbox`.
+        static let sending = Flags(rawValue: 1 << 16)
+        /// FIN is to follow `outbox`.
+        static let finishing = Flags(rawValue: 1 << 17)
     }
 
     var descriptor: Int32
@@ -35,6 +50,18 @@ struct Channel: BitwiseCopyable {
     /// Bytes that the kernel did not take yet; not empty while a send is pending.
     var outbox: HeldBytes
     var unread: HeldBytes
+
+    // Of a `RingEngine` only.
+
+    /// What is to be sent after `outbox`.
+    var backlog: HeldBytes
+    /// Why receiving, or sending, failed; 0 if it did not, or that was told.
+    var receiveError: Int32
+    var sendError: Int32
+    /// The last batch with a send of this slot, and where its bytes are.
+    var batch: UInt32
+    var batchOffset: UInt32
+    var batchCount: UInt32
 
     @inline(__always)
     mutating func note(_ readiness: Readiness) {

@@ -16,7 +16,7 @@ package enum Completion {
     /// The peer will send no more.
     case receivedEnd(Slot)
     case receiveFailed(Slot, code: Int32)
-    /// All bytes of a send that was `.pending` are with the kernel.
+    /// All bytes that were not with the kernel at once are so now.
     case sent(Slot)
     case sendFailed(Slot, code: Int32)
     /// All bytes of a splice from this slot are with the target's kernel.
@@ -30,7 +30,8 @@ package enum Completion {
 }
 
 package enum SendOutcome {
-    /// All bytes are with the kernel.
+    /// All bytes are with the kernel, or will be with the end of this turn. What then turns out not to have been
+    /// taken is sent later; a failure is told by `sendFailed`.
     case done
     /// The engine keeps what is left; `Completion.sent` or `sendFailed` follows.
     case pending
@@ -76,7 +77,7 @@ package protocol Engine: ~Copyable {
     mutating func receiveMore(_ slot: Slot)
     /// Puts bytes of the last `received` back.
     mutating func unread(_ slot: Slot, _ bytes: UnsafeRawBufferPointer)
-    /// Sends all of `bytes`. No other send of the slot may be pending.
+    /// Sends all of `bytes`. No other send of the slot may have been `.pending`, unless `sent` came since.
     mutating func send(_ slot: Slot, _ bytes: UnsafeRawBufferPointer) -> SendOutcome
     /// Moves the next `count` bytes of `source` to `target` without looking at them. Nothing of `source` may be unread
     /// or being received, and no send of `target` pending. `spliced` follows, or the failure of either side, after
@@ -91,10 +92,14 @@ package protocol Engine: ~Copyable {
     mutating func finishSending(_ slot: Slot)
     /// Closes at once. No completion follows but `closed`.
     mutating func close(_ slot: Slot, _ manner: CloseManner)
-    /// Bytes that a pending send still has to hand to the kernel; 0 when none is pending.
+    /// Hands to the kernel at once what was sent to the slot in this turn, so that `unsentBytes` is exact.
+    mutating func settle(_ slot: Slot)
+    /// Bytes that the kernel did not take yet, as far as known. `sent` follows if there are any.
     func unsentBytes(_ slot: Slot) -> Int
     /// Whether bytes, or the end, of the peer's stream may be waiting to be received.
     func mayHaveInput(_ slot: Slot) -> Bool
+    /// Lets go of everything that the kernel does for the engine; the last call, on the thread that waited.
+    mutating func stop()
     /// How many bytes of all that were sent the peer's kernel has acknowledged.
     func acknowledgedBytes(_ slot: Slot) -> UInt64
 }

@@ -7,6 +7,7 @@ package struct EpollEngine: ~Copyable, Engine {
     /// Completions of one turn, so that timers, commands and new events are never starved.
     private static let turnBudget = 1024
     private static let wakeIndex = UInt32.max - 1
+    private static let firstListener = wakeIndex - UInt32(ListenerID.maximum)
 
     private let poller: Poller
     let channels: UnsafeMutablePointer<Channel>
@@ -14,14 +15,13 @@ package struct EpollEngine: ~Copyable, Engine {
     private var listeners: ListenerTable
     private var ready = ReadyList()
     var splices = SpliceTable()
-    private var pool: BufferPool
-    private var scratch: UnsafeMutableRawPointer
+    private var buffers: EngineBuffers
     private let wake: Int32
     private var isWoken = false
     private var budget = 0
 
     package init(capacity: Int, wake: Int32, memory: MemoryLimits) throws(SystemError) {
-        precondition(capacity > 0 && capacity < Int(ListenerTable.firstToken), "engine capacity out of range")
+        precondition(capacity > 0 && capacity < Int(EpollEngine.firstListener), "engine capacity out of range")
         let poller = try Poller(capacity: 512)
         try poller.add(wake, .read, token: UInt64(EpollEngine.wakeIndex))
         self.poller = poller
@@ -30,8 +30,7 @@ package struct EpollEngine: ~Copyable, Engine {
         // calloc leaves large zeroed memory untouched, so slots that are never used cost none.
         channels = calloc(capacity, MemoryLayout<Channel>.stride)!.bindMemory(to: Channel.self, capacity: capacity)
         listeners = ListenerTable()
-        pool = BufferPool(memory)
-        scratch = pool.takeLarge()
+        buffers = EngineBuffers(memory)
     }
 
     deinit {
@@ -40,7 +39,6 @@ package struct EpollEngine: ~Copyable, Engine {
             channels[index].outbox.base?.deallocate()
             channels[index].unread.base?.deallocate()
         }
-        scratch.deallocate()
         free(channels)
     }
 
@@ -58,8 +56,8 @@ package struct EpollEngine: ~Copyable, Engine {
         let index = token.slot.index
         if index == EpollEngine.wakeIndex {
             isWoken = true
-        } else if let listener = ListenerTable.listener(ofToken: index) {
-            listeners.noteReadable(listener)
+        } else if index >= EpollEngine.firstListener {
+            listeners.noteReadable(Int(index - EpollEngine.firstListener))
         } else {
             let channel = channels + Int(index)
             guard channel.pointee.generation == token.generation, channel.pointee.flags.contains(.open) else { return }
@@ -116,16 +114,33 @@ package struct EpollEngine: ~Copyable, Engine {
     }
 
     package mutating func accept(on listener: ListenerID, descriptor: Int32) throws(SystemError) {
-        try listeners.add(listener, descriptor: descriptor, to: poller)
+        try watch(listener, descriptor)
+        listeners.add(listener, descriptor: descriptor)
     }
 
-    package mutating func pauseAccepting(on listener: ListenerID) { listeners.pause(listener, poller) }
+    private func watch(_ listener: ListenerID, _ descriptor: Int32) throws(SystemError) {
+        try poller.add(descriptor, .read, token: UInt64(EpollEngine.firstListener) + UInt64(listener.value))
+    }
 
-    package mutating func resumeAccepting(on listener: ListenerID) { listeners.resume(listener, poller) }
+    package mutating func pauseAccepting(on listener: ListenerID) {
+        if let descriptor = listeners.pause(listener) { poller.remove(descriptor) }
+    }
+
+    package mutating func resumeAccepting(on listener: ListenerID) {
+        guard let descriptor = listeners.resume(listener) else { return }
+        do throws(SystemError) {
+            try watch(listener, descriptor)
+        } catch {
+            _ = listeners.pause(listener)
+            Log.error("proxy: cannot listen again: \(error)")
+        }
+    }
 
     package mutating func finishAccepting(on listener: ListenerID) { listeners.finish(listener) }
 
-    package mutating func removeListener(_ listener: ListenerID) { listeners.remove(listener, poller) }
+    package mutating func removeListener(_ listener: ListenerID) {
+        if let descriptor = listeners.remove(listener) { poller.remove(descriptor) }
+    }
 
     package mutating func adopt(_ descriptor: Int32, as slot: Slot) throws(SystemError) {
         try register(FileDescriptor(owning: descriptor), as: slot, flags: .open)
@@ -169,11 +184,11 @@ package struct EpollEngine: ~Copyable, Engine {
             let length = socklen_t(MemoryLayout<linger>.size)
             setsockopt(channel.pointee.descriptor, SOL_SOCKET, SO_LINGER, &option, length)
         }
-        if channel.pointee.splice != 0 { endSplice(Int(channel.pointee.splice)) }
+        if channel.pointee.splice != 0 { splices.end(Int(channel.pointee.splice), channels) }
         _ = Glibc.close(channel.pointee.descriptor)
         channel.pointee.generation &+= 1
-        pool.giveBack(&channel.pointee.outbox)
-        pool.giveBack(&channel.pointee.unread)
+        buffers.pool.giveBack(&channel.pointee.outbox)
+        buffers.pool.giveBack(&channel.pointee.unread)
         channel.pointee.flags = channel.pointee.flags.contains(.queued) ? [.closing, .queued] : .closing
         enqueue(slot.index, channel)
     }
@@ -200,24 +215,24 @@ package struct EpollEngine: ~Copyable, Engine {
         let channel = channels + Int(slot.index)
         precondition(channel.pointee.unread.isEmpty, "bytes can be put back once a receive")
         if bytes.isEmpty { return }
-        channel.pointee.unread = pool.hold(copyOf: bytes)
+        channel.pointee.unread = buffers.pool.hold(copyOf: bytes)
     }
 
     /// Completes a receive from unread bytes, the socket, or both.
     private mutating func fill(_ slot: Slot, _ channel: UnsafeMutablePointer<Channel>) -> Completion? {
-        let data = scratch + Scratch.headroom
+        let data = buffers.scratch + Scratch.headroom
         if !channel.pointee.unread.isEmpty && !channel.pointee.flags.contains(.wantsMore) {
-            let count = takeUnread(channel, to: data)
+            let count = buffers.takeUnread(channel, to: data)
             return received(slot, channel, UnsafeMutableRawBufferPointer(start: data, count: count))
         }
         let held = Int(channel.pointee.unread.count)
         var limit = Int(channel.pointee.receiveLimit)
-        if pool.isShort { limit = min(limit, Scratch.headCapacity) }
-        let count = recv(channel.pointee.descriptor, data, limit, 0)
+        if buffers.pool.isShort { limit = min(limit, Scratch.headCapacity) }
+        let count = clinux_receive(channel.pointee.descriptor, data, limit)
         if count > 0 {
             if count < limit && !channel.pointee.flags.contains(.ended) { channel.pointee.flags.remove(.readable) }
             let start = data - held
-            _ = takeUnread(channel, to: start)
+            _ = buffers.takeUnread(channel, to: start)
             return received(slot, channel, UnsafeMutableRawBufferPointer(start: start, count: held + count))
         }
         if count == 0 {
@@ -242,17 +257,6 @@ package struct EpollEngine: ~Copyable, Engine {
         return .received(slot, bytes)
     }
 
-    @inline(__always)
-    private mutating func takeUnread(
-        _ channel: UnsafeMutablePointer<Channel>, to target: UnsafeMutableRawPointer
-    ) -> Int {
-        let count = Int(channel.pointee.unread.count)
-        if count == 0 { return 0 }
-        target.copyMemory(from: channel.pointee.unread.bytes.baseAddress!, byteCount: count)
-        pool.giveBack(&channel.pointee.unread)
-        return count
-    }
-
     package mutating func send(_ slot: Slot, _ bytes: UnsafeRawBufferPointer) -> SendOutcome {
         let channel = channels + Int(slot.index)
         precondition(channel.pointee.outbox.isEmpty, "one send at a time")
@@ -260,9 +264,13 @@ package struct EpollEngine: ~Copyable, Engine {
         if sent == bytes.count { return .done }
         if sent < 0 && errno != EAGAIN { return .failed(code: errno) }
         channel.pointee.flags.remove(.writable)
-        channel.pointee.outbox = keep(UnsafeRawBufferPointer(rebasing: bytes[max(sent, 0)...]))
+        channel.pointee.outbox = buffers.keep(UnsafeRawBufferPointer(rebasing: bytes[max(sent, 0)...]))
         return .pending
     }
+
+    package mutating func settle(_ slot: Slot) {}
+
+    package mutating func stop() {}
 
     @inline(__always)
     package func unsentBytes(_ slot: Slot) -> Int { Int(channels[Int(slot.index)].outbox.count) }
@@ -276,24 +284,12 @@ package struct EpollEngine: ~Copyable, Engine {
         clinux_acknowledged_bytes(channels[Int(slot.index)].descriptor)
     }
 
-    /// Written out because a generic of another module is not specialised here.
     @inline(__always)
     private func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int {
         while true {
-            let sent = Glibc.send(descriptor, bytes.baseAddress!, bytes.count, Int32(MSG_NOSIGNAL))
+            let sent = clinux_send(descriptor, bytes.baseAddress!, bytes.count)
             if sent >= 0 || errno != EINTR { return sent }
         }
-    }
-
-    /// Keeps bytes past the call: a short rest is copied; a long one in the scratch buffer takes it along.
-    private mutating func keep(_ rest: UnsafeRawBufferPointer) -> HeldBytes {
-        let offset = rest.baseAddress! - UnsafeRawPointer(scratch)
-        if rest.count <= BufferPool.smallCapacity || offset < 0 || offset >= Scratch.total {
-            return pool.hold(copyOf: rest)
-        }
-        let held = HeldBytes(base: scratch, start: offset, count: rest.count, isLarge: true)
-        scratch = pool.takeLarge()
-        return held
     }
 
     private mutating func flush(_ slot: Slot, _ channel: UnsafeMutablePointer<Channel>) -> Completion? {
@@ -301,7 +297,7 @@ package struct EpollEngine: ~Copyable, Engine {
         let sent = write(bytes, to: channel.pointee.descriptor)
         let completion: Completion?
         if sent == bytes.count {
-            pool.giveBack(&channel.pointee.outbox)
+            buffers.pool.giveBack(&channel.pointee.outbox)
             completion = .sent(slot)
         } else if sent >= 0 || errno == EAGAIN {
             channel.pointee.outbox.removeFirst(max(sent, 0))
@@ -309,36 +305,10 @@ package struct EpollEngine: ~Copyable, Engine {
             return nil
         } else {
             let code = errno
-            pool.giveBack(&channel.pointee.outbox)
+            buffers.pool.giveBack(&channel.pointee.outbox)
             completion = .sendFailed(slot, code: code)
         }
         if channel.pointee.hasWork { enqueue(slot.index, channel) }
         return completion
-    }
-}
-
-/// A first-in first-out list of slots, linked through their channels.
-private struct ReadyList {
-    private static let end = UInt32.max
-    private var first = end
-    private var last = end
-
-    @inline(__always)
-    var isEmpty: Bool { first == ReadyList.end }
-
-    @inline(__always)
-    mutating func append(_ index: UInt32, _ channels: UnsafeMutablePointer<Channel>) {
-        channels[Int(index)].nextReady = ReadyList.end
-        if isEmpty { first = index } else { channels[Int(last)].nextReady = index }
-        last = index
-    }
-
-    @inline(__always)
-    mutating func popFirst(_ channels: UnsafeMutablePointer<Channel>) -> UInt32? {
-        if isEmpty { return nil }
-        let index = first
-        first = channels[Int(index)].nextReady
-        channels[Int(index)].flags.remove(.queued)
-        return index
     }
 }

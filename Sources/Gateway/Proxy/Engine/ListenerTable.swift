@@ -1,9 +1,9 @@
 import Glibc
 import Posix
 
-/// The listening sockets of an `EpollEngine`, level-triggered.
+/// The listening sockets of an engine, which watches them level-triggered: what is not accepted in one turn is reported
+/// again in the next.
 struct ListenerTable {
-    static let firstToken = UInt32.max - 1 - UInt32(ListenerID.maximum)
     /// Connections taken from one listener a turn.
     private static let acceptsPerTurn = 64
 
@@ -23,43 +23,45 @@ struct ListenerTable {
     private var position = 0
     private var finishingCount = 0
 
-    static func listener(ofToken token: UInt32) -> Int? {
-        token >= firstToken && token < firstToken + UInt32(ListenerID.maximum) ? Int(token - firstToken) : nil
-    }
-
     var hasFinishing: Bool { finishingCount > 0 }
 
-    mutating func add(
-        _ index: ListenerID, descriptor: Int32, to poller: borrowing Poller
-    ) throws(SystemError) {
+    mutating func add(_ index: ListenerID, descriptor: Int32) {
         precondition(index.value < ListenerID.maximum, "too many listeners")
         while listeners.count <= index.value { listeners.append(Listener()) }
         precondition(listeners[index.value].state == .absent, "the listener is there already")
-        try poller.add(descriptor, .read, token: token(index))
         listeners[index.value] = Listener(descriptor: descriptor, state: .accepting)
     }
 
+    /// Whether connections are to be taken from the listener, so that it has to be watched.
+    func isWatched(_ index: Int) -> Bool {
+        guard index < listeners.count else { return false }
+        switch listeners[index].state {
+        case .accepting, .finishing: return true
+        case .absent, .paused: return false
+        }
+    }
+
+    func descriptor(_ index: Int) -> Int32 { listeners[index].descriptor }
+
     mutating func noteReadable(_ index: Int) {
-        guard index < listeners.count else { return }
+        guard isWatched(index) else { return }
         listeners[index].acceptsLeft = ListenerTable.acceptsPerTurn
         position = min(position, index)
     }
 
-    mutating func pause(_ index: ListenerID, _ poller: borrowing Poller) {
-        guard listeners[index.value].state == .accepting else { return }
+    /// - Returns: the descriptor that is no longer to be watched.
+    mutating func pause(_ index: ListenerID) -> Int32? {
+        guard listeners[index.value].state == .accepting else { return nil }
         listeners[index.value].state = .paused
         listeners[index.value].acceptsLeft = 0
-        poller.remove(listeners[index.value].descriptor)
+        return listeners[index.value].descriptor
     }
 
-    mutating func resume(_ index: ListenerID, _ poller: borrowing Poller) {
-        guard listeners[index.value].state == .paused else { return }
-        do {
-            try poller.add(listeners[index.value].descriptor, .read, token: token(index))
-            listeners[index.value].state = .accepting
-        } catch {
-            Log.error("proxy: cannot listen again: \(error)")
-        }
+    /// - Returns: the descriptor that is to be watched again.
+    mutating func resume(_ index: ListenerID) -> Int32? {
+        guard listeners[index.value].state == .paused else { return nil }
+        listeners[index.value].state = .accepting
+        return listeners[index.value].descriptor
     }
 
     mutating func finish(_ index: ListenerID) {
@@ -69,16 +71,17 @@ struct ListenerTable {
         noteReadable(index.value)
     }
 
-    mutating func remove(_ index: ListenerID, _ poller: borrowing Poller) {
-        switch listeners[index.value].state {
-        case .absent: return
-        case .accepting: poller.remove(listeners[index.value].descriptor)
-        case .finishing:
-            poller.remove(listeners[index.value].descriptor)
-            finishingCount -= 1
-        case .paused: break
-        }
+    /// - Returns: the descriptor that is no longer to be watched.
+    mutating func remove(_ index: ListenerID) -> Int32? {
+        let listener = listeners[index.value]
         listeners[index.value] = Listener()
+        switch listener.state {
+        case .absent, .paused: return nil
+        case .accepting: return listener.descriptor
+        case .finishing:
+            finishingCount -= 1
+            return listener.descriptor
+        }
     }
 
     mutating func next() -> Completion? {
@@ -104,6 +107,4 @@ struct ListenerTable {
         listeners[index].acceptsLeft = 0
         return listeners[index].state == .finishing ? .acceptFinished(ListenerID(index)) : nil
     }
-
-    private func token(_ index: ListenerID) -> UInt64 { UInt64(ListenerTable.firstToken) + UInt64(index.value) }
 }

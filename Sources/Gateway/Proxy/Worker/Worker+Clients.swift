@@ -19,6 +19,7 @@ extension Worker where E: ~Copyable {
     /// Closes after all pending bytes. A client that may still be sending gets a FIN and is read for a while: a close
     /// with unread input would reset the connection, and the response could be lost on its way (RFC 9112 section 9.6).
     mutating func finishClient(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>) {
+        engine.settle(slot)
         if engine.unsentBytes(slot) > 0 {
             client.pointee.state = .closing
             return awaitSend(slot, client)

@@ -158,7 +158,8 @@ extension Worker where E: ~Copyable {
         let client = clients[slot]
         let after = client.pointee.afterSend
         client.pointee.afterSend = []
-        client.pointee.timer = .none
+        // An engine may find only later that it could not send at once, when nobody waits for it.
+        if client.pointee.timer == .write { client.pointee.timer = .none }
         switch client.pointee.state {
         case .open:
             if after.contains(.nextRequest) { return nextRequest(slot, client) }

@@ -84,6 +84,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
             while let completion = engine.next() { take(completion) }
             expireTimers()
         }
+        engine.stop()
     }
 
     @inline(__always)

@@ -165,7 +165,8 @@ final class Wire: @unchecked Sendable {
     /// False at the peer's FIN.
     private func fill() throws -> Bool {
         var part = [UInt8](repeating: 0, count: 1 << 16)
-        let count = recv(descriptor, &part, part.count, 0)
+        var count: Int
+        repeat { count = recv(descriptor, &part, part.count, 0) } while count < 0 && errno == EINTR
         if count > 0 { buffer += part[..<count] }
         if count < 0 {
             throw errno == EAGAIN ? Failure.timedOut(String(decoding: buffer, as: UTF8.self)) : Failure.reset

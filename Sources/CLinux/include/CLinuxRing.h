@@ -1,0 +1,96 @@
+// io_uring by raw system calls: one ring with one group of provided buffers, used by one thread.
+#ifndef CLINUX_RING_H
+#define CLINUX_RING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/// What the kernel reports; the layout of struct io_uring_cqe.
+typedef struct clinux_completion {
+    uint64_t data;
+    int32_t result;
+    uint32_t flags;
+} clinux_completion;
+
+typedef struct clinux_ring {
+    int descriptor;
+    bool enabled;
+    uint32_t entry_mask, completion_mask;
+    uint32_t entry_count;
+    /// Entries that were written, of which the kernel has not been told.
+    uint32_t tail, submitted;
+    uint32_t *kernel_tail, *kernel_flags, *completion_head, *completion_tail;
+    void *entries;
+    clinux_completion *completions;
+    void *memory;
+    size_t memory_size, entries_size;
+    void *buffer_ring;
+    uint8_t *buffers;
+    uint32_t buffer_count, buffer_size;
+    uint16_t buffer_tail;
+} clinux_ring;
+
+/// Sets up a ring with `entries` and `completions` (powers of two) and `buffer_count` (likewise) provided buffers of
+/// `buffer_size` bytes. 0, or an errno: EINVAL and ENOSYS from kernels before 6.1, EPERM where it is forbidden.
+/// The thread that enters it first owns it.
+int clinux_ring_open(clinux_ring *ring, uint32_t entries, uint32_t completions, uint32_t buffer_count,
+                     uint32_t buffer_size);
+void clinux_ring_close(clinux_ring *ring);
+
+/// Whether `count` entries can be written before the next `clinux_ring_enter`.
+static inline bool clinux_ring_has_room(const clinux_ring *ring, uint32_t count) {
+    return ring->tail - ring->submitted + count <= ring->entry_count;
+}
+/// Whether the kernel has all entries.
+static inline bool clinux_ring_is_submitted(const clinux_ring *ring) { return ring->tail == ring->submitted; }
+
+// Each of these writes one entry, the last one two; there must be room.
+
+/// Receives again and again into provided buffers, one completion each.
+void clinux_ring_receive(clinux_ring *ring, int descriptor, uint64_t data);
+/// Sends at once what the kernel takes at once. Completes only if that was not all.
+void clinux_ring_send_now(clinux_ring *ring, int descriptor, const void *bytes, uint32_t count, uint64_t data);
+/// Sends as soon as the kernel takes something.
+void clinux_ring_send(clinux_ring *ring, int descriptor, const void *bytes, uint32_t count, uint64_t data);
+/// Completes once, when one of the poll(2) `events` is there.
+void clinux_ring_poll(clinux_ring *ring, int descriptor, uint32_t events, uint64_t data);
+/// Cancels the entry that was written with `target`.
+void clinux_ring_cancel(clinux_ring *ring, uint64_t target, uint64_t data);
+/// Cancels all that is under way.
+void clinux_ring_cancel_all(clinux_ring *ring, uint64_t data);
+/// Cancels all entries of a descriptor, and closes it.
+void clinux_ring_close_descriptor(clinux_ring *ring, int descriptor, uint64_t data);
+
+/// Hands the written entries to the kernel and waits for `least` completions, at most `timeout` nanoseconds (-1:
+/// without end). 0, or an errno; running out of time is none.
+int clinux_ring_enter(clinux_ring *ring, uint32_t least, int64_t timeout);
+
+/// The completions that wait, by position from `head` up to, without, `tail`.
+static inline uint32_t clinux_ring_head(const clinux_ring *ring) { return *ring->completion_head; }
+static inline uint32_t clinux_ring_tail(const clinux_ring *ring) {
+    return __atomic_load_n(ring->completion_tail, __ATOMIC_ACQUIRE);
+}
+static inline clinux_completion *clinux_ring_completion(const clinux_ring *ring, uint32_t position) {
+    return &ring->completions[position & ring->completion_mask];
+}
+/// Gives the kernel the places of the completions before `head`.
+static inline void clinux_ring_advance(clinux_ring *ring, uint32_t head) {
+    __atomic_store_n(ring->completion_head, head, __ATOMIC_RELEASE);
+}
+
+/// Whether further completions of the same entry follow.
+static inline bool clinux_completion_has_more(const clinux_completion *completion) {
+    return completion->flags & 2;
+}
+/// The provided buffer that was filled, -1 for none.
+static inline int32_t clinux_completion_buffer(const clinux_completion *completion) {
+    return completion->flags & 1 ? (int32_t)(completion->flags >> 16) : -1;
+}
+static inline uint8_t *clinux_ring_buffer(const clinux_ring *ring, int32_t buffer) {
+    return ring->buffers + (size_t)buffer * ring->buffer_size;
+}
+/// Gives a provided buffer back to the kernel.
+void clinux_ring_give_back(clinux_ring *ring, int32_t buffer);
+
+#endif

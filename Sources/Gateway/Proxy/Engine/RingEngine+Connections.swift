@@ -1,0 +1,120 @@
+import CLinux
+import Glibc
+import Posix
+
+/// Opening and closing.
+extension RingEngine {
+    package mutating func adopt(_ descriptor: Int32, as slot: Slot) throws(SystemError) {
+        register(descriptor, as: slot, flags: [.open, .writable])
+    }
+
+    package mutating func connect(_ slot: Slot, to address: SocketAddress) throws(SystemError) {
+        let socket = try Socket.startConnecting(to: address)
+        register(socket.take(), as: slot, flags: [.open, .connecting])
+        pollOutput(slot.index, channels + Int(slot.index))
+    }
+
+    private func register(_ descriptor: Int32, as slot: Slot, flags: Channel.Flags) {
+        let channel = channels + Int(slot.index)
+        precondition(channel.pointee.flags == [], "the slot is still in use")
+        channel.pointee.descriptor = descriptor
+        channel.pointee.flags = flags
+    }
+
+    func finishConnecting(_ slot: Slot, _ channel: UnsafeMutablePointer<Channel>) -> Completion? {
+        channel.pointee.flags.remove(.connecting)
+        let code = Socket.pendingError(channel.pointee.descriptor)
+        return code == 0 ? .connected(slot) : .connectFailed(slot, code: code)
+    }
+
+    package mutating func finishSending(_ slot: Slot) {
+        settle(slot)
+        let channel = channels + Int(slot.index)
+        if unsentBytes(slot) > 0 {
+            channel.pointee.flags.insert(.finishing)
+        } else {
+            shutdown(channel.pointee.descriptor, Int32(SHUT_WR))
+        }
+    }
+
+    package mutating func close(_ slot: Slot, _ manner: CloseManner) {
+        let channel = channels + Int(slot.index)
+        precondition(channel.pointee.flags.contains(.open), "the slot is not open")
+        switch manner {
+        case .orderly: break
+        case .reset:
+            var option = linger(l_onoff: 1, l_linger: 0)
+            let length = socklen_t(MemoryLayout<linger>.size)
+            setsockopt(channel.pointee.descriptor, SOL_SOCKET, SO_LINGER, &option, length)
+        }
+        if channel.pointee.splice != 0 { splices.end(Int(channel.pointee.splice), channels) }
+        reserve(2)
+        clinux_ring_close_descriptor(ring, channel.pointee.descriptor, RingTag.none.raw)
+        if !channel.pointee.flags.contains(.sending) { buffers.pool.giveBack(&channel.pointee.outbox) }
+        buffers.pool.giveBack(&channel.pointee.backlog)
+        buffers.pool.giveBack(&channel.pointee.unread)
+        channel.pointee.receiveError = 0
+        channel.pointee.sendError = 0
+        channel.pointee.flags = channel.pointee.flags.intersection([.queued, .sending]).union(.closing)
+        enqueue(slot.index, channel)
+    }
+
+    /// The slot is free when the kernel no longer reads memory of it, nor has a send of it under way.
+    mutating func finishClosing(_ slot: Slot, _ channel: UnsafeMutablePointer<Channel>) -> Completion? {
+        if channel.pointee.flags.contains(.sending) { return nil }
+        if channel.pointee.batch == batch.number { submit() }
+        channel.pointee.flags = []
+        channel.pointee.generation &+= 1
+        return .closed(slot)
+    }
+
+    package func acknowledgedBytes(_ slot: Slot) -> UInt64 {
+        clinux_acknowledged_bytes(channels[Int(slot.index)].descriptor)
+    }
+
+    package mutating func splice(_ source: Slot, to target: Slot, count: UInt64) -> Bool {
+        settle(target)
+        let (from, to) = (channels + Int(source.index), channels + Int(target.index))
+        precondition(from.pointee.unread.isEmpty, "earlier bytes come first")
+        if from.pointee.flags.contains(.armed) { disarm(source.index, from) }
+        guard from.pointee.flags.isDisjoint(with: [.armed, .disarming]), to.pointee.outbox.isEmpty,
+            splices.begin(from: source.index, to: target.index, count: count, channels)
+        else { return false }
+        from.pointee.flags.insert(.readable)
+        enqueue(source.index, from)
+        return true
+    }
+
+    package func unsplicedBytes(_ source: Slot) -> UInt64 { splices.remaining(from: channels[Int(source.index)]) }
+
+    package func isSpliceHeldUp(_ source: Slot) -> Bool { splices.isHeldUp(channels[Int(source.index)]) }
+
+    /// Moves what can be moved without waiting.
+    mutating func move(_ number: Int) -> Completion? {
+        let (source, target) = (splices[number].source, splices[number].target)
+        switch splices.advance(number, channels) {
+        case .ended(let completion): return completion
+        case .moving: enqueue(source, channels + Int(source))
+        case .waiting:
+            let from = channels + Int(source)
+            if splices[number].awaitsSource, !from.pointee.flags.contains(.readable) { pollInput(source, from) }
+            if splices[number].awaitsTarget { pollOutput(target, channels + Int(target)) }
+        }
+        return nil
+    }
+
+    mutating func pollInput(_ index: UInt32, _ channel: UnsafeMutablePointer<Channel>) {
+        if channel.pointee.flags.contains(.pollsInput) { return }
+        channel.pointee.flags.insert(.pollsInput)
+        reserve(1)
+        let events = EPOLLIN.rawValue | EPOLLRDHUP.rawValue
+        clinux_ring_poll(ring, channel.pointee.descriptor, events, tag(.pollInput, index, channel))
+    }
+
+    mutating func pollOutput(_ index: UInt32, _ channel: UnsafeMutablePointer<Channel>) {
+        if channel.pointee.flags.contains(.pollsOutput) { return }
+        channel.pointee.flags.insert(.pollsOutput)
+        reserve(1)
+        clinux_ring_poll(ring, channel.pointee.descriptor, EPOLLOUT.rawValue, tag(.pollOutput, index, channel))
+    }
+}

@@ -8,6 +8,14 @@ import Testing
         getenv("GWNODE_STATES").flatMap { Int(String(cString: $0)) } ?? (_isDebugAssertConfiguration() ? 3000 : 60_000)
     }
 
+    /// Three nodes, one election timeout, one proposal: every order there is.
+    @Test(.enabled(if: !_isDebugAssertConfiguration(), "some 180,000 states: an optimised build only"))
+    func oneElectionAndOneProposalOfThreeNodesIsSafeInEveryOrder() {
+        var exploration = Exploration(nodes: 3, stateLimit: 250_000)
+        let outcome = exploration.run(.init(timeouts: 1, proposals: 1, losses: 0, crashes: 0))
+        #expect(outcome.violation == nil && outcome.isComplete)
+    }
+
     @Test(arguments: [
         Exploration.Budget(timeouts: 2, proposals: 1, losses: 0, crashes: 1),
         Exploration.Budget(timeouts: 2, proposals: 1, losses: 1, crashes: 0),

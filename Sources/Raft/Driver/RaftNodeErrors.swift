@@ -33,14 +33,6 @@ package enum ProposalError: Error, Hashable, Sendable {
     case unknownOutcome
     /// The node stops. It may be committed.
     case stopping
-
-    /// Whether the command is known not to take effect.
-    package var isSafeToRetry: Bool {
-        switch self {
-        case .noLeader, .overloaded: true
-        case .tooLarge, .timedOut, .unknownOutcome, .stopping: false
-        }
-    }
 }
 
 /// Why a linearizable read is not possible now.

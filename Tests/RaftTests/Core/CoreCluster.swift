@@ -8,6 +8,8 @@ struct CoreCluster {
         var core: Raft
         var tickets: [WriteTicket] = []
         var diskIsStalled = false
+        /// The driver's watch over the disk.
+        var writes = OutstandingWrites(limit: .milliseconds(500))
         var isStopped = false
         var applied: [Entry] = []
         var served: [ServedRead] = []
@@ -65,6 +67,7 @@ struct CoreCluster {
             now = now + .milliseconds(1)
             for id in nodes.keys.sorted() where !nodes[id]!.isStopped && ticking?.contains(id) != false {
                 if now >= nodes[id]!.core.nextDeadline { nodes[id]!.core.tick(at: now) }
+                if nodes[id]!.writes.noticeStall(at: now) != nil { nodes[id]!.core.stepDown(at: now) }
             }
             settle()
         }
@@ -122,7 +125,10 @@ struct CoreCluster {
         nodes[id]!.diskIsStalled = false
         let tickets = nodes[id]!.tickets
         nodes[id]!.tickets = []
-        for ticket in tickets { nodes[id]!.core.persisted(ticket.id, at: now) }
+        for ticket in tickets {
+            nodes[id]!.writes.finished(through: ticket.id)
+            nodes[id]!.core.persisted(ticket.id, at: now)
+        }
         settle()
     }
 
@@ -167,6 +173,7 @@ struct CoreCluster {
         if let ticket = ready.write {
             if nodes[id]!.diskIsStalled {
                 nodes[id]!.tickets.append(ticket)
+                nodes[id]!.writes.add(ticket.id, at: now)
             } else {
                 nodes[id]!.core.persisted(ticket.id, at: now)
             }

@@ -31,7 +31,7 @@ import Testing
         #expect(cluster.hasApplied(id, at: 1))
     }
 
-    @Test("etcd#8243: a node with the longer log but the lower term is elected under pre-vote")
+    @Test("lower-term node under pre-vote never elected (etcd#8243): its longer log elects it")
     func lowerTermWithLongerLogIsElected() {
         var cluster = CoreCluster(recovered: [
             NodeID(1): recovered(term: 2, entries: [1, 2]), NodeID(2): recovered(term: 7, entries: [1]),
@@ -42,7 +42,7 @@ import Testing
         #expect(cluster[1].term > Term(7))
     }
 
-    @Test("openraft#1796: a refused pre-vote spreads the higher term")
+    @Test("rejected pre-vote must spread the higher term (openraft#1796)")
     func refusedPreVoteSpreadsTheTerm() {
         var cluster = CoreCluster(recovered: [NodeID(2): recovered(term: 9)])
         cluster.run(.milliseconds(60), ticking: [])
@@ -57,7 +57,7 @@ import Testing
         #expect(cluster[1].term == Term(9))
     }
 
-    @Test("hashicorp/raft#609: granting a pre-vote does not put the own election off")
+    @Test("granting a pre-vote must not reset the timer (hashicorp/raft#609)")
     func preVoteLeavesTheTimer() {
         var cluster = CoreCluster()
         cluster.run(.milliseconds(48), ticking: [])
@@ -68,7 +68,7 @@ import Testing
         #expect(cluster[2].nextDeadline != deadline)
     }
 
-    @Test("openraft#2080: a leader that only a bridge node hears steps down when its quorum is gone")
+    @Test("quorumless leader kept alive through a bridge node (openraft#2080): it steps down")
     func bridgedLeaderStepsDown() {
         let ids = (1...5).map { NodeID($0) }
         var cluster = CoreCluster(ids)
@@ -83,7 +83,7 @@ import Testing
         #expect(cluster.leader != nil)
     }
 
-    @Test("a vote that comes twice counts once")
+    @Test("duplicate vote counted twice: it counts once")
     func doubledVoteCountsOnce() {
         let ids = (1...5).map { NodeID($0) }
         var cluster = CoreCluster(ids)
@@ -139,7 +139,7 @@ import Testing
         #expect(cluster.sent.count == 1)
     }
 
-    @Test("hashicorp/raft#503: a node whose disk stalls does not win, and does not make the terms pass by")
+    @Test("stalled leader disk (hashicorp/raft#503): with one a node does not win, nor make the terms pass by")
     func stalledDiskWinsNothing() {
         var cluster = CoreCluster()
         cluster.nodes[NodeID(1)]!.diskIsStalled = true

@@ -3,7 +3,7 @@ import Raft
 import Testing
 
 @Suite struct HandoverTests {
-    @Test("a transfer is not stopped by followers that still hear their leader")
+    @Test("transfer cancelled by pre-vote: not by followers that still hear their leader")
     func transferIsNotRefused() throws {
         var cluster = CoreCluster()
         cluster.elect(1)
@@ -15,7 +15,7 @@ import Testing
         #expect(cluster.hasApplied(id, at: 1), "a released lease lets the new leader commit at once")
     }
 
-    @Test("the target catches up first; proposals are refused meanwhile")
+    @Test("transfer target not caught up: it catches up first, and proposals are refused meanwhile")
     func targetCatchesUpFirst() throws {
         var cluster = CoreCluster()
         cluster.elect(1)
@@ -42,7 +42,7 @@ import Testing
         #expect(cluster.hasApplied(id, at: 1))
     }
 
-    @Test("no read is served under a lease that is being handed on")
+    @Test("reads served mid-transfer: none under a lease that is being handed on")
     func noLeasedReadDuringHandover() {
         var cluster = CoreCluster()
         cluster.elect(1)

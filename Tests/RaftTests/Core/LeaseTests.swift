@@ -13,7 +13,7 @@ import Testing
         #expect(valid <= cluster.now + .milliseconds(10))
     }
 
-    @Test("a process that was stopped past its lease does not act on it")
+    @Test("process paused past its lease: it does not act on it")
     func stoppedPastItsLease() {
         var cluster = CoreCluster()
         cluster.elect(1)
@@ -58,7 +58,7 @@ import Testing
         #expect(cluster[2].term < Term(50))
     }
 
-    @Test("raft#99: the lease is over before leadership is handed on")
+    @Test("lease not expired at transfer (raft#99): it is over before leadership is handed on")
     func leaseEndsBeforeTransfer() throws {
         var cluster = CoreCluster()
         cluster.elect(1)

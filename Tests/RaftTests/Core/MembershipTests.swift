@@ -87,7 +87,7 @@ import Testing
         #expect(!cluster.hasApplied(lost, at: 1))
     }
 
-    @Test("a removed server does not disrupt those that stay")
+    @Test("removed server disrupts: not those that stay")
     func removedServerDoesNotDisrupt() throws {
         var cluster = CoreCluster()
         cluster.elect(1)
@@ -99,7 +99,7 @@ import Testing
         #expect(cluster[1].role == .leader && cluster[1].term == term)
     }
 
-    @Test("the leader removes itself, and another takes over at once")
+    @Test("leader removes itself: another takes over at once")
     func leaderRemovesItself() throws {
         var cluster = CoreCluster()
         cluster.elect(1)

@@ -5,7 +5,7 @@ import Testing
     private func nodes(_ numbers: [UInt64]) -> [NodeID] { numbers.map { NodeID($0) } }
 
     @Test(
-        "openraft#1802: the commit index is what a sorted list says",
+        "commit index by clever incremental structure (openraft#1802): it is what a sorted list says",
         arguments: [
             ([5], 5), ([5, 3], 3), ([5, 3, 9], 5), ([9, 9, 1, 1], 1), ([7, 7, 7, 1, 1], 7), ([1, 2, 3, 4, 5], 3),
         ] as [([UInt64], UInt64)])

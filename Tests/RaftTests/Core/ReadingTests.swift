@@ -33,7 +33,7 @@ import Testing
         #expect(cluster.hasServed(read, at: 3) && cluster.hasApplied(write, at: 3))
     }
 
-    @Test("etcd#7331: no read before an entry of the present term is committed")
+    @Test("ReadIndex before a current-term commit (etcd#7331): no read before it")
     func noReadBeforeTheTermsFirstCommit() {
         var cluster = CoreCluster()
         cluster.holds = { $0.message.lane == .bulk }

@@ -37,7 +37,7 @@ import Testing
         #expect(ready.write?.entries.count == 50)
     }
 
-    @Test("nats-server#7955, Raft paper figure 8: an entry of an earlier term is not committed by counting")
+    @Test("previous-term entry committed by counting (nats-server#7955): never (Raft paper, figure 8)")
     func earlierTermIsNotCommittedByCounting() {
         let log = [entry(1, 1), entry(2, 2)]
         let founding = Membership(voters: (1...5).map { NodeID($0) })
@@ -65,7 +65,7 @@ import Testing
         #expect(cluster[1].commit == LogIndex(3))
     }
 
-    @Test("stale and reordered acknowledgements take nothing back")
+    @Test("stale or reordered acknowledgements take nothing back")
     func staleAcknowledgements() throws {
         var cluster = CoreCluster()
         cluster.elect(1)
@@ -133,7 +133,7 @@ import Testing
         #expect(cluster.hasApplied(id, at: 1))
     }
 
-    @Test("hashicorp/raft#503: the others commit while the leader's own disk stalls")
+    @Test("stalled leader disk (hashicorp/raft#503): the others commit while it stalls")
     func stalledLeaderDiskDoesNotStopTheOthers() {
         var cluster = CoreCluster()
         cluster.elect(1)
@@ -141,6 +141,25 @@ import Testing
         let id = cluster.propose(at: 1)
         #expect(cluster.hasApplied(id, at: 2))
         #expect(cluster[1].lease?.isHeld(at: cluster.now) == true)
+    }
+
+    @Test("stalled leader disk (hashicorp/raft#503): in a whole cluster the leader gives up, and the others go on")
+    func stalledLeaderDiskCostsTheLeadership() throws {
+        var cluster = CoreCluster()
+        cluster.elect(1)
+        cluster.nodes[NodeID(1)]!.diskIsStalled = true
+        cluster.propose(at: 1)
+        cluster.run(.milliseconds(600))
+        let next = try #require(cluster.leader)
+        #expect(next != NodeID(1) && cluster[1].role == .follower)
+        let term = cluster[next.number].term
+        let id = cluster.propose(at: next.number)
+        #expect(cluster.hasApplied(id, at: next.number))
+        cluster.run(.seconds(2))
+        #expect(cluster.leader == next && cluster[next.number].term == term, "the stalled node disturbs nobody")
+        cluster.unstallDisk(of: 1)
+        cluster.run(.milliseconds(100))
+        #expect(cluster.hasApplied(id, at: 1))
     }
 
     @Test func conflictingSuffixIsReplacedAndItsProposerTold() {

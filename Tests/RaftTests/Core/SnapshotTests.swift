@@ -61,7 +61,7 @@ import Testing
         #expect(cluster[3].applied == cluster[1].commit)
     }
 
-    @Test("a big snapshot under way delays no heartbeat")
+    @Test("big snapshot blocks heartbeats: one under way delays none")
     func heartbeatsGoOnDuringASnapshot() {
         var cluster = trailing(state: 5000)
         cluster.holds = { $0.message.lane == .bulk }
@@ -74,7 +74,7 @@ import Testing
         #expect(cluster[1].role == .leader)
     }
 
-    @Test("hashicorp/raft#697: a log that contradicts the snapshot at its index is dropped")
+    @Test("conflicting entry kept at the snapshot index (hashicorp/raft#697): the log from it on is dropped")
     func contradictingLogIsDropped() {
         let snapshot = Snapshot(index: LogIndex(2), term: Term(2), membership: Self.members, state: [1])
         let recovered = RecoveredState(
@@ -101,7 +101,7 @@ import Testing
         #expect(core.last.index == LogIndex(2))
     }
 
-    @Test("braft#461: nothing is compacted before the snapshot is durable")
+    @Test("disk full during snapshot but log purged (braft#461): nothing goes before the snapshot is durable")
     func compactionWaitsForTheSnapshot() {
         var cluster = CoreCluster(limits: limits)
         cluster.elect(1)
@@ -113,7 +113,7 @@ import Testing
         #expect(cluster[1].snapshotIndex == snapshot.index)
     }
 
-    @Test("etcd v3.5: a snapshot carries exactly the index that its state has applied")
+    @Test("applied index and state not atomic (etcd v3.5): a snapshot has the index that its state applied")
     func snapshotIndexIsTheAppliedOne() {
         var cluster = CoreCluster(limits: limits)
         cluster.elect(1)
@@ -123,7 +123,7 @@ import Testing
         #expect(cluster[1].snapshot(ofAppliedState: []).index == applied)
     }
 
-    @Test("the membership is part of the snapshot, as it was at its index")
+    @Test("membership missing from the snapshot: it is part of it, as it was at its index")
     func membershipTravelsWithTheSnapshot() throws {
         var cluster = trailing()
         try cluster[1].changeMembership(.addLearner(NodeID(4)), at: cluster.now)

@@ -190,6 +190,26 @@ struct RaftNodeTests {
         _ = try await cluster.propose([2], at: leader).get()
     }
 
+    /// In a log segment: in the record of term and vote that it begins with.
+    private static let placeOfFirstTerm = 90
+
+    @Test("corruption on a minority (Jepsen NATS 2.12.1): the damaged node refuses to start, the others lose nothing")
+    func aDamagedNodeRefusesToStartAndTheOthersGoOn() async throws {
+        let cluster = TestCluster(3)
+        try cluster.start()
+        let leader = try cluster.leader()
+        let damaged = try cluster.follower()
+        for value in 0..<10 { #expect(await cluster.propose([UInt8(value)], at: leader) == .success(value)) }
+        cluster.stop(damaged)
+        let disk = FileSystem()
+        let path = "\(cluster.directory.path)/\(damaged)/wal/00000000000000000001.wal"
+        let byte = try disk.contents(of: path)[Self.placeOfFirstTerm]
+        try disk.write([byte ^ 4], to: disk.open(path), at: Self.placeOfFirstTerm)
+        let error = #expect(throws: RaftNodeError.self) { try TestCluster.Node(cluster.makeOptions(damaged)) }
+        #expect("\(error!)".contains("\(path): damaged at byte"))
+        #expect(await cluster.propose([99], at: leader) == .success(10))
+    }
+
     @Test func aSecondProcessInTheSameDirectoryIsRefused() throws {
         let cluster = TestCluster(1)
         try cluster.start()

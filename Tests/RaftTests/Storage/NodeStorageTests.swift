@@ -233,6 +233,54 @@ struct NodeStorageTests {
         }
     }
 
+    @Test("suffix truncated front-to-back: after a crash the old suffix is there or the new one")
+    func aReplacedSuffixIsTheOldOrTheNewOne() throws {
+        func entries(_ range: ClosedRange<UInt64>, term: UInt64) -> [Entry] {
+            range.map { Entry(term: Term(term), index: LogIndex($0), payload: .noop) }
+        }
+        let disk = MemoryDisk()
+        var content = StorageScript.Content()
+        var storage = try open(disk, into: &content)
+        let first = WriteTicket(id: .init(1), hardState: nil, snapshot: nil, entries: entries(1...30, term: 1))
+        try storage.persist([first])
+        let new = entries(1...4, term: 1) + entries(5...7, term: 2)
+        for operations in 0...3 {
+            for seed in UInt64(0)..<50 {
+                let crashing = disk.copy()
+                var storage = try open(crashing, into: &content)
+                crashing.stop(after: operations)
+                let replacing = WriteTicket(
+                    id: .init(2), hardState: nil, snapshot: nil, entries: entries(5...7, term: 2))
+                let isDone = (try? storage.persist([replacing])) != nil
+                crashing.goOn()
+                crashing.losePower(.drawn(SplitMix64(seed: seed)))
+                var found = StorageScript.Content()
+                _ = try open(crashing, into: &found)
+                #expect(found.entries == new || !isDone && found.entries == first.entries)
+            }
+        }
+    }
+
+    @Test("applied index and state not atomic (etcd v3.5): both come from one file, before a crash and after it")
+    func aSnapshotsStateBelongsToItsIndex() throws {
+        let all = MemoryDisk()
+        _ = play(on: all)
+        for operation in 0..<all.operations {
+            for seed in UInt64(0)..<4 {
+                let disk = MemoryDisk()
+                disk.stop(after: operation)
+                _ = play(on: disk)
+                disk.goOn()
+                disk.losePower(.drawn(SplitMix64(seed: seed)))
+                var content = StorageScript.Content()
+                _ = try open(disk, into: &content)
+                guard let snapshot = content.snapshot else { continue }
+                #expect(snapshot.state.allSatisfy { $0 == UInt8(snapshot.index.number) })
+                #expect(content.entries.first.map { $0.index == snapshot.index.next } ?? true)
+            }
+        }
+    }
+
     @Test("a batch with sectors of zeros is not taken for a torn write when a bit of it is flipped")
     func zerosByRightAreNotATornWrite() throws {
         let disk = MemoryDisk()
@@ -280,7 +328,7 @@ struct NodeStorageTests {
         #expect(refused > 1000)
     }
 
-    @Test("deleted newest WAL segment goes unnoticed: every missing file is noticed, the newest segment too")
+    @Test("newest log segment lost unnoticed: every missing file is noticed")
     func aMissingFileIsNoticed() {
         let disk = MemoryDisk()
         _ = play(on: disk)

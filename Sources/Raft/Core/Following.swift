@@ -8,6 +8,8 @@ struct Following: Hashable, Sendable {
     var acknowledged: LogIndex
     /// The leader waits for a reply that covers this index, even if it has been told before.
     var owedAcknowledgement: LogIndex?
+    /// The newest round of heartbeats that was replied to.
+    var answeredRound: UInt64 = 0
     var owedVote: OwedVote?
     var receiving: SnapshotReceiving?
 
@@ -36,10 +38,13 @@ extension Raft {
         return true
     }
 
-    /// Replied to at once, for the leader's lease must not wait for a disk.
+    /// Replied to at once, for the leader's lease must not wait for a disk. One of a round that was replied to only
+    /// tells of a commit.
     mutating func handleHeartbeat(_ heartbeat: Heartbeat, from sender: NodeID) {
         guard accepts(leaderOf: heartbeat.term, sender) else { return }
         commit(through: min(heartbeat.commit, following.matched))
+        guard heartbeat.stamp.round > following.answeredRound else { return }
+        following.answeredRound = heartbeat.stamp.round
         let matched = min(following.matched, writes.durable)
         send(.heartbeatReply(HeartbeatReply(term: term, stamp: heartbeat.stamp, matched: matched)), to: sender)
     }

@@ -35,7 +35,12 @@ struct ExploredCluster: Hashable {
         }
     }
 
-    private static let timing = Timing.lan
+    /// Commits are told at once: their delay would multiply the states and change no message.
+    private static let timing = {
+        var timing = Timing.lan
+        timing.commitNotice = .zero
+        return timing
+    }()
     private let founders: Membership
     private var nodes: [Node]
     /// By sender and receiver.

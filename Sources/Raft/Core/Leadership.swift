@@ -9,6 +9,8 @@ struct Leadership: Hashable, Sendable {
     var heartbeatDue: Instant
     /// A round is wanted with the next `ready()`: reads wait for it, or leadership is new.
     var heartbeatWanted = true
+    /// When the members have to know of the newest commit.
+    var commitNoticeDue = Instant.distantFuture
     let electedAt: Instant
     /// Until then an earlier leader's lease may last: nothing is committed, claimed or read.
     let claimableFrom: Instant
@@ -31,7 +33,7 @@ struct Leadership: Hashable, Sendable {
     }
 
     func nextDeadline(now: Instant, commit: LogIndex, last: LogIndex) -> Instant {
-        var deadline = heartbeatDue
+        var deadline = min(heartbeatDue, commitNoticeDue)
         if commit < last && claimableFrom > now { deadline = min(deadline, claimableFrom) }
         if let handover { deadline = min(deadline, handover.deadline) }
         return deadline

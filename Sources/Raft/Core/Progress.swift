@@ -39,6 +39,8 @@ struct Progress: Hashable, Sendable {
     var departure: Departure?
     /// The commit index that was last sent.
     var sentCommit = LogIndex.zero
+    /// Somebody waits at the member until this is committed.
+    var awaitedCommit = LogIndex.zero
 
     init(id: NodeID, next: LogIndex) {
         self.id = id

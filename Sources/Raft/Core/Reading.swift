@@ -54,6 +54,7 @@ extension Raft {
         for read in confirmed {
             if let asker = read.asker {
                 send(.readReply(ReadReply(id: read.id, outcome: .index(commit))), to: asker)
+                noteWaiting(at: asker, for: commit)
             } else {
                 serve(read.id, whenApplied: commit)
             }

@@ -16,6 +16,8 @@ extension Raft {
     mutating func handleForwardedProposal(_ proposal: ForwardedProposal, from sender: NodeID) {
         if let reason = accept(proposal.id, proposal.command) {
             send(.proposalRefused(ProposalRefused(id: proposal.id, reason: reason)), to: sender)
+        } else {
+            noteWaiting(at: sender, for: log.last.index)
         }
     }
 
@@ -44,6 +46,8 @@ extension Raft {
             sendAppends(to: position)
             sendCommit(to: position)
         }
+        let isOwed = leadership?.peers.contains { $0.sentCommit < commit } == true
+        if !isOwed { leadership?.commitNoticeDue = .distantFuture }
     }
 
     private mutating func sendAppends(to position: Int) {
@@ -74,12 +78,21 @@ extension Raft {
     /// The last entry that a member is to get.
     private func end(of peer: Progress) -> LogIndex { peer.departure?.through ?? log.last.index }
 
-    /// A commit that no append carries goes out at once, under the newest round's stamp.
+    /// A commit that no append carries goes out by itself, under the newest round's stamp: when it is due, or at once
+    /// where somebody waits for it.
     private mutating func sendCommit(to position: Int) {
-        guard let leadership, leadership.peers[position].sentCommit < commit else { return }
+        guard let leadership else { return }
+        let peer = leadership.peers[position]
+        let wanted = now >= leadership.commitNoticeDue ? commit : min(commit, peer.awaitedCommit)
+        guard peer.sentCommit < wanted else { return }
         self.leadership?.peers[position].sentCommit = commit
-        let heartbeat = Heartbeat(term: term, stamp: leadership.stamp, commit: commit)
-        send(.heartbeat(heartbeat), to: leadership.peers[position].id)
+        send(.heartbeat(Heartbeat(term: term, stamp: leadership.stamp, commit: commit)), to: peer.id)
+    }
+
+    /// Somebody waits at `member` until `index` is committed.
+    mutating func noteWaiting(at member: NodeID, for index: LogIndex) {
+        guard let position = leadership?.index(of: member), let peer = leadership?.peers[position] else { return }
+        leadership?.peers[position].awaitedCommit = max(peer.awaitedCommit, index)
     }
 
     mutating func handleAppendReply(_ reply: AppendReply, from sender: NodeID) {
@@ -126,7 +139,9 @@ extension Raft {
         }
         guard let reached, reached > commit, log.term(at: reached) == term else { return }
         let committed = log.entries(commit.next, through: reached).reduce(0) { $0 + $1.weight }
+        let noticeDue = min(leadership.commitNoticeDue, now + timing.commitNotice)
         self.leadership?.uncommittedWeight -= committed
+        self.leadership?.commitNoticeDue = noticeDue
         commit(through: reached)
         serveWaitingReads()
         continueMembershipChange()

@@ -29,6 +29,9 @@ package struct Timing: Hashable, Sendable {
     package var margin: Nanoseconds
     /// On evidence that the leader's process is gone, the voters campaign one such step after the other.
     package var evidenceStagger: Nanoseconds
+    /// A commit that no append carries is told so much later, unless somebody is known to wait for it: meanwhile the
+    /// leader answers its client, and the next append may carry it.
+    package var commitNotice = Nanoseconds.milliseconds(1)
 
     /// For nodes on one network. Needs a host that runs its threads within some 20 ms.
     package static let lan = Timing(

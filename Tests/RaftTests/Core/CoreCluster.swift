@@ -46,7 +46,10 @@ struct CoreCluster {
     }
 
     mutating func add(_ id: NodeID, recovered: RecoveredState, limits: Limits = Limits()) {
-        let settings = Settings(id: id, limits: limits, seed: id.number * 77 + sequence)
+        // Commits are told at once, for time passes only by `run`.
+        var timing = Timing.lan
+        timing.commitNotice = .zero
+        let settings = Settings(id: id, timing: timing, limits: limits, seed: id.number * 77 + sequence)
         nodes[id] = Node(core: Raft(settings, recovered: recovered, at: now))
     }
 

@@ -34,6 +34,8 @@ import Testing
         let other = try disk.create("\(directory.path)/other", reserving: 0)
         try disk.write([7], to: other, at: 0)
         #expect(try readBack(directory, "other") == [7])
+        // Taking it waits until it is made.
+        _ = try disk.create(path, reserving: 1000)
         #expect(try readBack(directory, "segment").count == 1000)
     }
 

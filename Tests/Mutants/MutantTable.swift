@@ -188,8 +188,8 @@ private let membershipMutants = [
     Mutant(
         name: "the node that leaves does not campaign", source: "two-node removal; found here",
         file: "Election.swift",
-        original: "membership.isVoter(id) || log.membership(at: commit).isVoter(id)",
-        mutated: "membership.isVoter(id) || !MUTANT && log.membership(at: commit).isVoter(id)"),
+        original: "log.givesVote(to: id, from: commit)",
+        mutated: "MUTANT ? membership.isVoter(id) : log.givesVote(to: id, from: commit)"),
 ]
 
 private let storageMutants = [

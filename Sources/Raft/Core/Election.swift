@@ -22,7 +22,7 @@ struct Campaign: Hashable, Sendable {
 extension Raft {
     /// A voter, also one whose removal is not known to be committed: the others may need its log to commit it
     /// (dissertation, section 4.2.2).
-    var mayCampaign: Bool { membership.isVoter(id) || log.membership(at: commit).isVoter(id) }
+    var mayCampaign: Bool { log.givesVote(to: id, from: commit) }
 
     mutating func tickElection() {
         if now >= electionDeadline {

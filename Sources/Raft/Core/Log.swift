@@ -85,6 +85,15 @@ struct RaftLog: Hashable, Sendable {
         return low == 0 ? base : entries[low - 1].position
     }
 
+    /// Whether some membership in force at `index` or later in the log gives `node` a vote.
+    func givesVote(to node: NodeID, from index: LogIndex) -> Bool {
+        memberships.indices.contains { position in
+            let isLast = position == memberships.count - 1
+            guard isLast || memberships[position + 1].index > index else { return false }
+            return memberships[position].membership.isVoter(node)
+        }
+    }
+
     mutating func append(_ entry: Entry) {
         entries.append(entry)
         if case .membership(let membership) = entry.payload {

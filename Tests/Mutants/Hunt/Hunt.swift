@@ -6,7 +6,7 @@ import Simulation
 /// it took to find each. `hunt [SEEDS] [NUMBER]`; a bug that is not found within so many seeds ends it with status 1.
 @main
 enum Hunt {
-    private static let seeds: UInt64 = 3000
+    private static let seeds: UInt64 = 10_000
 
     static func main() {
         let arguments = CommandLine.arguments.dropFirst().compactMap { UInt64($0) }

@@ -185,6 +185,32 @@ import Testing
         }
     }
 
+    @Test("a node that is leaving campaigns, though its snapshot is older than its vote (dissertation, section 4.2.2)")
+    func leavingNodeHelpsAfterARestart() {
+        let (one, two) = (NodeID(1), NodeID(2))
+        let changes = [
+            Membership(voters: [one, two]), Membership(voters: [two], outgoingVoters: [one, two]),
+            Membership(voters: [two]),
+        ]
+        let entries = changes.enumerated().map { offset, membership in
+            Entry(term: Term(1), index: LogIndex(UInt64(3 + offset)), payload: .membership(membership))
+        }
+        let before = Membership(voters: [two], joining: [one])
+        // The last change reached the node that leaves; the one that stays lost it before it was durable.
+        let recovered = [(one, entries), (two, Array(entries.dropLast()))].map { node, entries in
+            let snapshot = Snapshot(index: LogIndex(2), term: Term(1), membership: before, state: [])
+            return (
+                node,
+                RecoveredState(
+                    hardState: HardState(term: Term(1)), snapshot: snapshot, entries: entries,
+                    foundingMembership: before)
+            )
+        }
+        var cluster = CoreCluster([one, two], recovered: Dictionary(uniqueKeysWithValues: recovered))
+        cluster.run(.seconds(2))
+        #expect(cluster[2].role == .leader && cluster[2].commit > entries[2].index)
+    }
+
     @Test func impossibleChangesAreRefused() throws {
         var cluster = CoreCluster()
         cluster.elect(1)

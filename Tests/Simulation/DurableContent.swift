@@ -15,6 +15,14 @@ struct DurableContent: Equatable, CustomStringConvertible {
         return offset < UInt64(entries.count) && entries[Int(offset)].term == position.term
     }
 
+    /// The newest membership, which a node goes by once it has started from this; nil where only the founders are known.
+    var membership: Membership? {
+        for entry in entries.reversed() {
+            if case .membership(let membership) = entry.payload { return membership }
+        }
+        return snapshot?.membership
+    }
+
     mutating func store(_ ticket: WriteTicket) {
         if let hardState = ticket.hardState { self.hardState = hardState }
         if let snapshot = ticket.snapshot {

@@ -85,7 +85,13 @@ extension Simulation {
     private mutating func rot(_ position: Int) {
         let members = nodes[position].core.membership
         let mayBeLost = members.hasMajority { $0.position != position && !nodes[$0.position].disk.isRotten }
-        let isSettled = !members.isJoint && nodes.allSatisfy { $0.core.membership == members }
+        // Also on the disks: a node may fall back to a change that its log no longer holds in memory.
+        let isSettled =
+            !members.isJoint
+            && nodes.allSatisfy { node in
+                node.core.membership == members
+                    && node.disk.possibleMemberships.allSatisfy { $0 ?? node.founders == members }
+            }
         guard mayBeLost, isSettled, members.joining.isEmpty else { return }
         crash(position, drawCrash())
         nodes[position].disk.rot(&random)

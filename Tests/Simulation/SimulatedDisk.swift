@@ -50,6 +50,15 @@ struct SimulatedDisk {
 
     mutating func queue(_ job: Job) { pending.append(job) }
 
+    /// The memberships that a process started now might go by; nil for the founders.
+    var possibleMemberships: Set<Membership?> {
+        let tickets = pending.compactMap { job -> WriteTicket? in
+            guard case .write(let ticket) = job else { return nil }
+            return ticket
+        }
+        return Set(possible.flatMap { $0.possibleContents(afterPartOf: tickets) }.map(\.membership))
+    }
+
     /// Does the oldest job, or up to `limit` writes with one sync.
     mutating func finish(upTo limit: Int) throws(StorageError) -> Finished {
         guard let first = pending.first else { return .nothing }

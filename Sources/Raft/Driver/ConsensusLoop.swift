@@ -9,7 +9,8 @@ private enum Arrival: Sendable {
 /// The consensus thread: it waits, takes in what arrived, lets the core and the host act on it, and sends.
 ///
 /// One turn: requests and disk → control lanes → bulk lanes → time → what the core wants done → the host's turn →
-/// sending. Nothing in it blocks.
+/// sending. Nothing in it blocks. The clock is read anew after requests and messages were taken in, so that no read is
+/// served by a lease that had ended before it was asked for.
 final class ConsensusLoop<Host: ConsensusHost> {
     private enum Token {
         static var timer: UInt64 { 0 }
@@ -120,7 +121,10 @@ final class ConsensusLoop<Host: ConsensusHost> {
             case Token.timer:
                 timer.clear()
                 armedFor = nil
-            case Token.requests: for request in requests.drain() { take(request) }
+            case Token.requests:
+                let drained = requests.drain()
+                now = Instant.now()
+                for request in drained { take(request) }
             case Token.arrivals: for arrival in arrivals.drain() { take(arrival) }
             default: break
             }
@@ -238,7 +242,10 @@ final class ConsensusLoop<Host: ConsensusHost> {
     }
 
     private func takeTransportEvents() {
-        for event in transport.takeEvents() {
+        let events = transport.takeEvents()
+        if events.isEmpty { return }
+        now = Instant.now()
+        for event in events {
             switch event {
             case .message(let message, let sender): raft.step(message, from: sender, at: now)
             case .info(let info, let sender): host.received(info: info, from: sender, at: now)

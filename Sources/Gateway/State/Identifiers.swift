@@ -33,7 +33,7 @@ package struct BackendKey: Hashable, Comparable, Sendable, CustomStringConvertib
 }
 
 /// What the operator wants of a backend. The raw value is the name in the API.
-package enum BackendMode: String, Hashable, Sendable, CaseIterable {
+package enum BackendMode: String, Codable, Hashable, Sendable, CaseIterable {
     case enabled
     /// Gets no new requests; running ones end.
     case draining

@@ -90,6 +90,6 @@ package struct ClusterClient: Sendable {
             return CommandFailure(code, "\(address) answers with HTTP status \(answer.status), which says no more")
         }
         let mark = problem.retryable == true ? " (can be tried again)" : ""
-        return CommandFailure(code, lines: problem.problems ?? ["\(address): \(problem.detail)\(mark)"])
+        return CommandFailure(code, lines: problem.problems ?? ["\(address): \(problem.line)\(mark)"])
     }
 }

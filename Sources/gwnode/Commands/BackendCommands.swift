@@ -21,7 +21,7 @@ enum BackendCommands {
         _ client: ClusterClient, _ mode: BackendMode, upstream: String?, _ address: SocketAddress
     ) throws(CommandFailure) -> ExitCode {
         let upstreams = if let upstream { [upstream] } else { try upstreamNames(with: address, client) }
-        guard let body = try? JSONEncoder().encode(BackendModeDocument(mode: mode.rawValue)) else {
+        guard let body = try? JSONEncoder().encode(BackendModeDocument(mode: mode)) else {
             preconditionFailure("a document of one text is always encodable")
         }
         for name in upstreams {

@@ -46,7 +46,9 @@ import Testing
     }
 
     @Test(arguments: [
-        "/v1/status", "/v1/status?stale", "/v1/members", "/v1/node", "/v1/backends", "/v1/config",
+        "/v1/status", "/v1/status?stale", "/v1/status?stale=true", "/v1/health", "/v1/leader", "/v1/members",
+        "/v1/node", "/v1/version", "/v1/openapi.json", "/v1/backends", "/v1/upstreams", "/v1/upstreams/app",
+        "/v1/config",
         "/v1/config/history", "/v1/events", "/v1/keys", "/livez", "/readyz", "/metrics",
     ])
     func resourcesAnswer(path: String) throws {
@@ -68,6 +70,21 @@ import Testing
         let client = try AdminClient(server.address)
         for character in head("GET /livez", "Connection: close") { try client.send(String(character)) }
         #expect(try client.receiveAll().hasSuffix("live\n"))
+    }
+
+    @Test func problemsSayWhatIsWrongWhatWouldBeRightAndWhere() throws {
+        let answer = try exchange(head("GET /v1/upstreams/aqp"))
+        #expect(answer.hasPrefix("HTTP/1.1 404 ") && answer.contains("Content-Type: application/problem+json\r\n"))
+        for part in [
+            #""type" : "about:blank""#, #""title" : "Not Found""#, #""status" : 404"#,
+            #""detail" : "there is no upstream aqp""#, #""right" : "did you mean app?""#,
+            #""instance" : "/v1/upstreams/aqp""#,
+        ] {
+            #expect(answer.contains(part), "\(part)")
+        }
+        let wrongMethod = try exchange(head("DELETE /v1/config"))
+        #expect(wrongMethod.contains("\r\nAllow: GET, HEAD, PUT\r\n") && wrongMethod.contains("/v1/config"))
+        #expect(try exchange(head("GET /v1/status?stale=perhaps")).hasPrefix("HTTP/1.1 400 "))
     }
 
     @Test func notReadyIsSaid() throws {

@@ -10,7 +10,7 @@ extension AdminHandler {
     }
 
     static func difference(from: Revision?, to: Revision?, in state: ClusterState) -> AdminResponse {
-        guard let from = from ?? state.history.last?.revision else { return .problem(404, noEarlierRevision) }
+        guard let from = from ?? state.history.last?.revision else { return noEarlierRevision }
         guard let old = state.configuration(at: from) else { return missing(from, in: state) }
         guard let new = state.configuration(at: to ?? state.revision) else { return missing(to, in: state) }
         let difference = LineDifference(from: old.source, to: new.source)
@@ -29,7 +29,7 @@ extension AdminHandler {
             case .failure(let failure): return respond(Self.response(failure))
             }
             guard let wanted = revision ?? state.history.last?.revision else {
-                return respond(.problem(404, Self.noEarlierRevision))
+                return respond(Self.noEarlierRevision)
             }
             guard let record = state.configuration(at: wanted) else { return respond(Self.missing(wanted, in: state)) }
             let upload = ConfigurationUpload(
@@ -44,13 +44,15 @@ extension AdminHandler {
         }
     }
 
-    private static let noEarlierRevision = "no earlier revision is kept; /v1/config/history lists what is"
+    private static let noEarlierRevision = AdminResponse.problem(
+        404, "no earlier revision is kept", right: "/v1/config/history lists what is")
 
     private static func missing(_ revision: Revision?, in state: ClusterState) -> AdminResponse {
         guard let revision, state.configuration != nil else {
-            return .problem(404, "the cluster has no configuration yet; apply one")
+            return .problem(404, "the cluster has no configuration yet", right: "apply one")
         }
         let oldest = (state.history.first ?? state.configuration)?.revision ?? .none
-        return .problem(404, "revision \(revision) is not kept; revisions \(oldest) to \(state.revision) may be")
+        return .problem(
+            404, "revision \(revision) is not kept", right: "revisions \(oldest) to \(state.revision) may be")
     }
 }

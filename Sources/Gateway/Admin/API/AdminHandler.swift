@@ -13,6 +13,7 @@ package struct AdminHandler: Sendable {
 
     /// Calls `respond` exactly once, at once or later and then on another thread.
     package func handle(_ request: AdminRequest, respond: @escaping @Sendable (AdminResponse) -> Void) {
+        let respond = { @Sendable (response: AdminResponse) in respond(response.about(request.path)) }
         do throws(AdminRoute.Refused) {
             serve(try AdminRoute.find(request, names: names), author: request.peer.ip.description, respond)
         } catch {
@@ -27,9 +28,12 @@ package struct AdminHandler: Sendable {
         _ route: AdminRoute, author: String, _ respond: @escaping @Sendable (AdminResponse) -> Void
     ) {
         switch route {
-        case .status(let consistency):
-            services.status(consistency) { result in respond(Self.response(result) { .json($0) }) }
+        case .document: respond(.json(OpenAPIDocument.make(version: services.node().version)))
+        case .version: respond(.json(VersionDocument(services.node())))
         case .node: respond(.json(services.node()))
+        case .status(let consistency): answer(consistency, respond) { .json($0) }
+        case .health(let consistency): answer(consistency, respond) { .json(HealthDocument(StatusVerdict($0))) }
+        case .leader(let consistency): answer(consistency, respond) { .json(LeaderDocument($0)) }
         case .live: respond(.text("live\n"))
         case .metrics:
             let text = services.metrics().text
@@ -40,14 +44,12 @@ package struct AdminHandler: Sendable {
             } else {
                 respond(.text("ready\n"))
             }
-        case .backends(let consistency):
-            services.status(consistency) { result in
-                respond(Self.response(result) { .json(BackendsDocument(upstreams: $0.upstreams)) })
-            }
+        case .upstreams(nil, let consistency), .backends(let consistency):
+            answer(consistency, respond) { .json(BackendsDocument(upstreams: $0.upstreams)) }
+        case .upstreams(let name?, let consistency):
+            answer(consistency, respond) { .upstream(name, in: $0) }
         case .members(let consistency):
-            services.status(consistency) { result in
-                respond(Self.response(result) { .json(MembersDocument(members: $0.nodes)) })
-            }
+            answer(consistency, respond) { .json(MembersDocument(members: $0.nodes)) }
         case .changeMember(let wish):
             services.changeMember(MemberChange(wish, author: author, at: .now())) { respond(Self.response(wish: $0)) }
         case .moveLeadership(let target):
@@ -81,7 +83,7 @@ package struct AdminHandler: Sendable {
             }
         case .setMode(let backend, let mode):
             services.setMode(backend, mode, author) { result in
-                respond(Self.response(result) { .json(BackendModeDocument(mode: mode.rawValue)) })
+                respond(Self.response(result) { .json(BackendModeDocument(mode: mode)) })
             }
         case .readKey(let key, let consistency):
             services.keys.read(key, consistency) { result in
@@ -97,6 +99,14 @@ package struct AdminHandler: Sendable {
                 respond(Self.response(result) { .changed(key, $0, isDeletion: value == nil) })
             }
         }
+    }
+
+    /// Answers with what `make` makes of the status.
+    private func answer(
+        _ consistency: AdminServices.Consistency, _ respond: @escaping @Sendable (AdminResponse) -> Void,
+        _ make: @escaping @Sendable (StatusDocument) -> AdminResponse
+    ) {
+        services.status(consistency) { respond(Self.response($0, success: make)) }
     }
 
     /// The leader follows a wish on its own; the status shows how far it is.
@@ -116,11 +126,15 @@ package struct AdminHandler: Sendable {
     static func response(_ failure: AdminFailure) -> AdminResponse {
         switch failure {
         case .invalid(let problems):
-            .problem(422, "the configuration has \(problems.count) problem(s); nothing was changed", problems: problems)
+            .problem(
+                422, "the configuration has \(problems.count) problem(s); nothing was changed",
+                right: "correct it as the problems say", problems: problems)
         case .refused(let refusal):
             .problem(status(of: refusal), "\(refusal)", isRetryable: refusal.isRetryable)
         case .unavailable(let reason): .problem(503, reason, isRetryable: true)
-        case .timedOut: .problem(504, "no agreement in time; the change may still take effect")
+        case .timedOut:
+            .problem(
+                504, "no agreement in time; the change may still take effect", right: "look before you try again")
         }
     }
 

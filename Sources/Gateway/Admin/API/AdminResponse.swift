@@ -9,6 +9,10 @@ package struct AdminResponse: Hashable, Sendable {
     package var entityTag: String?
     /// The methods that the resource has, for 405.
     package var allow: String?
+    /// How to authenticate, for 401.
+    package var challenge: String?
+    /// What `body` says, where it is a problem.
+    private var problem: ProblemDetails?
 
     package init(status: UInt16 = 200, contentType: String, body: [UInt8]) {
         self.status = status
@@ -30,15 +34,29 @@ package struct AdminResponse: Hashable, Sendable {
         AdminResponse(status: status, contentType: "text/plain; charset=utf-8", body: Array(text.utf8))
     }
 
-    /// An error for people and programs (RFC 9457).
+    /// A refusal for people and programs (RFC 9457): what is wrong, and what would be right.
     package static func problem(
-        _ status: UInt16, _ detail: String, problems: [String]? = nil, isRetryable: Bool = false
+        _ status: UInt16, _ wrong: String, right: String? = nil, problems: [String]? = nil, isRetryable: Bool = false
     ) -> AdminResponse {
-        let document = ProblemDetails(
-            type: "about:blank", title: reasonPhrase(status), status: status, detail: detail, problems: problems,
-            retryable: isRetryable ? true : nil)
-        var response = json(document, status: status)
-        response.contentType = "application/problem+json"
+        AdminResponse(
+            problem: ProblemDetails(
+                type: "about:blank", title: reasonPhrase(status), status: status, detail: wrong, right: right,
+                instance: nil, problems: problems, retryable: isRetryable ? true : nil))
+    }
+
+    private init(problem: ProblemDetails) {
+        self = .json(problem, status: problem.status)
+        contentType = "application/problem+json"
+        self.problem = problem
+    }
+
+    /// A problem says which request it is about.
+    func about(_ path: [String]) -> AdminResponse {
+        guard var problem else { return self }
+        problem.instance = "/" + path.map(PercentEncoding.encode).joined(separator: "/")
+        var response = AdminResponse(problem: problem)
+        response.allow = allow
+        response.challenge = challenge
         return response
     }
 
@@ -48,6 +66,7 @@ package struct AdminResponse: Hashable, Sendable {
         case 200: "OK"
         case 202: "Accepted"
         case 400: "Bad Request"
+        case 401: "Unauthorized"
         case 403: "Forbidden"
         case 404: "Not Found"
         case 405: "Method Not Allowed"
@@ -71,14 +90,24 @@ package struct AdminResponse: Hashable, Sendable {
     }
 }
 
-/// The body of an error answer (RFC 9457, section 3), with two members of our own.
+/// The body of an error answer (RFC 9457, section 3), with members of our own.
 package struct ProblemDetails: Codable, Hashable, Sendable {
     package var type: String
     package var title: String
     package var status: UInt16
+    /// What is wrong.
     package var detail: String
+    /// What would be right.
+    package var right: String?
+    /// The path that was asked for.
+    package var instance: String?
     /// What a validator found, one line each.
     package var problems: [String]?
     /// Set where nothing was changed and the same request may succeed later.
     package var retryable: Bool?
+}
+
+extension ProblemDetails {
+    /// For people, in one line.
+    package var line: String { right.map { "\(detail); \($0)" } ?? detail }
 }

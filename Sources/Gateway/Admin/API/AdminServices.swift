@@ -125,6 +125,18 @@ package struct NodeDocument: Codable, Hashable, Sendable {
     }
 }
 
+/// The answer of `GET /v1/version`.
+package struct VersionDocument: Codable, Hashable, Sendable {
+    package var version: String
+    /// The first part of the API's paths.
+    package var api: String
+
+    init(_ node: NodeDocument) {
+        version = node.version
+        api = "v1"
+    }
+}
+
 /// The answer of `PUT /v1/config`.
 package struct RevisionDocument: Codable, Hashable, Sendable {
     /// The revision now in force; null when the text was only validated.
@@ -133,14 +145,25 @@ package struct RevisionDocument: Codable, Hashable, Sendable {
 
 /// The body of `PUT /v1/backends/{upstream}/{address}`, and its answer.
 package struct BackendModeDocument: Codable, Hashable, Sendable {
-    package var mode: String
+    package var mode: BackendMode
 
-    package init(mode: String) { self.mode = mode }
+    package init(mode: BackendMode) { self.mode = mode }
 }
 
-/// The answer of `GET /v1/backends`.
+/// The answer of `GET /v1/backends` and `GET /v1/upstreams`.
 package struct BackendsDocument: Codable, Hashable, Sendable {
     package var upstreams: [StatusDocument.Upstream]
 
     package init(upstreams: [StatusDocument.Upstream]) { self.upstreams = upstreams }
+}
+
+extension AdminResponse {
+    static func upstream(_ name: String, in status: StatusDocument) -> AdminResponse {
+        guard let upstream = status.upstreams.first(where: { $0.name == name }) else {
+            return .problem(
+                404, "there is no upstream \(name)",
+                right: Suggestion.text(for: name, among: status.upstreams.map(\.name)))
+        }
+        return .json(upstream)
+    }
 }

@@ -61,13 +61,13 @@ package struct AdminRequestReader {
         case .none: bodyBytes = 0
         case .length(let count):
             guard count <= UInt64(AdminLimits.bodyBytes) else {
-                return .problem(413, "the body is larger than \(AdminLimits.bodyBytes) bytes")
+                return .problem(413, "the body is too large", right: "at most \(AdminLimits.bodyBytes) bytes are read")
             }
             bodyBytes = Int(count)
-        case .chunked, .untilClose: return .problem(411, "the admin API needs a Content-Length")
+        case .chunked, .untilClose: return .problem(411, "the body has no Content-Length", right: "say how long it is")
         }
         guard let path = AdminRequest.segments(text(head.path)), let query = AdminRequest.query(text(head.query)) else {
-            return .problem(400, "the target has a broken percent-encoding")
+            return .problem(400, "the target has a broken percent-encoding", right: "encode UTF-8 as in %C3%BC")
         }
         let request = AdminRequest(
             method: head.traits.method, path: path, query: query, fields: apiFields(head, fields), peer: peer)
@@ -108,6 +108,6 @@ package struct AdminRequestReader {
     private func text(_ slice: ByteSlice) -> String { String(decoding: input[slice.range], as: UTF8.self) }
 
     private static var headTooLarge: AdminResponse {
-        .problem(431, "the head is larger than \(AdminLimits.headBytes) bytes")
+        .problem(431, "the head is too large", right: "at most \(AdminLimits.headBytes) bytes are read")
     }
 }

@@ -8,6 +8,7 @@ extension AdminResponse {
         head += "X-Content-Type-Options: nosniff\r\n"
         if let entityTag { head += "ETag: \(entityTag)\r\n" }
         if let allow { head += "Allow: \(allow)\r\n" }
+        if let challenge { head += "WWW-Authenticate: \(challenge)\r\n" }
         head += "Connection: \(isPersistent ? "keep-alive" : "close")\r\n\r\n"
         return Array(head.utf8) + (isForHead ? [] : body)
     }

@@ -7,13 +7,13 @@ import Raft
 /// The node file's addresses win over the replicated ones for the peers that it lists: an operator who moves a node
 /// edits the files, and a moved node could not announce itself to nodes that look for it at its old address.
 package struct MemberDirectory: Hashable, Sendable {
-    package enum Standing: String, Codable, Hashable, Sendable {
+    package enum Standing: String, Codable, Hashable, Sendable, CaseIterable {
         case voter
         case learner
     }
 
     /// What is about to change for a member.
-    package enum Transition: String, Codable, Hashable, Sendable {
+    package enum Transition: String, Codable, Hashable, Sendable, CaseIterable {
         /// Wanted, but no member yet, or a learner that will become a voter once it has caught up.
         case joining
         case leaving

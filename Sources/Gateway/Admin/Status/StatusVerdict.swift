@@ -1,8 +1,13 @@
-import Gateway
-
 /// How the cluster is, judged by its status.
 package struct StatusVerdict: Hashable, Sendable {
-    package var code: ExitCode
+    /// The raw value is the word in the API.
+    package enum Condition: String, Codable, Hashable, Sendable, CaseIterable {
+        case healthy
+        case degraded
+        case noQuorum = "no-quorum"
+    }
+
+    package var condition: Condition
     /// What is not as it should be, most important first.
     package var complaints: [String]
 
@@ -20,10 +25,21 @@ package struct StatusVerdict: Hashable, Sendable {
             complaints += down.map { "\(upstream.name) \($0.address) is down (\($0.reason))" }
         }
         self.complaints = complaints
-        code = !status.quorum ? .noQuorum : complaints.isEmpty ? .success : .failure
+        condition = !status.quorum ? .noQuorum : complaints.isEmpty ? .healthy : .degraded
     }
 
     package var line: String {
         complaints.isEmpty ? "healthy" : complaints.joined(separator: "; ")
+    }
+}
+
+/// The answer of `GET /v1/health`.
+package struct HealthDocument: Codable, Hashable, Sendable {
+    package var condition: StatusVerdict.Condition
+    package var complaints: [String]
+
+    init(_ verdict: StatusVerdict) {
+        condition = verdict.condition
+        complaints = verdict.complaints
     }
 }

@@ -1,6 +1,5 @@
 import Gateway
 import Testing
-import gwnode
 
 @Suite struct PercentEncodingTests {
     @Test func unreservedCharactersStay() {

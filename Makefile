@@ -44,6 +44,7 @@ test: build
 	GWNODE_ENGINE=epoll $(SWIFT) test $(TEST_FLAGS) --skip-build --filter "GatewayTests.*(Flow|Failover|Tunnel|Chaos|WorkerPool|ClientPolicy|Allocation)Tests"
 	GWNODE_BINARY=$(PRODUCT) $(SWIFT) test $(TEST_FLAGS) --skip-build --no-parallel --filter "ClusterTests|NetworkTests"
 	GWNODE_ENGINE=epoll GWNODE_BINARY=$(PRODUCT) $(SWIFT) test $(TEST_FLAGS) --skip-build --no-parallel --filter ClusterTests
+	Tests/API/run $(PRODUCT)
 	Tests/Packaging/run $$(packaging/debian/build $(PRODUCT) .build/packages)
 
 lint:
@@ -82,4 +83,4 @@ install: build
 	install -D -m 0755 $(PRODUCT) $(DESTDIR)$(PREFIX)/bin/gwnode
 
 clean:
-	rm -rf .build .build-tests .build-mutants .build-address .build-thread
+	rm -rf .build .build-tests .build-mutants .build-address .build-thread .build-python

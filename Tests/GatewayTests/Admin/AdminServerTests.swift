@@ -242,6 +242,7 @@ import Testing
     @Test(arguments: [
         ("GET /nothing HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 404),
         ("DELETE /v1/status HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 405),
+        ("TRACE /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 405),
         ("GET /livez HTTP/1.1\r\nHost: evil.example\r\n\r\n", 403),
         ("GET /livez HTTP/1.1\r\nHost: gw1.example.org:8091\r\n\r\n", 200),
         ("GET /livez HTTP/1.1\r\nHost: localhost:8091\r\n\r\n", 200),

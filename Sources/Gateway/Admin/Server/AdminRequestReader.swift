@@ -44,7 +44,7 @@ package struct AdminRequestReader {
         case .incomplete:
             return input.count < AdminLimits.headBytes ? .needsMore : .invalid(Self.headTooLarge)
         case .invalid(let fault):
-            return .invalid(.problem(fault.status, "\(fault.reason) (\(fault.section))"))
+            return .invalid(Self.answer(to: fault))
         case .complete(let head):
             progress = ParseProgress()
             guard head.byteCount <= AdminLimits.headBytes else { return .invalid(Self.headTooLarge) }
@@ -106,6 +106,14 @@ package struct AdminRequestReader {
     }
 
     private func text(_ slice: ByteSlice) -> String { String(decoding: input[slice.range], as: UTF8.self) }
+
+    /// TRACE and CONNECT, which the parser refuses, are known methods that no resource has (RFC 9110, section 15.5.6).
+    private static func answer(to fault: HTTPFault) -> AdminResponse {
+        guard fault == .unsupportedMethod else { return .problem(fault.status, "\(fault.reason) (\(fault.section))") }
+        var response = AdminResponse.problem(405, "no resource has this method", right: "see /v1/openapi.json")
+        response.allow = "GET, HEAD, PUT, POST, DELETE"
+        return response
+    }
 
     private static var headTooLarge: AdminResponse {
         .problem(431, "the head is too large", right: "at most \(AdminLimits.headBytes) bytes are read")

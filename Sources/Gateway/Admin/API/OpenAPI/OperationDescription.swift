@@ -66,7 +66,8 @@ extension OperationDescription.Parameter {
     }
 
     static let stale = query(
-        "stale", "Take what the asked node has, which may be old, without asking a quorum.", ["type": "boolean"])
+        "stale", "Take what the asked node has, which may be old, without asking a quorum. The name alone is enough.",
+        ["type": "string", "enum": ["", "true", "false"]])
     static let upstream = path("upstream", "The name of an upstream.", name)
     static let address = path(
         "address", "Address and port of a backend, as in 10.0.0.1:8080 or [fd00::1]:8080.",
@@ -84,7 +85,7 @@ extension OperationDescription.Parameter {
 
     static func revision(_ name: String, _ summary: String) -> Self { query(name, summary, number) }
 
-    static let number: JSONValue = ["type": "integer", "minimum": 0, "maximum": .integer(.max)]
+    static let number: JSONValue = ["type": "integer", "minimum": 0, "format": "uint64"]
     static let name: JSONValue = ["type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"]
     private static let keySchema: JSONValue = [
         "type": "string", "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,31})?$",

@@ -1,0 +1,92 @@
+"""Three nodes of one cluster on free ports of this machine, for as long as a `with` lasts."""
+import json
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+GATEWAY = """// what the cluster serves
+{
+    listeners: [{ name: "web", port: %d }],
+    routes: [{ path: "/", upstream: "app" }],
+    upstreams: [
+        {
+            name: "app",
+            // the two that are always there
+            backends: [{ address: "127.0.0.1:1" }, { address: "127.0.0.1:2", weight: 2 }],
+            health: { type: "none" },
+        },
+    ],
+}
+"""
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+class Cluster:
+    def __init__(self, binary):
+        self.binary = binary
+
+    def __enter__(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="gwnode-api-"))
+        ports = free_ports(10)
+        self.admins = [f"http://127.0.0.1:{port}" for port in ports[3:6]]
+        (self.directory / "gateway.json5").write_text(GATEWAY % ports[9])
+        peers = [
+            {"id": i + 1, "name": f"gw{i + 1}", "raft": f"127.0.0.1:{ports[i]}", "admin": f"127.0.0.1:{ports[3 + i]}"}
+            for i in range(3)
+        ]
+        self.nodes = [self.start(peer, peers, ports[6 + i]) for i, peer in enumerate(peers)]
+        self.wait()
+        return self
+
+    def start(self, peer, peers, web):
+        file = self.directory / f"{peer['name']}.json5"
+        # Three nodes on a busy machine: what is tested is not how fast a dead one is noticed.
+        file.write_text(json.dumps({
+            "cluster": "api", "node": {"id": peer["id"], "name": peer["name"]}, "dataDirectory": f"data-{peer['id']}",
+            "listen": {"web": f"127.0.0.1:{web}"}, "admin": peer["admin"], "peers": peers, "timing": "wan",
+            "gatewayFile": "gateway.json5", "workers": 1}))
+        log = open(self.directory / f"{peer['name']}.log", "wb")
+        return subprocess.Popen([self.binary, "run", "--config", str(file)], stderr=log)
+
+    def wait(self):
+        """Until all is as it should be, as every node sees it."""
+        deadline = time.monotonic() + 60
+        waiting = list(self.admins)
+        while waiting:
+            try:
+                with urllib.request.urlopen(f"{waiting[0]}/v1/health", timeout=5) as answer:
+                    if json.load(answer)["condition"] == "healthy" and self.has_configuration(waiting[0]):
+                        waiting.pop(0)
+                        continue
+            except OSError:
+                pass
+            if time.monotonic() > deadline:
+                raise SystemExit(f"the cluster is not healthy after a minute; its logs are in {self.directory}")
+            time.sleep(0.1)
+
+    def has_configuration(self, admin):
+        with urllib.request.urlopen(f"{admin}/v1/status", timeout=5) as answer:
+            return json.load(answer)["revision"] > 0
+
+    def __exit__(self, kind, *_):
+        for node in self.nodes:
+            node.terminate()
+        for node in self.nodes:
+            node.wait(timeout=60)
+        # What went wrong is in the logs.
+        if kind is None:
+            shutil.rmtree(self.directory)

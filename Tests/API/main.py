@@ -1,0 +1,31 @@
+"""The admin API of a real cluster, held against its own OpenAPI document. Arguments: the binary, and how many requests
+schemathesis may make up for each operation and phase."""
+import pathlib
+import subprocess
+import sys
+
+import calls
+import cluster
+
+# What would take the cluster apart under the test: these are called with care in calls.py.
+DESTRUCTIVE = ["addMember", "removeMember", "promoteMember", "transferLeadership"]
+
+
+def fuzz(admin, examples):
+    command = [
+        pathlib.Path(sys.executable).parent / "st", "--config-file", "schemathesis.toml", "run", f"{admin}/v1/openapi.json",
+        "--max-examples", str(examples), "--seed", "1", "--generation-database", "none",
+        "--suppress-health-check", "all", "--request-timeout", "60", "--warnings", "off",
+    ]
+    for operation in DESTRUCTIVE:
+        command += ["--exclude-operation-id", operation]
+    return subprocess.run(command, check=False).returncode
+
+
+if __name__ == "__main__":
+    with cluster.Cluster(sys.argv[1]) as nodes:
+        calls.check(nodes.admins)
+        nodes.wait()
+        if fuzz(nodes.admins[0], int(sys.argv[2])):
+            raise SystemExit("schemathesis found a mismatch")
+        nodes.wait()

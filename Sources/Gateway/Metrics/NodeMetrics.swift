@@ -24,19 +24,29 @@ package struct NodeMetrics: Sendable {
     package var status: StatusSources
     package var raft: Status?
     package var proxy: ProxyStatistics
+    /// In the order of the configuration.
+    package var upstreams: [(name: String, measures: UpstreamMeasures)]
     package var backends: [BackendKey: BackendCount]
+    /// From the writing of a batch of Raft's log until it is durable.
+    package var syncs: LatencyHistogram
+    /// Of heartbeats, while this node led.
+    package var roundTrips: [NodeID: LatencyHistogram]
     package var process: ProcessUsage
 
     package init(
         name: String, version: String, status: StatusSources, raft: Status?, proxy: ProxyStatistics,
-        backends: [BackendKey: BackendCount], process: ProcessUsage
+        upstreams: [(name: String, measures: UpstreamMeasures)], backends: [BackendKey: BackendCount],
+        syncs: LatencyHistogram, roundTrips: [NodeID: LatencyHistogram], process: ProcessUsage
     ) {
         self.name = name
         self.version = version
         self.status = status
         self.raft = raft
         self.proxy = proxy
+        self.upstreams = upstreams
         self.backends = backends
+        self.syncs = syncs
+        self.roundTrips = roundTrips
         self.process = process
     }
 
@@ -46,6 +56,7 @@ package struct NodeMetrics: Sendable {
             "gwnode_info", .gauge, "Which node of which cluster this is, and its version.",
             [.init(1, ("cluster", status.cluster), ("node", name), ("version", version))])
         write(proxy: &page)
+        write(upstreams: &page)
         write(backends: &page)
         write(cluster: &page)
         write(process: &page)
@@ -75,6 +86,32 @@ package struct NodeMetrics: Sendable {
         page.gauge("gwnode_upstream_connections", "Open connections to backends.", proxy.upstreamConnections)
     }
 
+    private func write(upstreams page: inout MetricsText) {
+        func family(_ name: String, _ help: String, _ value: (UpstreamMeasures) -> UInt64) {
+            page.family(
+                name, .counter, help,
+                upstreams.map { .init(Double(value($0.measures)), ("upstream", $0.name)) })
+        }
+        page.family(
+            "gwnode_upstream_responses_total", .counter,
+            "Final responses by upstream and class of their status, 1xx being tunnels.",
+            upstreams.flatMap { upstream in
+                upstream.measures.responses.enumerated().map { index, count in
+                    .init(Double(count), ("upstream", upstream.name), ("class", "\(index + 1)xx"))
+                }
+            })
+        page.histograms(
+            "gwnode_upstream_request_duration_seconds",
+            "From a request's head to the last byte of its response, tunnels left out.",
+            upstreams.map { ([("upstream", $0.name)], $0.measures.durations) })
+        family("gwnode_upstream_retries_total", "Attempts at a further backend.", \.retries)
+        family(
+            "gwnode_upstream_abandoned_total", "Requests that ended without a response, as their client had gone.",
+            \.abandoned)
+        family("gwnode_upstream_received_bytes_total", "Bytes of requests that are over.", \.bytesReceived)
+        family("gwnode_upstream_sent_bytes_total", "Bytes of responses that are over.", \.bytesSent)
+    }
+
     private func write(backends page: inout MetricsText) {
         let document = status.document()
         let counts = backends.sorted { $0.key < $1.key }
@@ -92,7 +129,8 @@ package struct NodeMetrics: Sendable {
             "gwnode_backend_requests_total", .counter, "Requests sent to the backend by this node.",
             samples(\.requests))
         page.family(
-            "gwnode_backend_failures_total", .counter, "Requests that failed before the first byte of a response.",
+            "gwnode_backend_failures_total", .counter,
+            "Requests that failed before the first byte of a response; each ejects the backend for a moment.",
             samples(\.failures))
         page.family(
             "gwnode_backend_requests_active", .gauge, "Requests that this node has under way at the backend.",
@@ -126,6 +164,12 @@ package struct NodeMetrics: Sendable {
                 .init(held.contains(address) ? 1 : 0, ("address", address.description))
             })
         page.gauge("gwnode_config_revision", "Revision of the configuration in force.", status.state.revision.number)
+        page.histograms(
+            "gwnode_raft_fsync_duration_seconds", "From the writing of a batch of the log until it was durable.",
+            [([], syncs)])
+        page.histograms(
+            "gwnode_raft_peer_round_trip_seconds", "From a heartbeat to its answer, while this node led.",
+            roundTrips.sorted { $0.key < $1.key }.map { ([("peer", name(of: $0.key))], $0.value) })
         guard let raft else { return }
         page.gauge("gwnode_raft_leader", "1 if this node leads.", raft.role == .leader ? 1 : 0)
         page.gauge(
@@ -146,6 +190,10 @@ package struct NodeMetrics: Sendable {
             status.directory.members.filter { $0.id != status.node }.map { member in
                 .init(status.connected.contains(member.id) ? 1 : 0, ("peer", member.name))
             })
+    }
+
+    private func name(of node: NodeID) -> String {
+        status.directory.members.first { $0.id == node }?.name ?? "\(node)"
     }
 
     private func write(process page: inout MetricsText) {

@@ -25,7 +25,8 @@ package final class WorkerPool: Sendable {
     /// Starts the threads.
     package init(_ options: ProxyOptions, table: RoutingTable) throws(SystemError) {
         var handles: [WorkerHandle] = []
-        for _ in 0..<options.workers { handles.append(try WorkerHandle()) }
+        precondition(table.workers >= options.workers, "every worker has a place to count at")
+        for index in 0..<options.workers { handles.append(try WorkerHandle(index: index)) }
         workers = handles
         backlog = options.limits.backlog
         if let log = options.accessLog {
@@ -61,7 +62,10 @@ package final class WorkerPool: Sendable {
     }
 
     /// Routes new requests by `table`; requests under way keep theirs.
-    package func publish(_ table: RoutingTable) { post(.publish(table)) }
+    package func publish(_ table: RoutingTable) {
+        precondition(table.workers >= workers.count, "every worker has a place to count at")
+        post(.publish(table))
+    }
 
     /// The generation of the oldest routing table that a request or a worker still uses, for `RoutingTable.init`.
     package var oldestAdoptedGeneration: UInt64 {

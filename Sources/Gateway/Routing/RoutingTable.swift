@@ -14,9 +14,11 @@ package final class RoutingTable: @unchecked Sendable {
     /// One past the highest `BackendSlot.runtimeID` in use, for a worker's array of connection pools.
     package let runtimeIDBound: Int
     private let matcher: RouteMatcher
-    /// Keeps the counters and cursors alive that the slots point to.
+    /// Keeps alive what the slots and upstreams point to.
     private let runtimes: [BackendRuntime]
-    private let cursors: [UpstreamCursor]
+    private let upstreamRuntimes: [UpstreamRuntime]
+    /// How many workers it has room for to count.
+    let workers: Int
 
     /// - Parameters:
     ///   - oldestAdopted: the generation of the oldest table that a worker still uses.
@@ -26,11 +28,11 @@ package final class RoutingTable: @unchecked Sendable {
         oldestAdopted: UInt64, isUsable: (BackendKey) -> Bool
     ) {
         var runtimes: [BackendRuntime] = []
-        var cursors: [UpstreamCursor] = []
+        var upstreamRuntimes: [UpstreamRuntime] = []
         var bound = 0
         let tables = configuration.upstreams.map { upstream in
-            let cursor = registry.cursor(upstream: upstream.name, generation: generation)
-            cursors.append(cursor)
+            let upstreamRuntime = registry.upstream(upstream.name, generation: generation)
+            upstreamRuntimes.append(upstreamRuntime)
             let slots = upstream.backends.map { backend -> BackendSlot in
                 let key = BackendKey(upstream: upstream.name, address: backend.address)
                 let (runtime, id) = registry.backend(key, generation: generation)
@@ -40,12 +42,13 @@ package final class RoutingTable: @unchecked Sendable {
                     address: backend.address, weight: Int32(backend.weight),
                     isUsable: isUsable(key), counters: runtime.counters, runtimeID: id)
             }
-            return UpstreamTable(upstream, backends: slots, cursor: cursor)
+            return UpstreamTable(upstream, backends: slots, runtime: upstreamRuntime)
         }
         registry.sweep(oldestAdopted: oldestAdopted)
         self.generation = generation
         self.runtimes = runtimes
-        self.cursors = cursors
+        self.upstreamRuntimes = upstreamRuntimes
+        workers = registry.workers
         runtimeIDBound = bound
         upstreamNames = configuration.upstreams.map(\.name)
         upstreams = copied(tables)
@@ -76,7 +79,7 @@ package final class RoutingTable: @unchecked Sendable {
 }
 
 extension UpstreamTable {
-    fileprivate init(_ upstream: Upstream, backends: [BackendSlot], cursor: UpstreamCursor) {
+    fileprivate init(_ upstream: Upstream, backends: [BackendSlot], runtime: UpstreamRuntime) {
         // Round robin and random choose among the usable ones, so that their shares stay even when one is down.
         // Maglev's slots are laid out over all, so that a client comes back to its backend when that recovers.
         let usableWeights = backends.map { $0.isUsable ? Int($0.weight) : 0 }
@@ -98,7 +101,7 @@ extension UpstreamTable {
         self.init(
             timeouts: upstream.timeouts, retries: upstream.retries, algorithm: upstream.algorithm,
             backends: copied(backends), slots: copied(slots), cumulativeWeights: copied(cumulative),
-            cursor: cursor.pointer)
+            cursor: runtime.cursor, cells: runtime.cells)
     }
 
     fileprivate func deallocate() {

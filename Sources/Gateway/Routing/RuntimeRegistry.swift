@@ -1,7 +1,7 @@
 import Posix
 import Synchronization
 
-/// Owns what outlives a routing table: the counters of backends and the cursors of upstreams, by name.
+/// Owns what outlives a routing table: what is counted of backends and of upstreams, by name.
 ///
 /// Workers refer to both without retaining them. A runtime is let go only when no table names it any more, every
 /// worker has adopted a later table, and no request is under way at it; a worker does not touch a backend's
@@ -15,14 +15,18 @@ package struct RuntimeRegistry: ~Copyable {
     }
 
     private var backends: [BackendKey: Held<BackendRuntime>] = [:]
-    private var cursors: [String: Held<UpstreamCursor>] = [:]
+    private var upstreams: [String: Held<UpstreamRuntime>] = [:]
     private var freeIDs: [UInt32] = []
     private var nextID: UInt32 = 0
     private let firstStep: Int
+    let workers: Int
 
     /// `firstStep` is where round robin begins; a different one on each node keeps the nodes from sending their
-    /// first requests to the same backend.
-    package init(firstStep: Int) { self.firstStep = firstStep }
+    /// first requests to the same backend. `workers` is how many will count.
+    package init(firstStep: Int, workers: Int) {
+        self.firstStep = firstStep
+        self.workers = workers
+    }
 
     mutating func backend(_ key: BackendKey, generation: UInt64) -> (BackendRuntime, UInt32) {
         if let held = backends[key] {
@@ -36,18 +40,21 @@ package struct RuntimeRegistry: ~Copyable {
         return (runtime, id)
     }
 
-    mutating func cursor(upstream: String, generation: UInt64) -> UpstreamCursor {
-        if let held = cursors[upstream] {
-            cursors[upstream]!.generation = generation
+    mutating func upstream(_ name: String, generation: UInt64) -> UpstreamRuntime {
+        if let held = upstreams[name] {
+            upstreams[name]!.generation = generation
             return held.runtime
         }
-        let cursor = UpstreamCursor(firstStep: firstStep)
-        cursors[upstream] = Held(runtime: cursor, id: 0, generation: generation)
-        return cursor
+        let runtime = UpstreamRuntime(firstStep: firstStep, workers: workers)
+        upstreams[name] = Held(runtime: runtime, id: 0, generation: generation)
+        return runtime
     }
 
     /// The runtime of a backend that some table names or named of late.
     package func runtime(_ key: BackendKey) -> BackendRuntime? { backends[key]?.runtime }
+
+    /// What was counted of an upstream that some table names or named of late.
+    package func measures(upstream: String) -> UpstreamMeasures? { upstreams[upstream]?.runtime.measures }
 
     /// Requests that this node has under way at the backend.
     package func activeRequests(_ key: BackendKey) -> Int {
@@ -67,21 +74,6 @@ package struct RuntimeRegistry: ~Copyable {
             backends[key] = nil
             freeIDs.append(held.id)
         }
-        for (key, held) in cursors where held.generation < oldestAdopted { cursors[key] = nil }
-    }
-}
-
-/// Where an upstream's round robin stands.
-final class UpstreamCursor: @unchecked Sendable {
-    let pointer: UnsafeMutablePointer<Atomic<Int>>
-
-    init(firstStep: Int) {
-        pointer = .allocate(capacity: 1)
-        pointer.initialize(to: Atomic(firstStep))
-    }
-
-    deinit {
-        pointer.deinitialize(count: 1)
-        pointer.deallocate()
+        for (name, held) in upstreams where held.generation < oldestAdopted { upstreams[name] = nil }
     }
 }

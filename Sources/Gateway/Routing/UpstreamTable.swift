@@ -17,6 +17,8 @@ package struct UpstreamTable {
     let cumulativeWeights: UnsafeBufferPointer<UInt32>
     /// Where round robin stands; shared by all workers and kept over configuration changes.
     let cursor: UnsafeMutablePointer<Atomic<Int>>
+    /// The base for `UpstreamCells`.
+    let cells: UnsafeMutablePointer<Atomic<UInt64>>
 
     /// A backend for the next request, or nil when none can take it. `clientHash` decides under `ip-hash`.
     ///

@@ -42,6 +42,7 @@ final class ConsensusLoop<Host: ConsensusHost> {
     /// What the timer will fire at, at the latest at the next deadline; nil once it has.
     private var armedFor: Instant?
     private let publish: (RaftStatus) -> Void
+    private let times: RaftTimes
     private var hostDeadline = Instant.zero
     private var leadershipLog = LeadershipLog()
     /// What the core wants done did not fit into the last turn.
@@ -52,7 +53,7 @@ final class ConsensusLoop<Host: ConsensusHost> {
 
     init(
         _ resources: consuming NodeResources, host: Host, requests: Mailbox<RaftNode<Host>.Request>,
-        publish: @escaping (RaftStatus) -> Void
+        times: RaftTimes, publish: @escaping (RaftStatus) -> Void
     ) throws(RaftNodeError) {
         let options = resources.options
         let recovered = resources.recovered
@@ -67,7 +68,7 @@ final class ConsensusLoop<Host: ConsensusHost> {
             let resolver = try Resolver { arrivals.post(.resolved($0)) }
             poller = try SharedPoller()
             timer = try TimerDescriptor()
-            disk = try DiskThread(resources.storage) { arrivals.post(.disk($0)) }
+            disk = try DiskThread(resources.storage, syncTimes: times.syncs) { arrivals.post(.disk($0)) }
             transport = try Transport(
                 local: .init(cluster: options.cluster, id: options.id, incarnation: identity.incarnation),
                 listener: resources.listener, registry: recovered.peers, poller: poller,
@@ -83,6 +84,7 @@ final class ConsensusLoop<Host: ConsensusHost> {
         self.host = host
         self.requests = requests
         self.publish = publish
+        self.times = times
         let boot = UInt64.random(in: 1...UInt64.max)
         now = Instant.now()
         raft = Raft(
@@ -247,7 +249,11 @@ final class ConsensusLoop<Host: ConsensusHost> {
         now = Instant.now()
         for event in events {
             switch event {
-            case .message(let message, let sender): raft.step(message, from: sender, at: now)
+            case .message(let message, let sender):
+                raft.step(message, from: sender, at: now)
+                if case .heartbeatReply(let reply) = message, reply.term == raft.term {
+                    times.note(reply.stamp, answeredBy: sender, at: now)
+                }
             case .info(let info, let sender): host.received(info: info, from: sender, at: now)
             case .processGone(let node): raft.leaderProcessGone(node, at: now)
             case .removed: fail(.removed)

@@ -35,6 +35,7 @@ package final class RaftNode<Host: ConsensusHost>: Sendable {
     private let isClosed = Atomic(false)
     private let launch: Mutex<NodeResources?>
     private let published: Mutex<RaftStatus?>
+    package let times = RaftTimes()
     private let thread = Mutex<Thread?>(nil)
 
     /// Locks and reads the data directory, and listens for the peers. Nothing runs before `start`.
@@ -138,7 +139,7 @@ package final class RaftNode<Host: ConsensusHost>: Sendable {
     private func run(_ resources: consuming NodeResources, _ host: Host) -> RaftNodeError? {
         let failure: RaftNodeError?
         do throws(RaftNodeError) {
-            let loop = try ConsensusLoop(resources, host: host, requests: requests) { [self] status in
+            let loop = try ConsensusLoop(resources, host: host, requests: requests, times: times) { [self] status in
                 published.withLock { $0 = status }
             }
             failure = loop.run()

@@ -39,17 +39,20 @@ package final class DiskThread<D: Disk>: Sendable {
     private let jobs: Mailbox<Job>
     private let snapshotJobs: Mailbox<SnapshotJob>
     private let deliver: @Sendable (Completion) -> Void
+    private let syncTimes: SharedHistogram
     /// A job of either thread failed: neither writes any more.
     private let hasFailed = Atomic(false)
     private let threads: Mutex<(writer: Thread?, saver: Thread?)>
 
-    /// `deliver` is called on the disk threads.
+    /// `deliver` is called on the disk threads. `syncTimes` gets how long each batch took until it was durable.
     package init(
-        _ storage: consuming sending NodeStorage<D>, deliver: @escaping @Sendable (Completion) -> Void
+        _ storage: consuming sending NodeStorage<D>, syncTimes: SharedHistogram = SharedHistogram(),
+        deliver: @escaping @Sendable (Completion) -> Void
     ) throws(SystemError) {
         snapshots = storage.snapshots
         self.storage = Mutex(storage)
         self.deliver = deliver
+        self.syncTimes = syncTimes
         jobs = try Mailbox(capacity: Self.capacity)
         snapshotJobs = try Mailbox(capacity: Self.capacity)
         threads = Mutex((nil, nil))
@@ -143,7 +146,9 @@ package final class DiskThread<D: Disk>: Sendable {
     private func persist(_ tickets: inout [WriteTicket]) throws(StorageError) {
         guard let last = tickets.last else { return }
         let batch = tickets
+        let start = Instant.now()
         try access { storage throws(StorageError) in try storage.persist(batch) }
+        syncTimes.record(.now() - start)
         tickets = []
         deliver(.written(through: last.id))
     }

@@ -27,9 +27,10 @@ final class GatewayNode: Sendable {
             try Mailbox<ControlLoop.Event>(capacity: ControlLoop.mailboxCapacity)
         }
         let view = SharedClusterView { events.post(.viewChanged) }
-        let serving = Serving(firstStep: Int(configuration.node.id.number) - 1)
+        let proxy = ProxyOptions(configuration)
+        let serving = Serving(firstStep: Int(configuration.node.id.number) - 1, workers: proxy.workers)
         let workers = try StartFailure.wrap { () throws(SystemError) in
-            try WorkerPool(ProxyOptions(configuration), table: serving.emptyTable())
+            try WorkerPool(proxy, table: serving.emptyTable())
         }
         let raft: RaftNode<ClusterHost>
         try StartFailure.wrap { () throws(SystemError) in try makeDirectories(configuration.dataDirectory) }

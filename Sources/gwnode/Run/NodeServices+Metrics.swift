@@ -1,5 +1,6 @@
 import Gateway
 import Posix
+import Raft
 
 extension NodeServices {
     /// What this node can be measured by now. Asks no other node, so it answers without a quorum too.
@@ -7,6 +8,8 @@ extension NodeServices {
         let view = view.current
         return NodeMetrics(
             name: node.node.name, version: gwnodeVersion, status: sources(of: view, isStale: true), raft: view?.raft,
-            proxy: statistics(), backends: serving.backendCounts(at: .now()), process: .current(startedAt: startedAt))
+            proxy: statistics(), upstreams: serving.upstreamMeasures, backends: serving.backendCounts(at: .now()),
+            syncs: raft.times.syncs.snapshot, roundTrips: raft.times.roundTrips,
+            process: .current(startedAt: startedAt))
     }
 }

@@ -19,7 +19,9 @@ final class Serving: Sendable {
     private let state: Mutex<State>
 
     /// `firstStep` is where this node's round robin begins.
-    init(firstStep: Int) { state = Mutex(State(registry: RuntimeRegistry(firstStep: firstStep))) }
+    init(firstStep: Int, workers: Int) {
+        state = Mutex(State(registry: RuntimeRegistry(firstStep: firstStep, workers: workers)))
+    }
 
     func withState<Result: Sendable>(_ body: (inout State) -> Result) -> Result { state.withLock { body(&$0) } }
 
@@ -63,6 +65,15 @@ final class Serving: Sendable {
                 counts[key] = NodeMetrics.BackendCount(runtime, at: now)
             }
             return counts
+        }
+    }
+
+    /// What this node has counted of each upstream, in the order of the configuration.
+    var upstreamMeasures: [(name: String, measures: UpstreamMeasures)] {
+        state.withLock { state in
+            (state.configuration?.upstreams ?? []).compactMap { upstream in
+                state.registry.measures(upstream: upstream.name).map { (upstream.name, $0) }
+            }
         }
     }
 

@@ -11,6 +11,13 @@ import Testing
         #"gwnode_backend_healthy{upstream="app",backend="10.0.0.2:80"} 0"#,
         #"gwnode_virtual_address_held{address="127.0.0.100"} 0"#,
         #"gwnode_responses_total{class="5xx"} 0"#,
+        #"gwnode_upstream_responses_total{upstream="app",class="2xx"} 3"#,
+        #"gwnode_upstream_request_duration_seconds_bucket{upstream="app",le="9.8304e-05"} 0"#,
+        #"gwnode_upstream_request_duration_seconds_bucket{upstream="app",le="0.000131072"} 1"#,
+        #"gwnode_upstream_request_duration_seconds_bucket{upstream="app",le="+Inf"} 3"#,
+        #"gwnode_upstream_request_duration_seconds_count{upstream="app"} 3"#,
+        #"gwnode_raft_fsync_duration_seconds_count 0"#,
+        #"gwnode_raft_peer_round_trip_seconds_sum{peer="gw1"} 0.0"#,
         "process_cpu_seconds_total 1.5",
         "gwnode_config_revision 1",
     ])
@@ -23,7 +30,9 @@ import Testing
             if line.hasPrefix("# TYPE") {
                 announced.append(String(line.split(separator: " ")[2]))
             } else {
-                #expect(line.prefix { $0 != "{" && $0 != " " } == announced.last ?? "", "\(line)")
+                let name = line.prefix { $0 != "{" && $0 != " " }
+                let family = announced.last ?? ""
+                #expect(["", "_bucket", "_sum", "_count"].contains { name == family + $0 }, "\(line)")
             }
         }
         #expect(Set(announced).count == announced.count)

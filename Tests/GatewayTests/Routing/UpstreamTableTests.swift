@@ -5,7 +5,7 @@ import Testing
 
 /// Builds tables the way the control thread does and picks from them the way a worker does.
 private struct Picking: ~Copyable {
-    var registry = RuntimeRegistry(firstStep: 0)
+    var registry = RuntimeRegistry(firstStep: 0, workers: 1)
     var random = RandomSource(seed: 42)
     var generation: UInt64 = 0
 

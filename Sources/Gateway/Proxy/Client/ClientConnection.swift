@@ -63,6 +63,13 @@ struct ClientConnection {
     var unsentAtCheck = 0
     /// Bytes of the request body since the deadline for it was set.
     var bodyBytesSinceCheck = 0
+    /// When the present request's head was read.
+    var startedAt = Instant.zero
+    /// Of the present request's final response, 0 before it.
+    var status: UInt16 = 0
+    /// Bytes received and sent since the request before ended.
+    var receivedBytes: UInt64 = 0
+    var sentBytes: UInt64 = 0
     /// The request, for the access log; nil between requests, and when nothing is logged.
     var logEntry: UnsafeMutablePointer<AccessLogEntry>?
     /// Bytes of the request body without its framing, counted for chunked ones.

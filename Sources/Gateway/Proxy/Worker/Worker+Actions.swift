@@ -52,8 +52,26 @@ extension Worker where E: ~Copyable {
             admission.leave(from: client.pointee.address)
         }
         guard let table = client.pointee.table else { return }
+        count(client)
         client.pointee.table = nil
         counters.pointee.activeRequests.change(by: -1)
         if tables.end(table) { reportOldestTable() }
+    }
+
+    /// Counts a request that is over for its upstream.
+    @inline(__always)
+    private func count(_ client: UnsafeMutablePointer<ClientConnection>) {
+        let (received, sent) = (client.pointee.receivedBytes, client.pointee.sentBytes)
+        client.pointee.receivedBytes = 0
+        client.pointee.sentBytes = 0
+        guard let route = client.pointee.route else { return }
+        UpstreamCells(route.pointee.cells, worker: index).count(
+            status: client.pointee.status, duration: now - client.pointee.startedAt, bytesReceived: received,
+            bytesSent: sent)
+    }
+
+    func countRetry(at route: UnsafePointer<UpstreamTable>) {
+        counters.pointee.retries.increase()
+        UpstreamCells(route.pointee.cells, worker: index).countRetry()
     }
 }

@@ -16,6 +16,7 @@ extension Worker where E: ~Copyable {
         let clientSlot = upstream.pointee.client
         let client = clients[clientSlot]
         counters.pointee.countResponse(status: head.traits.status)
+        client.pointee.status = head.traits.status
         client.pointee.logEntry?.pointee.status = head.traits.status
         upstream.pointee.awaitsHead = false
         upstream.pointee.body = BodyDecoder(head.traits.framing)
@@ -125,6 +126,7 @@ extension Worker where E: ~Copyable {
         let upstream = upstreams[slot]
         counters.pointee.bytesSent.increase(by: upstream.pointee.spliced)
         let client = clients[upstream.pointee.client]
+        client.pointee.sentBytes += upstream.pointee.spliced
         client.pointee.logEntry?.pointee.bytes += upstream.pointee.spliced
         upstream.pointee.timer = .none
         upstream.pointee.body.skip(upstream.pointee.spliced)
@@ -151,6 +153,7 @@ extension Worker where E: ~Copyable {
 
     mutating func send(_ bytes: UnsafeRawBufferPointer, to slot: Slot) -> SendOutcome {
         counters.pointee.bytesSent.increase(by: UInt64(bytes.count))
+        clients[slot].pointee.sentBytes += UInt64(bytes.count)
         return engine.send(slot, bytes)
     }
 
@@ -192,6 +195,7 @@ extension Worker where E: ~Copyable {
     mutating func respond(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>) {
         let answer = client.pointee.exchange.answer
         counters.pointee.countResponse(status: answer.status)
+        client.pointee.status = answer.status
         logAnswer(answer.status, client)
         // A client that does not even take an interim response can not be told anything.
         if engine.unsentBytes(slot) > 0 { return }

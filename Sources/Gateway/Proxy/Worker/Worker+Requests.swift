@@ -5,6 +5,7 @@ extension Worker where E: ~Copyable {
     mutating func clientReceived(_ slot: Slot, _ bytes: UnsafeMutableRawBufferPointer) {
         let client = clients[slot]
         counters.pointee.bytesReceived.increase(by: UInt64(bytes.count))
+        client.pointee.receivedBytes += UInt64(bytes.count)
         switch client.pointee.state {
         case .open:
             if client.pointee.exchange.isIdle {
@@ -66,6 +67,8 @@ extension Worker where E: ~Copyable {
         counters.pointee.requests.increase()
         counters.pointee.activeRequests.change(by: 1)
         client.pointee.timer = .none
+        client.pointee.startedAt = now
+        client.pointee.status = 0
         client.pointee.requestMethod = head.traits.method
         client.pointee.body = BodyDecoder(head.traits.framing)
         client.pointee.isBodyRead = head.traits.framing.isEmpty

@@ -16,7 +16,7 @@ extension Worker where E: ~Copyable {
             clientHash: isHashed ? StableHash.hash(client.pointee.address) : 0, random: &random,
             tried: client.pointee.tried, now: now)
         guard let choice else { return report(.unavailable, slot) }
-        if isRetry { counters.pointee.retries.increase() }
+        if isRetry { countRetry(at: route) }
         client.pointee.attempts += 1
         client.pointee.backendIndex = choice
         let backend = route.pointee.backends[Int(choice)]

@@ -8,6 +8,8 @@ import Posix
 struct Worker<E: Engine & ~Copyable>: ~Copyable {
     let handle: WorkerHandle
     let counters: UnsafeMutablePointer<WorkerCounters>
+    /// Where it counts for an upstream.
+    let index: Int
     let options: ProxyOptions
     let admission: ClientAdmission
     var accessLog: AccessLogger
@@ -41,6 +43,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
         self.admission = admission
         self.accessLog = AccessLogger(accessLog, options.accessLog?.format ?? .common)
         counters = handle.counters
+        index = handle.index
         let limits = options.limits
         let capacity = limits.clients + limits.upstreamConnections
         clients = Slab(firstIndex: 0, capacity: limits.clients)

@@ -6,13 +6,16 @@ final class WorkerHandle: @unchecked Sendable {
     /// Commands that may wait.
     private static let mailboxCapacity = 4096
 
+    /// From 0, among the workers of the pool.
+    let index: Int
     let mailbox: Mailbox<WorkerCommand>
     /// Written by the worker only.
     let counters: UnsafeMutablePointer<WorkerCounters>
     /// The oldest routing table in use, 0 before the first.
     let oldestGeneration = Atomic<UInt64>(0)
 
-    init() throws(SystemError) {
+    init(index: Int) throws(SystemError) {
+        self.index = index
         mailbox = try Mailbox(capacity: WorkerHandle.mailboxCapacity)
         counters = .allocate(capacity: 1)
         counters.initialize(to: WorkerCounters())

@@ -171,12 +171,23 @@ enum Sample {
             connected: [NodeID(1), NodeID(3)], state: state, configuration: configuration, localBackends: [:])
     }
 
+    static var measures: UpstreamMeasures {
+        var measures = UpstreamMeasures()
+        measures.responses[1] = 3
+        measures.durations.record(.microseconds(100))
+        measures.durations.record(.milliseconds(3))
+        measures.durations.record(.seconds(100))
+        return measures
+    }
+
     static func metrics() -> NodeMetrics {
         NodeMetrics(
             name: "gw\"2", version: "0.1.0", status: sources(), raft: nil, proxy: ProxyStatistics(),
+            upstreams: [("app", measures)],
             backends: [
                 FakeNode.backend: .init(requests: 7, failures: 2, activeRequests: 1, isEjected: true)
             ],
+            syncs: LatencyHistogram(), roundTrips: [NodeID(1): LatencyHistogram()],
             process: ProcessUsage(
                 processorTime: .milliseconds(1500), residentBytes: 4096, openDescriptors: 9, maximumDescriptors: 1024,
                 startedAt: WallTime(millisecondsSince1970: 1500)))

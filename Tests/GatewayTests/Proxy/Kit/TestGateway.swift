@@ -9,7 +9,7 @@ final class TestGateway {
     let pool: WorkerPool
     let address: SocketAddress
     let listener: ListenerID
-    private(set) var registry = RuntimeRegistry(firstStep: 0)
+    private(set) var registry: RuntimeRegistry
     private var generation: UInt64 = 1
 
     /// Routes `/` to `backends`.
@@ -26,6 +26,7 @@ final class TestGateway {
         _ configuration: GatewayConfiguration, options: ProxyOptions = ProxyOptions(limits: TestGateway.limits),
         isUsable: (BackendKey) -> Bool = { _ in true }
     ) throws {
+        registry = RuntimeRegistry(firstStep: 0, workers: options.workers)
         let table = RoutingTable(
             configuration, generation: 1, registry: &registry, oldestAdopted: 0, isUsable: isUsable)
         pool = try WorkerPool(options, table: table)
@@ -65,6 +66,8 @@ final class TestGateway {
         let runtime = registry.runtime(BackendKey(upstream: "main", address: backend))
         return runtime?.counters.pointee.activeRequests.load(ordering: .acquiring) ?? -1
     }
+
+    var measures: UpstreamMeasures { registry.measures(upstream: "main") ?? UpstreamMeasures() }
 
     func ejection(_ backend: SocketAddress) -> PassiveFailure? {
         registry.ejection(BackendKey(upstream: "main", address: backend), at: .now())

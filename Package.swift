@@ -17,7 +17,9 @@ let package = Package(
     targets: [
         .target(name: "CLinux"),
         .target(name: "Posix", dependencies: ["CLinux"], swiftSettings: strict),
-        .target(name: "Raft", dependencies: ["Posix", "CLinux"], swiftSettings: strict),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .target(name: "TLS", dependencies: ["COpenSSL", "Posix"], swiftSettings: strict),
+        .target(name: "Raft", dependencies: ["TLS", "Posix", "CLinux"], swiftSettings: strict),
         .target(name: "Gateway", dependencies: ["Raft", "Posix", "CLinux"], swiftSettings: strict),
         .executableTarget(name: "gwnode", dependencies: ["CLinux", "Gateway", "Raft", "Posix"], swiftSettings: strict),
 
@@ -29,11 +31,13 @@ let package = Package(
         .executableTarget(
             name: "write-mutants", dependencies: ["Posix"], path: "Tests/Mutants", exclude: ["Hunt"],
             swiftSettings: strict),
+        .testTarget(name: "TLSTests", dependencies: ["TLS", "Posix"], swiftSettings: strict),
         .testTarget(name: "PosixTests", dependencies: ["Posix"], swiftSettings: strict),
         .target(
             name: "FuzzTargets", dependencies: ["Raft", "Posix"], path: "Tests/Fuzz/Raft", swiftSettings: strict),
         .testTarget(
-            name: "RaftTests", dependencies: ["FuzzTargets", "Simulation", "Raft", "Posix"], swiftSettings: strict),
+            name: "RaftTests", dependencies: ["FuzzTargets", "Simulation", "Raft", "TLS", "Posix"],
+            swiftSettings: strict),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Raft"], swiftSettings: strict),
         .testTarget(
             name: "GatewayTests",

@@ -71,7 +71,8 @@ final class ConsensusLoop<Host: ConsensusHost> {
             disk = try DiskThread(resources.storage, syncTimes: times.syncs) { arrivals.post(.disk($0)) }
             transport = try Transport(
                 local: .init(cluster: options.cluster, id: options.id, incarnation: identity.incarnation),
-                listener: resources.listener, registry: recovered.peers, poller: poller,
+                certificate: resources.certificate, listener: resources.listener, registry: recovered.peers,
+                poller: poller,
                 firstToken: Token.firstOfTransport, resolve: { resolver.resolve($0) })
             try poller.add(timer.raw, .read, token: Token.timer)
             try poller.add(requests.descriptor, .read, token: Token.requests)

@@ -1,9 +1,12 @@
 import Glibc
 import Posix
+import TLS
 
 /// What a node holds from its making on, and its consensus thread takes over.
 struct NodeResources: ~Copyable, Sendable {
     let options: RaftNodeOptions
+    /// Made here so that its errors are told; only the consensus thread uses it.
+    nonisolated(unsafe) let certificate: NodeCertificate?
     let lock: DirectoryLock
     let storage: NodeStorage<FileSystem>
     let recovered: NodeStorage<FileSystem>.Recovered
@@ -15,6 +18,12 @@ struct NodeResources: ~Copyable, Sendable {
         let disk = FileSystem()
         try translating(RaftNodeError.system) { () throws(SystemError) in
             try disk.createDirectory(options.dataDirectory)
+        }
+        let certificate = try translating(RaftNodeError.certificate) { () throws(TLSFailure) in
+            try options.certificate.map { files throws(TLSFailure) in
+                try NodeCertificate(
+                    files, name: NodeName(cluster: options.cluster, node: options.id.number), at: .now())
+            }
         }
         let lock = try translating(RaftNodeError.storage) { () throws(StorageError) in
             try DirectoryLock(directory: options.dataDirectory)
@@ -36,7 +45,8 @@ struct NodeResources: ~Copyable, Sendable {
         }
         guard let address = Socket.localAddress(of: listener.raw) else { throw .system(SystemError("getsockname")) }
         return NodeResources(
-            options: options, lock: lock, storage: storage, recovered: recovered, listener: listener,
+            options: options, certificate: certificate, lock: lock, storage: storage, recovered: recovered,
+            listener: listener,
             listenAddress: address)
     }
 

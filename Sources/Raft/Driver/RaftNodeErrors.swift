@@ -1,4 +1,5 @@
 import Posix
+import TLS
 
 /// Why a node did not start, or ended by itself.
 package enum RaftNodeError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -6,6 +7,7 @@ package enum RaftNodeError: Error, Hashable, Sendable, CustomStringConvertible {
     case system(SystemError)
     case timing(Timing.Fault)
     case restore(RestoreFailure)
+    case certificate(TLSFailure)
     /// The other members say that this node was removed from the cluster.
     case removed
 
@@ -15,6 +17,7 @@ package enum RaftNodeError: Error, Hashable, Sendable, CustomStringConvertible {
         case .system(let error): "\(error); \(error.cure)"
         case .timing(let fault): "timing: \(fault)"
         case .restore(let failure): "the state in the newest snapshot can not be taken over: \(failure)"
+        case .certificate(let failure): "\(failure)"
         case .removed: "the other nodes say that it was removed from the cluster"
         }
     }

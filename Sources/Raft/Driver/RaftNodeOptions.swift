@@ -1,4 +1,5 @@
 import Posix
+import TLS
 
 /// What a node is told when it is made.
 package struct RaftNodeOptions: Sendable {
@@ -12,6 +13,8 @@ package struct RaftNodeOptions: Sendable {
     /// The members at the founding of the cluster, the same at every founding node.
     package var founding: Membership
     package var peers: [PeerAddress]
+    /// With it, nodes talk by TLS, and only to those that the same authority has certified.
+    package var certificate: NodeCertificateFiles?
     package var timing = Timing.lan
     package var limits = Limits()
     package var snapshot = SnapshotPolicy()

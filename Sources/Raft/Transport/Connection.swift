@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Posix
+import TLS
 
 /// One open socket to another node, whichever end dialled.
 final class Connection {
@@ -15,6 +16,8 @@ final class Connection {
 
     enum Phase: Hashable {
         case connecting
+        /// The handshake of TLS.
+        case securing
         case greeting
         case open
     }
@@ -26,7 +29,9 @@ final class Connection {
     /// Until then the greeting has to be over; nil once it is.
     var deadline: Instant?
     var parser = FrameParser()
-    var output: SendQueue
+    private(set) var output: SendQueue
+    /// Nil where nothing is secured.
+    private let session: TLSSession?
     /// Whether the poller waits for room to send.
     var awaitsRoom = false
     private let socket: FileDescriptor
@@ -37,7 +42,7 @@ final class Connection {
 
     init(
         _ socket: consuming FileDescriptor, token: UInt64, address: SocketAddress, purpose: Purpose,
-        phase: Phase, deadline: Instant, queueLimit: Int
+        phase: Phase, deadline: Instant, queueLimit: Int, session: TLSSession? = nil
     ) {
         self.socket = socket
         self.token = token
@@ -45,6 +50,7 @@ final class Connection {
         self.purpose = purpose
         self.phase = phase
         self.deadline = deadline
+        self.session = session
         output = SendQueue(limit: queueLimit)
     }
 
@@ -75,7 +81,58 @@ final class Connection {
         case open
         case closed
         case failed(SystemError)
+        case insecure(TLSFailure)
     }
+
+    var isSecured: Bool { session != nil }
+
+    /// The handshake is over, or there is none.
+    var mayGreet: Bool { session?.state != .handshake }
+
+    /// Whether the certificate of the other end is that node's; true where nothing is secured.
+    func isCertified(as name: NodeName) -> Bool { session.map { $0.peerURIs.contains(name.uri) } ?? true }
+
+    /// For whom the certificate of the other end is.
+    var certifiedFor: String { session?.peerURIs.joined(separator: ", ") ?? "" }
+
+    /// Queues a frame, whole or not at all: false when it does not fit.
+    @discardableResult
+    func queue(_ frame: FrameBody) -> Bool {
+        let bytes = frame.encoded()
+        guard let session else {
+            guard output.hasRoom(for: bytes.count) else { return false }
+            output.append(bytes)
+            return true
+        }
+        guard mayGreet, output.hasRoom(for: TLSSession.wireBytes(of: bytes.count)) else { return false }
+        do throws(TLSFailure) { try session.send(bytes) } catch { return false }
+        takeSecured()
+        return true
+    }
+
+    /// Sets the handshake going, if there is one.
+    func secure() throws(TLSFailure) {
+        try session?.begin()
+        takeSecured()
+    }
+
+    /// Sends what the socket takes now.
+    func flush() throws(SystemError) { try output.flush(into: descriptor) }
+
+    /// Says why the connection is about to be closed, as far as that can be said.
+    func sayLast(_ frame: FrameBody) {
+        if mayGreet { queue(frame) }
+        try? flush()
+    }
+
+    /// Says it to an end that does not speak TLS.
+    func sayLastInPlain(_ frame: FrameBody) {
+        output = SendQueue(limit: frame.encoded().count)
+        output.append(frame.encoded())
+        try? flush()
+    }
+
+    private func takeSecured() { session?.takeOutput { output.append($0) } }
 
     /// Takes what has arrived, up to a limit, into the parser. `scratch` is the caller's buffer.
     func read(using scratch: UnsafeMutableRawBufferPointer) -> ReadResult {
@@ -84,11 +141,20 @@ final class Connection {
             let count = retryingOnInterrupt { recv(descriptor, scratch.baseAddress!, scratch.count, 0) }
             if count == 0 { return .closed }
             if count < 0 { return errno == EAGAIN ? .open : .failed(SystemError("receive")) }
-            parser.append(UnsafeRawBufferPointer(rebasing: scratch[..<count]))
+            let bytes = UnsafeRawBufferPointer(rebasing: scratch[..<count])
+            do throws(TLSFailure) { try takeIn(bytes) } catch { return .insecure(error) }
+            if session?.state == .closed { return .closed }
             rest -= count
             if count < scratch.count { return .open }
         }
         return .open
+    }
+
+    private func takeIn(_ bytes: UnsafeRawBufferPointer) throws(TLSFailure) {
+        guard let session else { return parser.append(bytes) }
+        // An alert says why, also when this throws.
+        defer { takeSecured() }
+        try session.receive(bytes) { parser.append($0) }
     }
 
     /// The kernel gives the connection up when sent bytes stay unacknowledged for this long.

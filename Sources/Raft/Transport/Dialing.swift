@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Posix
+import TLS
 
 /// The dialling end: connect, say hello, be welcomed.
 extension Transport {
@@ -14,12 +15,17 @@ extension Transport {
             return
         }
         let token = takeToken()
+        let session: TLSSession?
+        do throws(TLSFailure) { session = try makeSession(.client, at: now) } catch {
+            limiter.warn("dial \(peer)", at: now, "raft: node \(peer) can not be dialled: \(error)")
+            return links[peer]![lane].refused(at: now)
+        }
         do throws(SystemError) {
             let socket = try Socket.startConnecting(to: address)
             let connection = Connection(
                 socket, token: token, address: address, purpose: .dialed(peer, lane), phase: .connecting,
                 deadline: now + Self.greetingTime,
-                queueLimit: lane == .control ? Self.controlQueueBytes : Self.bulkQueueBytes)
+                queueLimit: lane == .control ? Self.controlQueueBytes : Self.bulkQueueBytes, session: session)
             try poller.add(connection.descriptor, .write, token: token)
             connections[token] = connection
             links[peer]![lane].dial(token: token)
@@ -37,12 +43,24 @@ extension Transport {
                 peer, lane, SystemError("connect to", connection.address.description, code: code), at: now)
         }
         connection.setUserTimeout(Self.userTimeout)
-        connection.phase = .greeting
         connection.awaitsRoom = true
+        guard connection.isSecured else { return sayHello(on: connection, peer, lane, at: now) }
+        connection.phase = .securing
+        do throws(TLSFailure) { try connection.secure() } catch { return refuse(connection, "\(error)", at: now) }
+        flush(connection, at: now)
+    }
+
+    func sayHello(on connection: Connection, _ peer: NodeID, _ lane: Message.Lane, at now: Instant) {
+        connection.phase = .greeting
         let hello = Hello(
             cluster: local.cluster, from: local.id, to: peer, incarnation: local.incarnation, lane: lane)
-        connection.output.append(FrameBody.hello(hello).encoded())
+        connection.queue(.hello(hello))
         flush(connection, at: now)
+    }
+
+    func makeSession(_ role: TLSSession.Role, at now: Instant) throws(TLSFailure) -> TLSSession? {
+        guard let certificate else { return nil }
+        return try TLSSession(certificate.context(at: now), role)
     }
 
     /// A name was looked up, or could not be.

@@ -26,6 +26,9 @@ package struct FrameParser: Sendable {
 
     package init() {}
 
+    /// What is there begins as a handshake of TLS does (RFC 8446, section 5.1).
+    var beginsAsTLS: Bool { bytes.count - start > 1 && bytes[start] == 22 && bytes[start + 1] == 3 }
+
     package mutating func append(_ received: some Collection<UInt8>) {
         if start > 0, start >= bytes.count / 2 {
             bytes.removeFirst(start)

@@ -1,4 +1,5 @@
 import Posix
+import TLS
 
 /// The accepting end, and whatever arrives on any connection.
 extension Transport {
@@ -11,9 +12,13 @@ extension Transport {
         }
         Socket.setNoDelay(socket.raw)
         let token = takeToken()
+        let session: TLSSession?
+        do throws(TLSFailure) { session = try makeSession(.server, at: now) } catch {
+            return limiter.warn("accepted", at: now, "raft: \(address) refused: \(error)")
+        }
         let connection = Connection(
-            socket, token: token, address: address, purpose: .unknown, phase: .greeting,
-            deadline: now + Self.greetingTime, queueLimit: Self.controlQueueBytes)
+            socket, token: token, address: address, purpose: .unknown, phase: session == nil ? .greeting : .securing,
+            deadline: now + Self.greetingTime, queueLimit: Self.controlQueueBytes, session: session)
         do throws(SystemError) {
             try poller.add(connection.descriptor, .read, token: token)
             connections[token] = connection
@@ -24,19 +29,51 @@ extension Transport {
 
     func receive(on connection: Connection, at now: Instant) {
         let result = connection.read(using: scratch)
+        if connection.phase == .securing { secured(connection, at: now) }
+        guard connections[connection.token] != nil else { return }
+        let beginsAsTLS = connection.phase == .greeting && connection.parser.beginsAsTLS
         do throws(MalformedBytes) {
             while connections[connection.token] != nil, let body = try connection.parser.next() {
                 take(try FrameBody.decode(body), from: connection, at: now)
             }
         } catch {
-            return refuse(connection, "not understood \(error)", at: now)
+            let reason = "it speaks TLS, for which this node has no nodeCertificate"
+            return refuse(connection, beginsAsTLS ? reason : "not understood \(error)", at: now)
         }
         guard connections[connection.token] != nil else { return }
         switch result {
         case .open: break
         case .closed: lose(connection, "closed by the other end", at: now)
         case .failed(let error): lose(connection, error.description, at: now)
+        case .insecure(let failure): refuse(connection, failure, at: now)
         }
+    }
+
+    /// What the handshake brought; nothing while it goes on.
+    private func secured(_ connection: Connection, at now: Instant) {
+        if connection.mayGreet {
+            switch connection.purpose {
+            case .dialed(let peer, let lane):
+                if let problem = objection(to: connection, as: peer) { return refuse(connection, problem, at: now) }
+                sayHello(on: connection, peer, lane, at: now)
+            case .unknown, .accepted: connection.phase = .greeting
+            }
+        }
+        if connections[connection.token] != nil { flush(connection, at: now) }
+    }
+
+    private func objection(to connection: Connection, as node: NodeID) -> String? {
+        let name = NodeName(cluster: local.cluster, node: node.number)
+        if connection.isCertified(as: name) { return nil }
+        let found = connection.certifiedFor
+        return "its certificate is for \(found.isEmpty ? "no node" : found), not for \(name.uri)"
+    }
+
+    private func refuse(_ connection: Connection, _ failure: TLSFailure, at now: Instant) {
+        if failure == .noTLS, !connection.isDialed {
+            connection.sayLastInPlain(.refusal("it does not speak TLS, which this node asks for; see nodeCertificate"))
+        }
+        refuse(connection, "\(failure)", at: now)
     }
 
     /// The connection is of no use any more; a dialled one is dialled again.
@@ -58,10 +95,7 @@ extension Transport {
     func refuse(_ connection: Connection, _ reason: String, at now: Instant) {
         limiter.warn(
             "refuse \(connection.address.ip) \(reason)", at: now, "raft: \(connection.address) refused: \(reason)")
-        if !connection.isDialed {
-            connection.output.append(FrameBody.refusal(reason).encoded())
-            try? connection.output.flush(into: connection.descriptor)
-        }
+        if !connection.isDialed { connection.sayLast(.refusal(reason)) }
         forget(connection.token)
         if case .dialed(let peer, let lane) = connection.purpose { links[peer]![lane].refused(at: now) }
     }
@@ -94,6 +128,7 @@ extension Transport {
     }
 
     private func greet(_ connection: Connection, _ hello: Hello, at now: Instant) {
+        if let problem = objection(to: connection, as: hello.from) { return refuse(connection, problem, at: now) }
         if hello.cluster == local.cluster, removed.contains(hello.from) {
             return dismiss(connection, hello.from, at: now)
         }
@@ -106,15 +141,14 @@ extension Transport {
         connection.deadline = nil
         connection.parser.bodyLimit = Frame.bodyLimit
         let welcome = Welcome(from: local.id, incarnation: local.incarnation)
-        connection.output.append(FrameBody.welcome(welcome).encoded())
+        connection.queue(.welcome(welcome))
         flush(connection, at: now)
     }
 
     private func dismiss(_ connection: Connection, _ former: NodeID, at now: Instant) {
         limiter.warn(
             "removed \(former)", at: now, "raft: \(connection.address) refused: node \(former) was removed")
-        connection.output.append(FrameBody.removed.encoded())
-        try? connection.output.flush(into: connection.descriptor)
+        connection.sayLast(.removed)
         forget(connection.token)
     }
 

@@ -13,13 +13,9 @@ struct SendQueue {
 
     var isEmpty: Bool { start == bytes.count }
 
-    /// False when the frame does not fit: it is queued whole or not at all.
-    @discardableResult
-    mutating func append(_ frame: [UInt8]) -> Bool {
-        guard bytes.count - start + frame.count <= limit else { return false }
-        bytes.append(contentsOf: frame)
-        return true
-    }
+    func hasRoom(for count: Int) -> Bool { bytes.count - start + count <= limit }
+
+    mutating func append(_ more: some Collection<UInt8>) { bytes.append(contentsOf: more) }
 
     /// Sends what the socket takes now.
     mutating func flush(into descriptor: Int32) throws(SystemError) {

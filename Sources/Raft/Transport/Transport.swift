@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Posix
+import TLS
 
 /// The connections between this node and its peers, on the consensus thread and in its poller.
 ///
@@ -65,6 +66,7 @@ package final class Transport {
     static let userTimeout = Nanoseconds.seconds(2)
 
     let local: Local
+    let certificate: NodeCertificate?
     let poller: SharedPoller
     private let listener: FileDescriptor
     private let listenerToken: UInt64
@@ -83,12 +85,14 @@ package final class Transport {
     private var acceptsAgainAt: Instant?
 
     /// `firstToken` and all above are this transport's in the poller. `resolve` starts the resolution of an address;
-    /// the answer comes back through `resolved`.
+    /// the answer comes back through `resolved`. With a certificate, all connections are secured by TLS, and only
+    /// nodes are let in whose certificate names them.
     package init(
-        local: Local, listener: consuming FileDescriptor, registry: PeerRegistry, poller: SharedPoller,
-        firstToken: UInt64, resolve: @escaping (String) -> Bool
+        local: Local, certificate: NodeCertificate? = nil, listener: consuming FileDescriptor, registry: PeerRegistry,
+        poller: SharedPoller, firstToken: UInt64, resolve: @escaping (String) -> Bool
     ) throws(SystemError) {
         self.local = local
+        self.certificate = certificate
         self.listener = listener
         self.registry = registry
         self.poller = poller
@@ -116,7 +120,7 @@ package final class Transport {
     package func send(_ message: Message, to peer: NodeID) -> Bool {
         guard let link = links[peer] else { return false }
         if let token = link[message.lane].openToken, let connection = connections[token],
-            connection.output.append(FrameBody.message(message).encoded())
+            connection.queue(.message(message))
         {
             return true
         }
@@ -137,7 +141,7 @@ package final class Transport {
             guard let token = link.bulk.openToken, let connection = connections[token], connection.output.isEmpty else {
                 continue
             }
-            connection.output.append(FrameBody.info(info).encoded())
+            connection.queue(.info(info))
             links[id]?.owesInfo = false
         }
         for lane in [Message.Lane.control, .bulk] {
@@ -149,7 +153,7 @@ package final class Transport {
 
     func flush(_ connection: Connection, at now: Instant) {
         do throws(SystemError) {
-            try connection.output.flush(into: connection.descriptor)
+            try connection.flush()
             let awaitsRoom = !connection.output.isEmpty
             guard awaitsRoom != connection.awaitsRoom else { return }
             connection.awaitsRoom = awaitsRoom

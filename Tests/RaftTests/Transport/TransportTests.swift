@@ -2,6 +2,7 @@ import CLinux
 import Glibc
 import Posix
 import Raft
+import TLS
 import Testing
 
 /// Transports in one poller each, on loopback, driven by hand.
@@ -16,6 +17,7 @@ struct TransportTests {
 
         init(
             _ id: UInt64, cluster: String = "test", incarnation: UInt64? = nil, registry: PeerRegistry = PeerRegistry(),
+            certificate: NodeCertificate? = nil,
             at address: SocketAddress = SocketAddress(ip: IPAddress(v4: 0x7f00_0001), port: 0)
         ) throws {
             self.id = NodeID(id)
@@ -23,7 +25,8 @@ struct TransportTests {
             let listener = try Socket.listen(on: address)
             self.address = try #require(Socket.localAddress(of: listener.raw))
             transport = try Transport(
-                local: .init(cluster: cluster, id: NodeID(id), incarnation: incarnation ?? id), listener: listener,
+                local: .init(cluster: cluster, id: NodeID(id), incarnation: incarnation ?? id),
+                certificate: certificate, listener: listener,
                 registry: registry, poller: poller, firstToken: 1, resolve: { _ in false })
         }
 
@@ -176,6 +179,64 @@ struct TransportTests {
                 return isClosed
             })
         #expect(one.messages.isEmpty)
+    }
+
+    /// A certificate for a node, as it lies on its disk.
+    private func certify(
+        _ id: UInt64, of cluster: String = "test", by authority: CertificateAuthority,
+        trusting other: CertificateAuthority
+    ) throws -> NodeCertificate {
+        let directory = TemporaryDirectory()
+        let name = NodeName(cluster: cluster, node: id)
+        let files = NodeCertificateFiles(
+            authority: directory.path + "/ca", certificate: directory.path + "/crt", key: directory.path + "/key")
+        let (certificate, key) = try authority.issue(for: name, hosts: [], days: 1)
+        try replaceFile(files.authority, with: other.certificate.text)
+        try replaceFile(files.certificate, with: certificate.text)
+        try replaceFile(files.key, with: key.text)
+        return try withExtendedLifetime(directory) { try NodeCertificate(files, name: name, at: .now()) }
+    }
+
+    @Test func certifiedNodesTalk() throws {
+        let authority = try CertificateAuthority.make(name: "test", days: 1).authority
+        let one = try Peer(1, certificate: certify(1, by: authority, trusting: authority))
+        let two = try Peer(2, certificate: certify(2, by: authority, trusting: authority))
+        introduce(one, two)
+        #expect(try run(one, two) { one.isConnected(to: 2) && two.isConnected(to: 1) })
+        let large = Message.proposal(
+            ForwardedProposal(
+                id: ProposalID(node: NodeID(1), boot: 1, sequence: 1), command: [UInt8](repeating: 5, count: 3 << 20)))
+        #expect(
+            try run(one, two) {
+                if two.messages.isEmpty { one.transport.send(large, to: NodeID(2)) }
+                return two.messages.contains(large)
+            })
+    }
+
+    /// Each is sure of itself, and none is let in: of another authority, another node's, another cluster's, none at all.
+    @Test(arguments: ["authority", "node", "cluster", "none"])
+    func whoeverIsNotCertifiedStaysOut(fault: String) throws {
+        let authority = try CertificateAuthority.make(name: "test", days: 1).authority
+        let rogue = try CertificateAuthority.make(name: "test", days: 1).authority
+        let certificate: NodeCertificate? =
+            switch fault {
+            case "authority": try certify(2, by: rogue, trusting: authority)
+            case "node": try certify(3, by: authority, trusting: authority)
+            case "cluster": try certify(2, of: "other", by: authority, trusting: authority)
+            case _: nil
+            }
+        let one = try Peer(1, certificate: certify(1, by: authority, trusting: authority))
+        let two = try Peer(2, certificate: certificate)
+        introduce(one, two)
+        var rounds = 0
+        #expect(
+            try !run(one, two, turns: 3000) {
+                two.transport.send(heartbeat, to: NodeID(1))
+                rounds += 1
+                return one.isConnected(to: 2) || two.isConnected(to: 1)
+            })
+        #expect(rounds == 3000)
+        #expect(one.messages.isEmpty && two.messages.isEmpty)
     }
 
     /// A fixed number of rounds, for what must not happen.

@@ -66,6 +66,11 @@ import Glibc
                 return try BackendCommands.list(client(access), format)
             case .setMode(let access, let mode, let upstream, let address):
                 return try BackendCommands.setMode(client(access), mode, upstream: upstream, address)
+            case .putBackend(let access, let backend, let weight, let mustExist, let revision):
+                return try BackendCommands.put(
+                    client(access), backend, weight: weight, mustExist: mustExist, ifRevision: revision)
+            case .removeBackend(let access, let backend, let revision):
+                return try BackendCommands.remove(client(access), backend, ifRevision: revision)
             case .listMembers(let access, let format):
                 return try MemberCommands.list(client(access), format)
             case .addMember(let access, let id, let document):

@@ -66,8 +66,8 @@ extension Schema where Value == Upstream {
                 "algorithm", .choice, default: BalancingAlgorithm.roundRobin,
                 "How the next backend is chosen. \"weighted\" is \"round-robin\" where each backend states its weight."),
             .required(
-                "backends", .array(of: backend, count: 1...GatewayConfiguration.Limit.backendsPerUpstream),
-                "The servers."),
+                "backends", .array(of: backend, count: 0...GatewayConfiguration.Limit.backendsPerUpstream),
+                "The servers that are always there; others may register themselves."),
             .optional("health", .healthCheck, default: .standard, "How the backends are checked."),
             .optional("timeouts", .upstreamTimeouts, default: .standard, "How long a request waits for its backend."),
             .optional(
@@ -95,7 +95,7 @@ extension Field where Value == SocketAddress {
 }
 
 extension Schema where Value == Int {
-    fileprivate static var weight: Schema { integer(1...1000) }
+    fileprivate static var weight: Schema { integer(BackendEdit.weights) }
 }
 
 extension Schema where Value == UpstreamTimeouts {

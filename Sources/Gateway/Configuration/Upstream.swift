@@ -4,7 +4,7 @@ import Posix
 package struct Upstream: Hashable, Sendable {
     package var name: String
     package var algorithm: BalancingAlgorithm
-    /// At least one; addresses are unique within the upstream.
+    /// Addresses are unique within the upstream.
     package var backends: [Backend]
     /// nil: the backends are not checked actively and count as usable until requests to them fail.
     package var health: HealthCheck?

@@ -23,7 +23,11 @@ package enum CommandName: String, CaseIterable, Sendable {
     case backendList = "backend list"
     case backendEnable = "backend enable"
     case backendDrain = "backend drain"
+    case backendUndrain = "backend undrain"
     case backendDisable = "backend disable"
+    case backendAdd = "backend add"
+    case backendWeight = "backend weight"
+    case backendRemove = "backend remove"
     case reference
     case completions
     case manual
@@ -88,6 +92,10 @@ extension CommandName {
         case .keysDelete: Self.keysDeleteSyntax
         case .backendList: Self.backendListSyntax
         case .backendEnable: Self.modeSyntax("Lets a backend take requests again.", "enable")
+        case .backendUndrain: Self.modeSyntax("Lets a drained backend take requests again, as enable does.", "undrain")
+        case .backendAdd: Self.backendAddSyntax
+        case .backendWeight: Self.backendWeightSyntax
+        case .backendRemove: Self.backendRemoveSyntax
         case .backendDrain: Self.modeSyntax("Sends a backend no new requests; running ones end.", "drain")
         case .backendDisable:
             Self.modeSyntax("Sends a backend no requests; running ones are not waited for.", "disable")

@@ -22,6 +22,9 @@ package enum Invocation: Hashable, Sendable {
     case events(AdminAccess, OutputFormat, AdminServices.Consistency, follow: Bool)
     case listBackends(AdminAccess, OutputFormat)
     case setMode(AdminAccess, BackendMode, upstream: String?, SocketAddress)
+    /// Nil for the weight: as it is, or 1.
+    case putBackend(AdminAccess, BackendKey, weight: Int?, mustExist: Bool, ifRevision: Revision?)
+    case removeBackend(AdminAccess, BackendKey, ifRevision: Revision?)
     case listMembers(AdminAccess, OutputFormat)
     case addMember(AdminAccess, id: UInt64, NewMemberDocument)
     case promoteMember(AdminAccess, String)
@@ -73,6 +76,8 @@ package enum Invocation: Hashable, Sendable {
         case .keysDelete: .deleteKey(try access(parsed), try key(parsed), try condition(parsed))
         case .backendList: .listBackends(try access(parsed), try format(parsed))
         case .backendEnable: try modeChange(parsed, .enabled)
+        case .backendUndrain: try modeChange(parsed, .enabled)
+        case .backendAdd, .backendWeight, .backendRemove: try backendEdit(parsed)
         case .backendDrain: try modeChange(parsed, .draining)
         case .backendDisable: try modeChange(parsed, .disabled)
         }
@@ -141,10 +146,7 @@ package enum Invocation: Hashable, Sendable {
     }
 
     private static func modeChange(_ parsed: ParsedArguments, _ mode: BackendMode) throws(UsageError) -> Invocation {
-        let text = parsed.operands[parsed.operands.count - 1]
-        guard let address = SocketAddress(text) else {
-            throw UsageError("\(Terminal.printable(text)) is not an address as in 10.0.0.1:8080 or [fd00::1]:8080")
-        }
+        let address = try address(parsed.operands[parsed.operands.count - 1])
         let upstream = parsed.operands.count == 2 ? parsed.operands[0] : nil
         return .setMode(try access(parsed), mode, upstream: upstream, address)
     }

@@ -2,7 +2,7 @@ import FoundationEssentials
 import Gateway
 import Posix
 
-/// `gwnode backend list`, `enable`, `drain` and `disable`.
+/// `gwnode backend list`, `add`, `weight`, `remove`, and the modes.
 enum BackendCommands {
     static func list(_ client: ClusterClient, _ format: OutputFormat) throws(CommandFailure) -> ExitCode {
         let upstreams = try client.status().upstreams
@@ -32,13 +32,62 @@ enum BackendCommands {
         return .success
     }
 
+    static func put(
+        _ client: ClusterClient, _ backend: BackendKey, weight: Int?, mustExist: Bool, ifRevision: Revision?
+    ) throws(CommandFailure) -> ExitCode {
+        if mustExist { try find(backend, client) }
+        let body = MemberCommands.encoded(BackendWeightDocument(weight: weight))
+        return try edit(client, .put(target(backend), body, ifMatch: ifRevision.map { "\"\($0)\"" })) {
+            "\(backend) is in revision \($0)\(weight.map { ", with weight \($0)" } ?? "")"
+        }
+    }
+
+    static func remove(
+        _ client: ClusterClient, _ backend: BackendKey, ifRevision: Revision?
+    ) throws(CommandFailure) -> ExitCode {
+        var call = AdminCall.delete(target(backend))
+        call.ifMatch = ifRevision.map { "\"\($0)\"" }
+        return try edit(client, call) { "\(backend) is not in revision \($0) any more" }
+    }
+
+    private static func edit(
+        _ client: ClusterClient, _ call: AdminCall, _ report: (UInt64) -> String
+    ) throws(CommandFailure) -> ExitCode {
+        guard let revision = try client.ask(for: RevisionDocument.self, call).revision else {
+            throw CommandFailure(.failure, "the node's answer names no revision; see `gwnode status`")
+        }
+        Terminal.write(Terminal.printable(report(revision)) + "\n")
+        return .success
+    }
+
+    private static func target(_ backend: BackendKey) -> String {
+        "/v1/upstreams/\(PercentEncoding.encode(backend.upstream))/backends/"
+            + PercentEncoding.encode(backend.address.description)
+    }
+
+    private static func find(_ backend: BackendKey, _ client: ClusterClient) throws(CommandFailure) {
+        let upstreams = try client.status().upstreams
+        guard let upstream = upstreams.first(where: { $0.name == backend.upstream }) else {
+            let advice = Suggestion.text(for: backend.upstream, among: upstreams.map(\.name))
+            throw CommandFailure(.failure, "there is no upstream \(backend.upstream); \(advice)")
+        }
+        let known = upstream.backends.map(\.address)
+        if known.contains(backend.address.description) { return }
+        let advice = Suggestion.text(for: backend.address.description, among: known)
+        throw CommandFailure(.failure, "upstream \(backend.upstream) has no backend \(backend.address); \(advice)")
+    }
+
     private static func upstreamNames(
         with address: SocketAddress, _ client: ClusterClient
     ) throws(CommandFailure) -> [String] {
-        let names = try client.status().upstreams
+        let upstreams = try client.status().upstreams
+        let names =
+            upstreams
             .filter { $0.backends.contains { $0.address == address.description } }.map(\.name)
         if names.isEmpty {
-            throw CommandFailure(.failure, "no upstream has a backend \(address); see `gwnode backend list`")
+            let known = Set(upstreams.flatMap(\.backends).map(\.address)).sorted()
+            let advice = Suggestion.text(for: address.description, among: known)
+            throw CommandFailure(.failure, "no upstream has a backend \(address); \(advice)")
         }
         return names
     }

@@ -82,9 +82,9 @@ package struct AdminHandler: Sendable {
                 respond(Self.response(result) { .json(RevisionDocument(revision: $0.number)) })
             }
         case .setMode(let backend, let mode):
-            services.setMode(backend, mode, author) { result in
-                respond(Self.response(result) { .json(BackendModeDocument(mode: mode)) })
-            }
+            setMode(backend, mode, author: author, respond)
+        case .editBackend(let edit, let expected):
+            editBackend(edit, expected: expected, author: author, respond)
         case .readKey(let key, let consistency):
             services.keys.read(key, consistency) { result in
                 respond(Self.response(result) { .value(of: key, $0) })

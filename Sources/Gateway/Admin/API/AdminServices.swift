@@ -150,20 +150,26 @@ package struct BackendModeDocument: Codable, Hashable, Sendable {
     package init(mode: BackendMode) { self.mode = mode }
 }
 
+/// The body of `PUT /v1/upstreams/{upstream}/backends/{address}`.
+package struct BackendWeightDocument: Codable, Hashable, Sendable, DescribedDocument {
+    /// As it is, or 1 for a new backend, unless given.
+    package var weight: Int?
+
+    package init(weight: Int?) { self.weight = weight }
+
+    static var properties: [String: [String: JSONValue]] {
+        [
+            "weight": [
+                "minimum": .integer(BackendEdit.weights.lowerBound),
+                "maximum": .integer(BackendEdit.weights.upperBound),
+            ]
+        ]
+    }
+}
+
 /// The answer of `GET /v1/backends` and `GET /v1/upstreams`.
 package struct BackendsDocument: Codable, Hashable, Sendable {
     package var upstreams: [StatusDocument.Upstream]
 
     package init(upstreams: [StatusDocument.Upstream]) { self.upstreams = upstreams }
-}
-
-extension AdminResponse {
-    static func upstream(_ name: String, in status: StatusDocument) -> AdminResponse {
-        guard let upstream = status.upstreams.first(where: { $0.name == name }) else {
-            return .problem(
-                404, "there is no upstream \(name)",
-                right: Suggestion.text(for: name, among: status.upstreams.map(\.name)))
-        }
-        return .json(upstream)
-    }
 }

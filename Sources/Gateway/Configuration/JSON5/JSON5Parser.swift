@@ -50,7 +50,7 @@ package struct JSON5Parser {
         case _ where nextIsDigit: content = .number(try parseNumber())
         case _: content = try parseWord()
         }
-        return JSON5Value(content: content, offset: start)
+        return JSON5Value(content: content, offset: start, end: offset)
     }
 
     private mutating func parseMembers(depth: Int) throws(JSON5SyntaxError) -> [JSON5Member] {

@@ -1,4 +1,4 @@
-/// A value of a JSON5 text and the place where it begins.
+/// A value of a JSON5 text and its place there.
 package struct JSON5Value: Hashable, Sendable {
     package indirect enum Content: Hashable, Sendable {
         case null
@@ -13,6 +13,8 @@ package struct JSON5Value: Hashable, Sendable {
     package var content: Content
     /// In bytes from the beginning of the text.
     package var offset: Int
+    /// One past its last byte.
+    package var end: Int
 
     /// The kind of the value with its article, for messages.
     package var kind: String {

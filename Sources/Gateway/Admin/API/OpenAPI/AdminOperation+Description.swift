@@ -48,6 +48,11 @@ extension AdminOperation {
                 tag: .upstreams, summary: "Enables, drains or disables a backend.",
                 parameters: [.upstream, .address], body: .document(BackendModeDocument.self),
                 answer: .document(BackendModeDocument.self), problems: OperationDescription.writing + [404])
+        case .putBackend:
+            .backendEdit(
+                "Adds a backend to the configuration, or changes its weight. Every other byte of the text stays.",
+                body: .document(BackendWeightDocument.self, isRequired: false))
+        case .removeBackend: .backendEdit("Removes a backend from the configuration.")
         case .listMembers: .reading(.members, "All members, dead ones too.", MembersDocument.self)
         case .addMember:
             .wish("Adds a node to the running cluster.", body: .document(NewMemberDocument.self))
@@ -90,6 +95,12 @@ extension OperationDescription {
         Self(
             tag: tag, summary: summary, parameters: parameters + [.stale], answer: .document(type),
             problems: reading + problems)
+    }
+
+    fileprivate static func backendEdit(_ summary: String, body: Body? = nil) -> Self {
+        Self(
+            tag: .upstreams, summary: summary, parameters: [.upstream, .address, .ifMatch], body: body,
+            answer: .document(RevisionDocument.self), problems: writing + [404, 409, 412, 422])
     }
 
     /// A wish about a member.

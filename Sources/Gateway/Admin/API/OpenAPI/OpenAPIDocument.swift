@@ -91,7 +91,8 @@ extension DocumentSchema {
 
     private static let named: [Named] = [
         .init("Backends", BackendsDocument.self), .init("BackendMode", BackendModeDocument.self),
-        .init("Events", EventsDocument.self), .init("Health", HealthDocument.self),
+        .init("BackendWeight", BackendWeightDocument.self), .init("Events", EventsDocument.self),
+        .init("Health", HealthDocument.self),
         .init("History", HistoryDocument.self), .init("KeyRevision", KeyRevisionDocument.self),
         .init("Keys", KeysDocument.self), .init("Leader", LeaderDocument.self),
         .init("LeadershipMove", LeadershipMoveDocument.self), .init("Members", MembersDocument.self),

@@ -3,7 +3,7 @@
 package enum AdminOperation: String, CaseIterable, Sendable {
     case getLiveness, getReadiness, getMetrics, getDocument, getVersion, getNode, getStatus, getHealth
     case getConfiguration, putConfiguration, getHistory, getDifference, rollBack
-    case listUpstreams, getUpstream, listBackends, setBackendMode
+    case listUpstreams, getUpstream, listBackends, setBackendMode, putBackend, removeBackend
     case listMembers, addMember, removeMember, promoteMember, getLeader, transferLeadership
     case listEvents
     case listKeys, getKey, putKey, deleteKey
@@ -27,6 +27,8 @@ package enum AdminOperation: String, CaseIterable, Sendable {
         case .getUpstream: .init(.get, "/v1/upstreams/{upstream}")
         case .listBackends: .init(.get, "/v1/backends")
         case .setBackendMode: .init(.put, "/v1/backends/{upstream}/{address}")
+        case .putBackend: .init(.put, "/v1/upstreams/{upstream}/backends/{address}")
+        case .removeBackend: .init(.delete, "/v1/upstreams/{upstream}/backends/{address}")
         case .listMembers: .init(.get, "/v1/members")
         case .addMember: .init(.put, "/v1/members/{id}")
         case .removeMember: .init(.delete, "/v1/members/{id}")

@@ -24,6 +24,8 @@ package enum AdminRoute: Hashable, Sendable {
     case upstreams(named: String?, AdminServices.Consistency)
     case backends(AdminServices.Consistency)
     case setMode(BackendKey, BackendMode)
+    /// A change of the configuration's text, of the expected revision if there is one.
+    case editBackend(BackendEdit, expected: Revision?)
     /// Those with a higher number.
     case events(after: UInt64, AdminServices.Consistency)
     case members(AdminServices.Consistency)
@@ -67,6 +69,10 @@ package enum AdminRoute: Hashable, Sendable {
         case .getUpstream: .upstreams(named: path["upstream"], try consistency(request))
         case .listBackends: .backends(try consistency(request))
         case .setBackendMode: try modeChange(request, path)
+        case .putBackend:
+            .editBackend(try addition(request, path), expected: try expectedRevision(request))
+        case .removeBackend:
+            .editBackend(.remove(try path.backend()), expected: try expectedRevision(request))
         case .listMembers: .members(try consistency(request))
         case .addMember: .changeMember(try addition(request, of: try path.node()))
         case .removeMember: .changeMember(.remove(try path.node()))

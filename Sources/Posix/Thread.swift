@@ -30,6 +30,9 @@ package final class Thread: @unchecked Sendable {
         handle = created
     }
 
+    /// Lets the thread end by itself, in place of `join`.
+    package func detach() { pthread_detach(handle) }
+
     /// Waits for the body to return. Call at most once.
     package func join() { pthread_join(handle, nil) }
 

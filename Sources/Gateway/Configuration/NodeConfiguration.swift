@@ -21,6 +21,8 @@ package struct NodeConfiguration: Hashable, Sendable {
     package var join: Bool
     package var virtualAddress: VirtualAddressProvider
     package var timing: TimingProfile
+    /// For how long requests under way may go on before a planned move of the virtual addresses.
+    package var moveTimeout: Nanoseconds
     /// The gateway file that seeds revision 1 while the cluster has no configuration; resolved as `dataDirectory`.
     package var gatewayFile: String?
     /// Threads that serve clients, 1…256; nil: one for each processor.
@@ -62,7 +64,7 @@ package struct NodeConfiguration: Hashable, Sendable {
         cluster: String, node: Identity, dataDirectory: String, listen: [String: SocketAddress] = [:],
         admin: SocketAddress, allowRemoteAdmin: Bool = false, peers: [Peer],
         join: Bool = false, virtualAddress: VirtualAddressProvider = .none, timing: TimingProfile = .lan,
-        gatewayFile: String? = nil,
+        moveTimeout: Nanoseconds = Self.standardMoveTimeout, gatewayFile: String? = nil,
         workers: Int? = nil, engine: EngineChoice = .auto, limits: NodeLimits = .standard,
         accessLog: AccessLogOptions? = nil, logLevel: Log.Level = .info
     ) {
@@ -76,6 +78,7 @@ package struct NodeConfiguration: Hashable, Sendable {
         self.join = join
         self.virtualAddress = virtualAddress
         self.timing = timing
+        self.moveTimeout = moveTimeout
         self.gatewayFile = gatewayFile
         self.workers = workers
         self.engine = engine
@@ -87,6 +90,8 @@ package struct NodeConfiguration: Hashable, Sendable {
     /// The most voters a cluster may have: more make every write slower and hardly more available.
     package static let maximumPeers = 7
     package static let nodeIDs = 1...65535
+    package static let standardMoveTimeout = Nanoseconds.seconds(2)
+    package static let longestMoveTimeout = Nanoseconds.seconds(60)
 
     /// This node's own entry among `peers`.
     package var ownPeer: Peer? { peers.first { $0.id == node.id } }

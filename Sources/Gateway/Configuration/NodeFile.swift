@@ -41,6 +41,10 @@ extension NodeConfiguration {
         .optional(
             "timing", .choice, default: TimingProfile.lan,
             "How fast a dead node is noticed: \"lan\", \"cautious\" on busy machines, \"wan\" between sites."),
+        .optional(
+            "moveTimeout", .duration(from: .zero, to: longestMoveTimeout), default: standardMoveTimeout,
+            "For how long requests may go on before the virtual addresses move on purpose. Connections end sooner, "
+                + "with the next answer."),
         .optional("gatewayFile", .filePath, "Seeds the first configuration of a cluster that has none."),
         .optional("workers", .integer(1...256), "Threads that serve clients. Left out: one for each processor."),
         .optional(
@@ -75,15 +79,15 @@ extension NodeConfiguration {
     private init(
         cluster: String, node: Identity, dataDirectory: String, listen: [String: SocketAddress], admin: SocketAddress,
         allowRemoteAdmin: Bool, peers: [Peer], join: Bool, virtualAddress: VirtualAddressProvider,
-        timing: TimingProfile,
+        timing: TimingProfile, moveTimeout: Nanoseconds,
         gatewayFile: String?, workers: Int?, engine: EngineChoice, limits: NodeLimits, accessLog: AccessLogOptions?,
         logLevel: LogLevelWord
     ) {
         self.init(
             cluster: cluster, node: node, dataDirectory: dataDirectory, listen: listen, admin: admin,
             allowRemoteAdmin: allowRemoteAdmin, peers: peers.sorted { $0.id < $1.id }, join: join,
-            virtualAddress: virtualAddress, timing: timing, gatewayFile: gatewayFile, workers: workers,
-            engine: engine, limits: limits, accessLog: accessLog, logLevel: logLevel.level)
+            virtualAddress: virtualAddress, timing: timing, moveTimeout: moveTimeout, gatewayFile: gatewayFile,
+            workers: workers, engine: engine, limits: limits, accessLog: accessLog, logLevel: logLevel.level)
     }
 }
 

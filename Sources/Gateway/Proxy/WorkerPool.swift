@@ -113,6 +113,12 @@ package final class WorkerPool: Sendable {
         }
     }
 
+    /// Prepares clients of `addresses`, and of no others any more, for a move of these: their next answers say
+    /// `Connection: close`. With `endsIdle` connections without a request under way, and tunnels, end at once.
+    package func retire(_ addresses: Set<IPAddress>, endsIdle: Bool) {
+        post(.retire(addresses, endsIdle: endsIdle))
+    }
+
     /// Ends the workers: no connection is accepted any more, idle ones close, requests under way may finish until
     /// `deadline`. Returns when all threads have ended.
     package func stop(drainingUntil deadline: Instant = .zero) {

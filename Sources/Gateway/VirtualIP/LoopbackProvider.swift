@@ -51,6 +51,8 @@ package final class LoopbackProvider: VirtualIPProvider {
 
     package func announce(_ address: IPAddress) {}
 
+    package func hold(_ addresses: [IPAddress]) {}
+
     package func release(_ address: IPAddress) {
         held.removeAll { $0 == address }
         close { $0.ip == address }

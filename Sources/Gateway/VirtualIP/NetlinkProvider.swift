@@ -10,11 +10,13 @@ package final class NetlinkProvider: VirtualIPProvider {
     private let monitor: LinkMonitor
     private var netlink: NetlinkSocket
     private let announcements: AnnouncementSocket
+    private let relay: ArrivalRelay
     /// Nil where the kernel gives none.
     private var gate: KernelGate?
     /// How strong the fence is without a gate.
     private let ownFence: Fence
     private var configured: Set<IPAddress> = []
+    private var claimed: Set<IPAddress> = []
     private var seenRemovals: UInt64
     private var lifetimesSetAt = Instant.zero
 
@@ -47,12 +49,14 @@ package final class NetlinkProvider: VirtualIPProvider {
         monitor = try Self.explaining(name) { () throws(SystemError) in
             try LinkMonitor(interface: index, onChange: onChange)
         }
+        relay = try Self.explaining(name) { () throws(SystemError) in try ArrivalRelay(interface: index) }
         seenRemovals = monitor.removals
         for warning in KernelSettings.warnings(interface: name) { Log.warning("vip: \(warning)") }
     }
 
     deinit {
         monitor.stop()
+        relay.stop()
         // An address that could not be removed stays behind its gate.
         guard let present = try? netlink.addresses(interface: interface), present.isDisjoint(with: configured) else {
             return
@@ -77,6 +81,7 @@ package final class NetlinkProvider: VirtualIPProvider {
         try Self.explaining(name) { () throws(SystemError) in
             try openGate([address], until: end)
             try netlink.add(address, interface: interface, lifetimeSeconds: Self.lifetimeSeconds)
+            claimed.insert(address)
         }
     }
 
@@ -107,7 +112,14 @@ package final class NetlinkProvider: VirtualIPProvider {
         try Self.explaining(name) { () throws(SystemError) in try announcements.announce(address) }
     }
 
+    package func hold(_ addresses: [IPAddress]) throws(VirtualIPError) {
+        guard gate != nil else { return }
+        if !addresses.isEmpty { relay.begin(Set(addresses)) }
+        try Self.explaining(name) { () throws(SystemError) in try gate?.hold(Set(addresses)) }
+    }
+
     package func release(_ address: IPAddress) throws(VirtualIPError) {
+        if claimed.remove(address) != nil { relay.begin([address]) }
         try Self.explaining(name) { () throws(SystemError) in
             // Without its address a gate that stays open does no harm, and it closes with the lease.
             try? gate?.close(address)

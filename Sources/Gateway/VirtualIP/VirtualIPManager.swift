@@ -11,6 +11,9 @@ package protocol AddressKeeper: AnyObject {
     /// Takes the configuration's addresses and ports. An address that is new here and still on the machine, left by
     /// a process that was killed, is removed; the next `turn` claims and gives up what changed.
     func configure(addresses: [IPAddress], ports: [UInt16])
+    /// Before a planned move: requests for new connections to the held addresses wait for the next holder, as far as
+    /// the fence can do that. `false` takes it back.
+    func hold(_ isOnHold: Bool)
     /// To be called after each event of the consensus thread and at `nextDeadline`. Without a lease, because this
     /// node does not lead or its lease is being surrendered, every address is given up.
     func turn(now: Instant, lease: Lease?, isShuttingDown: Bool) -> AddressTurn
@@ -54,6 +57,12 @@ package final class VirtualIPManager: AddressKeeper {
         wanted = addresses
         provider.configure(addresses: addresses, ports: ports)
         for address in unknown { remove(address) }
+    }
+
+    package func hold(_ isOnHold: Bool) {
+        do throws(VirtualIPError) { try provider.hold(isOnHold ? claim.held : []) } catch {
+            Log.warning("vip: new connections are not held back: \(error)")
+        }
     }
 
     package func turn(now: Instant, lease: Lease?, isShuttingDown: Bool = false) -> AddressTurn {

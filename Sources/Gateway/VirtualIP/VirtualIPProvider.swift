@@ -17,6 +17,9 @@ package protocol VirtualIPProvider: AnyObject {
     func extend(_ held: [IPAddress], until end: Instant) throws(VirtualIPError)
     /// Tells the neighbours on the link that `address` is here now.
     func announce(_ address: IPAddress) throws(VirtualIPError)
+    /// While `addresses` are named here, requests for new connections to them wait unanswered, a second at the most, and
+    /// then reach the next holder; what is connected goes on. Empty: all are answered again.
+    func hold(_ addresses: [IPAddress]) throws(VirtualIPError)
     /// Stops answering on `address`. An address that is gone already is no error.
     func release(_ address: IPAddress) throws(VirtualIPError)
     /// Whether one of `held` was taken away by someone else since the last call.
@@ -71,6 +74,7 @@ package final class NoProvider: VirtualIPProvider {
     package func claim(_ address: IPAddress, until end: Instant) {}
     package func extend(_ held: [IPAddress], until end: Instant) {}
     package func announce(_ address: IPAddress) {}
+    package func hold(_ addresses: [IPAddress]) {}
     package func release(_ address: IPAddress) {}
     package func hasLost(anyOf held: [IPAddress]) -> Bool { false }
 }

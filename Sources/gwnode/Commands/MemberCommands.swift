@@ -62,7 +62,8 @@ enum MemberCommands {
 
 /// `gwnode leader transfer`.
 enum LeaderCommands {
-    private static let transferTime = Nanoseconds.seconds(5)
+    /// Requests under way may finish first.
+    private static let transferTime = NodeConfiguration.longestMoveTimeout + .seconds(5)
 
     /// Returns when another node leads.
     static func transfer(_ client: ClusterClient, to node: String?) throws(CommandFailure) -> ExitCode {

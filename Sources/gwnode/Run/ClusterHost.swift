@@ -18,9 +18,14 @@ final class ClusterHost: ConsensusHost {
     /// Applied in this turn, and the term in which it was appended.
     private var wantedMove: (move: LeadershipMove, term: Term)?
     private let node: RaftNode<ClusterHost>
+    private let mover: AddressMover
 
-    init(on node: RaftNode<ClusterHost>, virtualIP: any AddressKeeper, noticeKey: NoticeKey, view: SharedClusterView) {
+    init(
+        on node: RaftNode<ClusterHost>, virtualIP: any AddressKeeper, noticeKey: NoticeKey, view: SharedClusterView,
+        mover: AddressMover
+    ) {
         self.node = node
+        self.mover = mover
         self.virtualIP = virtualIP
         self.noticeKey = noticeKey
         self.view = view
@@ -76,9 +81,7 @@ final class ClusterHost: ConsensusHost {
         guard let (move, term) = wantedMove else { return }
         wantedMove = nil
         guard raft.role == .leader, raft.term == term, move.target != raft.id else { return }
-        node.transferLeadership(to: move.target) { refusal in
-            if let refusal { Log.warning("members: leadership is not handed over: \(refusal)") }
-        }
+        mover.handOver(to: move.target)
     }
 
     func surrendered(lease term: Term) {
@@ -103,6 +106,8 @@ final class ClusterHost: ConsensusHost {
     }
 
     func serve(addresses: [IPAddress], ports: [UInt16]) { virtualIP.configure(addresses: addresses, ports: ports) }
+
+    func hold(_ isOnHold: Bool) { virtualIP.hold(isOnHold) }
 
     /// Gives the addresses up for good; the node is about to stop.
     func shutDown() {

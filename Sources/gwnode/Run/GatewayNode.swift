@@ -15,6 +15,7 @@ final class GatewayNode: Sendable {
     private let workers: WorkerPool
     private let prober: HealthProber
     private let raft: RaftNode<ClusterHost>
+    private let mover: AddressMover
     private let admin: AdminServer
     private let notices: NoticeListener?
     private let events: Mailbox<ControlLoop.Event>
@@ -39,6 +40,7 @@ final class GatewayNode: Sendable {
         // Made here so that its errors are told; only the consensus thread ever uses it.
         nonisolated(unsafe) let virtualIP = try AddressKeeping.keeper(configuration, workers) { raft.perform { _ in } }
         let noticeKey = NoticeKey.random()
+        let mover = AddressMover(raft: raft, workers: workers, view: view, timeout: configuration.moveTimeout)
         let setWitnesses = (virtualIP as? GuardedAddresses)?.setWitnesses
         let prober = try StartFailure.wrap { () throws(SystemError) in
             try HealthProber(seed: .random(in: 0 ... .max)) { observation in
@@ -54,6 +56,7 @@ final class GatewayNode: Sendable {
         self.workers = workers
         self.prober = prober
         self.raft = raft
+        self.mover = mover
         self.events = events
         notices = AddressKeeping.listener(on: raft.listenAddress, view, raft)
         let services = NodeServices(
@@ -69,14 +72,16 @@ final class GatewayNode: Sendable {
         }
         control = try StartFailure.wrap { () throws(SystemError) in
             try Posix.Thread(name: "control") {
-                GatewayNode.runControl(configuration, seed, events, view, serving, workers, prober, raft) { peers in
+                GatewayNode.runControl(
+                    configuration, seed, events, view, serving, workers, prober, raft, mover
+                ) { peers in
                     setWitnesses?(Witnesses(node: configuration.node.id, key: noticeKey, peers: peers))
                 }
             }
         }
         do throws(RaftNodeError) {
             try raft.start(
-                makeHost: { ClusterHost(on: $0, virtualIP: virtualIP, noticeKey: noticeKey, view: view) },
+                makeHost: { ClusterHost(on: $0, virtualIP: virtualIP, noticeKey: noticeKey, view: view, mover: mover) },
                 ended: { [weak self] reason in self?.failure.withLock { $0 = reason } })
         } catch {
             throw StartFailure("\(error)")
@@ -87,7 +92,7 @@ final class GatewayNode: Sendable {
     private static func runControl(
         _ configuration: NodeConfiguration, _ seed: SeedConfiguration?, _ events: Mailbox<ControlLoop.Event>,
         _ view: SharedClusterView, _ serving: Serving, _ workers: WorkerPool, _ prober: HealthProber,
-        _ raft: RaftNode<ClusterHost>, setPeers: @escaping ([SocketAddress]) -> Void
+        _ raft: RaftNode<ClusterHost>, _ mover: AddressMover, setPeers: @escaping ([SocketAddress]) -> Void
     ) {
         let proposals = OwnProposals(
             node: configuration, view: view, serving: serving, seed: seed,
@@ -99,7 +104,7 @@ final class GatewayNode: Sendable {
             configureVirtualIP: { addresses, ports in
                 raft.perform { $0.serve(addresses: addresses, ports: ports) }
             }, adopted: { proposals.replaceBackends(of: $0) })
-        let members = MembershipKeeper(node: configuration, view: view, raft: raft, setPeers: setPeers)
+        let members = MembershipKeeper(node: configuration, view: view, raft: raft, mover: mover, setPeers: setPeers)
         control.begin()
         ControlLoop.run(events, control, proposals, members)
     }
@@ -113,7 +118,8 @@ final class GatewayNode: Sendable {
 
     /// Gives up the virtual addresses and leadership, lets running requests finish, and ends all threads.
     func stop() {
-        Log.info("stopping: giving up the virtual addresses, then finishing running requests")
+        Log.info("stopping: handing over the virtual addresses, then finishing running requests")
+        mover.prepare()
         raft.perform { $0.shutDown() }
         raft.stop(graceful: true)
         workers.stop(drainingUntil: .now() + GatewayNode.drainLimit)

@@ -11,6 +11,7 @@ final class MembershipKeeper {
     private let node: NodeConfiguration
     private let view: SharedClusterView
     private let raft: RaftNode<ClusterHost>
+    private let mover: AddressMover
     /// Takes where the other nodes are reached.
     private let setPeers: ([SocketAddress]) -> Void
     private var known: MemberDirectory?
@@ -19,12 +20,13 @@ final class MembershipKeeper {
     private static let forgetTimeout = Nanoseconds.seconds(2)
 
     init(
-        node: NodeConfiguration, view: SharedClusterView, raft: RaftNode<ClusterHost>,
+        node: NodeConfiguration, view: SharedClusterView, raft: RaftNode<ClusterHost>, mover: AddressMover,
         setPeers: @escaping ([SocketAddress]) -> Void
     ) {
         self.node = node
         self.view = view
         self.raft = raft
+        self.mover = mover
         self.setPeers = setPeers
     }
 
@@ -52,7 +54,7 @@ final class MembershipKeeper {
             }
         case .handOver(let heir):
             Log.info("members: this node is to be removed; node \(heir) is asked to lead first")
-            raft.transferLeadership(to: heir) { _ in flag.set(false) }
+            mover.handOver(to: heir) { flag.set(false) }
         case .forget(let nodes):
             raft.propose(Command.forgetMembers(nodes, at: .now()).encoded(), timeout: Self.forgetTimeout) { _ in
                 flag.set(false)

@@ -105,6 +105,27 @@ import Testing
         #expect(pool.statistics.clientConnections == 0)
     }
 
+    @Test func clientsOfARetiringAddressAreToldToConnectAnew() throws {
+        let backend = try TestBackend(named: "one")
+        let gateway = try TestGateway([backend.address])
+        let before = try gateway.connect()
+        let silent = try gateway.connect()
+        #expect(gateway.wait { gateway.pool.statistics.clientConnections == 2 })
+        gateway.pool.retire([IPAddress("192.0.2.1")!], endsIdle: true)
+        #expect(try before.get()["Connection"] == nil)
+        gateway.pool.retire([IPAddress("127.0.0.1")!], endsIdle: false)
+        // The command travels to the workers on its own.
+        var answer = try before.get()
+        while answer["Connection"] == nil { answer = try before.get() }
+        #expect(answer["Connection"] == "close" && answer.text == "one")
+        #expect(try before.rest().isEmpty)
+        #expect(try gateway.connect().get()["Connection"] == "close")
+        gateway.pool.retire([IPAddress("127.0.0.1")!], endsIdle: true)
+        #expect(try silent.rest().isEmpty)
+        gateway.pool.retire([], endsIdle: false)
+        #expect(gateway.wait { (try? gateway.connect().get()["Connection"]) == .some(nil) })
+    }
+
     @Test func drainEndsAtItsDeadline() throws {
         let backend = try TestBackend { wire, backend in
             backend.record(try wire.message())

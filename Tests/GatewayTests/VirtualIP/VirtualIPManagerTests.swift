@@ -14,6 +14,7 @@ private let refusal = VirtualIPError("refused", cure: "try elsewhere")
 private final class FakeProvider: VirtualIPProvider {
     var present: Set<IPAddress> = []
     var announcements = 0
+    var onHold: [IPAddress] = []
     var refusesClaims = false
     var refusesReleases = false
     var lost = false
@@ -35,6 +36,8 @@ private final class FakeProvider: VirtualIPProvider {
     }
 
     func announce(_ address: IPAddress) { announcements += 1 }
+
+    func hold(_ addresses: [IPAddress]) { onHold = addresses }
 
     func release(_ address: IPAddress) throws(VirtualIPError) {
         if refusesReleases { throw refusal }
@@ -62,6 +65,17 @@ private final class FakeProvider: VirtualIPProvider {
         let end = manager.turn(now: at(140), lease: lease)
         #expect(end.hasChanged && end.resignation == .leaseExpired)
         #expect(provider.present == [])
+    }
+
+    @Test func onlyHeldAddressesAreHeldBack() {
+        let manager = manager()
+        manager.hold(true)
+        #expect(provider.onHold == [])
+        _ = manager.turn(now: at(100), lease: lease)
+        manager.hold(true)
+        #expect(provider.onHold == [one])
+        manager.hold(false)
+        #expect(provider.onHold == [])
     }
 
     @Test func aWeakerFenceGivesUpEarlier() {

@@ -16,12 +16,14 @@ final class NetworkCluster {
     let network: VirtualNetwork
     private let directory: String
     private let timing: String
+    private let moveTimeout: String
     private var processes: [Int: ChildProcess] = [:]
     private var backend: ChildProcess?
 
     /// Starts a backend and all nodes, and waits until the virtual address is served.
-    init(nodes count: Int = 3, timing: String = "cautious") throws {
+    init(nodes count: Int = 3, timing: String = "cautious", moveTimeout: String = "2s") throws {
         self.timing = timing
+        self.moveTimeout = moveTimeout
         network = try VirtualNetwork(nodes: count)
         var template = Array("/tmp/gwnode-network-XXXXXX".utf8CString)
         try #require(mkdtemp(&template) != nil)
@@ -67,12 +69,14 @@ final class NetworkCluster {
 
     /// Hands leadership over, as an operator does.
     func transfer(from node: Int) throws {
+        let isDone = eventually { (try? beginTransfer(from: node).wait()) == .exited(status: 0) ? true : nil }
+        try #require(isDone == true, "\(logs())")
+    }
+
+    func beginTransfer(from node: Int) throws -> ChildProcess {
         let entry = VirtualNetwork.entry(to: node)
         let order = entry.arguments + [Self.binary!, "leader", "transfer", "--admin", "127.0.0.1:8091"]
-        let isDone = eventually {
-            (try? launch(entry.path, order, log: "transfer").wait()) == .exited(status: 0) ? true : nil
-        }
-        try #require(isDone == true, "\(logs())")
+        return try launch(entry.path, order, log: "transfer")
     }
 
     /// Waits for a signalled node's end.
@@ -129,6 +133,7 @@ final class NetworkCluster {
               cluster: "network-test", node: { id: \(node), name: "gw\(node)" }, dataDirectory: "gw\(node)",
               admin: "127.0.0.1:8091", peers: [\(peers.joined(separator: ", "))], gatewayFile: "gateway.json5",
               virtualAddress: { provider: "netlink", interface: "eth0" }, timing: "\(timing)", workers: 1,
+              moveTimeout: "\(moveTimeout)",
             }
             """
     }
@@ -158,7 +163,7 @@ func eventually<Answer>(
 }
 
 /// Whether `GET /` is answered with 200 within the limit, on a connection of its own.
-private func get(_ address: SocketAddress, within limit: Nanoseconds) -> Bool {
+func get(_ address: SocketAddress, within limit: Nanoseconds) -> Bool {
     let deadline = Instant.now() + limit
     func wait(_ descriptor: Int32, _ events: Int32) -> Bool {
         var waiting = pollfd(fd: descriptor, events: Int16(events), revents: 0)

@@ -59,6 +59,9 @@ package struct Exchange: Sendable {
     /// The next response head says that the connection ends. Valid with `forwardResponse` and `respond`.
     package internal(set) var announcesClose = false
 
+    /// The connection ends with the next response, which says so; unlike `drain`, an idle connection stays open for it.
+    package mutating func endAfterNextResponse() { draining = true }
+
     /// Takes one event. Traps on events that can not occur in the present phase: those are errors of the caller,
     /// never of a client or backend.
     package mutating func handle(_ event: ExchangeEvent) -> ExchangeActions {

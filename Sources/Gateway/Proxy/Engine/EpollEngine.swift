@@ -280,6 +280,10 @@ package struct EpollEngine: ~Copyable, Engine {
         channels[Int(slot.index)].flags.contains(.readable) || !channels[Int(slot.index)].unread.isEmpty
     }
 
+    package func localAddress(_ slot: Slot) -> IPAddress? {
+        Socket.localAddress(of: channels[Int(slot.index)].descriptor)?.ip
+    }
+
     package func acknowledgedBytes(_ slot: Slot) -> UInt64 {
         clinux_acknowledged_bytes(channels[Int(slot.index)].descriptor)
     }

@@ -68,6 +68,10 @@ extension RingEngine {
         return .closed(slot)
     }
 
+    package func localAddress(_ slot: Slot) -> IPAddress? {
+        Socket.localAddress(of: channels[Int(slot.index)].descriptor)?.ip
+    }
+
     package func acknowledgedBytes(_ slot: Slot) -> UInt64 {
         clinux_acknowledged_bytes(channels[Int(slot.index)].descriptor)
     }

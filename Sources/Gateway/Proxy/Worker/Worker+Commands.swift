@@ -10,6 +10,7 @@ extension Worker where E: ~Copyable {
             case .addListener(let listener, let descriptor): addListener(listener, descriptor)
             case .removeListener(let listener): abandon(listener)
             case .finishListener(let listener): if listeners.contains(listener) { engine.finishAccepting(on: listener) }
+            case .retire(let addresses, let endsIdle): retire(addresses, endsIdle: endsIdle)
             case .drain(let deadline): drain(until: deadline)
             }
         }
@@ -32,6 +33,21 @@ extension Worker where E: ~Copyable {
         for listener in listeners.all { closeListener(listener) }
         for index in clients.touchedSlots where clients[Slot(index)].pointee.state == .open {
             report(.drain, Slot(index))
+        }
+    }
+
+    private mutating func retire(_ addresses: Set<IPAddress>, endsIdle: Bool) {
+        retiring = addresses
+        if addresses.isEmpty { return }
+        for index in clients.touchedSlots where clients[Slot(index)].pointee.state == .open {
+            guard let own = engine.localAddress(Slot(index)), addresses.contains(own) else { continue }
+            if !endsIdle {
+                clients[Slot(index)].pointee.exchange.endAfterNextResponse()
+            } else if clients[Slot(index)].pointee.exchange.isTunnel {
+                report(.timeout(.tunnel), Slot(index))
+            } else {
+                report(.drain, Slot(index))
+            }
         }
     }
 
@@ -71,6 +87,9 @@ extension Worker where E: ~Copyable {
         guard enter(&client) else {
             admission.leave()
             return refuse(descriptor)
+        }
+        if !retiring.isEmpty, let own = Socket.localAddress(of: descriptor)?.ip, retiring.contains(own) {
+            client.exchange.endAfterNextResponse()
         }
         guard let slot = clients.insert(client) else { preconditionFailure("every admitted client has a place") }
         do {

@@ -31,6 +31,8 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     /// Read once a turn.
     var now: Instant
     var listeners = WorkerListeners()
+    /// The addresses whose clients are to connect anew.
+    var retiring: Set<IPAddress> = []
     var isDraining = false
     var drainDeadline = Instant.distantFuture
 

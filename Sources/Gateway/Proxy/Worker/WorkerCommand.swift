@@ -10,6 +10,9 @@ enum WorkerCommand: Sendable {
     case removeListener(ListenerID)
     /// Accept what waits and then close the listening socket.
     case finishListener(ListenerID)
+    /// Clients of these addresses are to connect anew: their next answers say `Connection: close`, now and until the
+    /// next such command. With `endsIdle` idle connections and tunnels end at once.
+    case retire(Set<IPAddress>, endsIdle: Bool)
     /// Stop accepting, close idle connections, let requests finish, and end the thread when none is left or at the
     /// deadline.
     case drain(until: Instant)

@@ -19,6 +19,7 @@ package struct KernelGate: ~Copyable {
     private var virtual: Set<IPAddress>?
     /// Those that were opened and not closed; the kernel may have closed them since.
     private var alive: Set<IPAddress> = []
+    private static let holdMilliseconds: UInt64 = 1000
 
     /// Closes the gate on `interface`: for the addresses that an earlier process guarded there, and for those that
     /// `guardAddresses` names later. Fails where the kernel has no nf_tables or does not let us.
@@ -102,6 +103,17 @@ package struct KernelGate: ~Copyable {
         }
         alive.formUnion(addresses)
         return true
+    }
+
+    /// For a second, requests for new TCP connections to `addresses`, and to no others any more, are dropped.
+    package mutating func hold(_ addresses: Set<IPAddress>) throws(SystemError) {
+        try commit("hold connections back") { batch in
+            batch.clear(.held4)
+            batch.clear(.held6)
+            for address in addresses {
+                batch.add(address, to: .held(address), timeoutMilliseconds: Self.holdMilliseconds)
+            }
+        }
     }
 
     package mutating func close(_ address: IPAddress) throws(SystemError) {

@@ -13,29 +13,32 @@ package struct NftablesBatch {
         case virtual4, virtual6
         /// Those that this machine may answer on, each until its timeout.
         case alive4, alive6
+        /// Those to which no new connection is let in, each until its timeout.
+        case held4, held6
 
         package static func virtual(_ address: IPAddress) -> AddressSet { address.isIPv4 ? .virtual4 : .virtual6 }
         package static func alive(_ address: IPAddress) -> AddressSet { address.isIPv4 ? .alive4 : .alive6 }
+        package static func held(_ address: IPAddress) -> AddressSet { address.isIPv4 ? .held4 : .held6 }
 
         fileprivate var keyBytes: UInt32 {
             switch self {
-            case .virtual4, .alive4: 4
-            case .virtual6, .alive6: 16
+            case .virtual4, .alive4, .held4: 4
+            case .virtual6, .alive6, .held6: 16
             }
         }
 
         fileprivate var hasTimeout: Bool {
             switch self {
             case .virtual4, .virtual6: false
-            case .alive4, .alive6: true
+            case .alive4, .alive6, .held4, .held6: true
             }
         }
 
         /// `nft` shows elements by it: its own numbers for ipv4_addr and ipv6_addr.
         fileprivate var displayType: UInt32 {
             switch self {
-            case .virtual4, .alive4: 7
-            case .virtual6, .alive6: 8
+            case .virtual4, .alive4, .held4: 7
+            case .virtual6, .alive6, .held6: 8
             }
         }
     }
@@ -129,17 +132,35 @@ package struct NftablesBatch {
         let solicitation: [Attribute] = .payload(offset: 40, length: 1) + .compare([135])
         addRule(
             protocolNumber: UInt16(ETH_P_IPV6), with: icmpv6 + solicitation, field: (48, 16), .virtual6, .alive6)
+        addHoldRule(protocolNumber: UInt16(ETH_P_IP), transportAt: 9, field: ipv4Destination, .held4)
+        addHoldRule(protocolNumber: UInt16(ETH_P_IPV6), transportAt: 6, field: ipv6Destination, .held6)
     }
 
     private mutating func addRule(
         protocolNumber: UInt16, with conditions: [Attribute] = [], field: (offset: UInt32, length: UInt32),
         _ all: AddressSet, _ alive: AddressSet
     ) {
-        let isProtocol =
-            [Attribute].metaProtocol + .compare(withUnsafeBytes(of: protocolNumber.bigEndian) { Array($0) })
         let address: [Attribute] = .payload(offset: field.offset, length: field.length)
         let isForeign: [Attribute] = .lookup(all.rawValue) + .lookup(alive.rawValue, inverted: true)
-        let expressions = isProtocol + conditions + address + isForeign + .drop
+        addRule(protocolNumber: protocolNumber, conditions + address + isForeign + .drop)
+    }
+
+    /// Drops TCP segments with SYN and without ACK.
+    private mutating func addHoldRule(
+        protocolNumber: UInt16, transportAt place: UInt32, field: (offset: UInt32, length: UInt32),
+        _ held: AddressSet
+    ) {
+        let tcp: [Attribute] = .payload(offset: place, length: 1) + .compare([UInt8(IPPROTO_TCP)])
+        let address: [Attribute] = .payload(offset: field.offset, length: field.length) + .lookup(held.rawValue)
+        let isFirst: [Attribute] =
+            .payload(NFT_PAYLOAD_TRANSPORT_HEADER, offset: 13, length: 1) + .mask([0x12]) + .compare([0x02])
+        addRule(protocolNumber: protocolNumber, tcp + address + isFirst + .drop)
+    }
+
+    private mutating func addRule(protocolNumber: UInt16, _ conditions: [Attribute]) {
+        let isProtocol =
+            [Attribute].metaProtocol + .compare(withUnsafeBytes(of: protocolNumber.bigEndian) { Array($0) })
+        let expressions = isProtocol + conditions
         append(
             NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND,
             [
@@ -218,13 +239,15 @@ extension [Attribute] {
             [.number(NFTA_META_DREG, NFT_REG_1.rawValue), .number(NFTA_META_KEY, NFT_META_PROTOCOL.rawValue)])
     }
 
-    /// Bytes from the beginning of the network header.
-    fileprivate static func payload(offset: UInt32, length: UInt32) -> [Attribute] {
+    /// Bytes from the beginning of a header.
+    fileprivate static func payload(
+        _ header: nft_payload_bases = NFT_PAYLOAD_NETWORK_HEADER, offset: UInt32, length: UInt32
+    ) -> [Attribute] {
         expression(
             "payload",
             [
                 .number(NFTA_PAYLOAD_DREG, NFT_REG_1.rawValue),
-                .number(NFTA_PAYLOAD_BASE, NFT_PAYLOAD_NETWORK_HEADER.rawValue),
+                .number(NFTA_PAYLOAD_BASE, header.rawValue),
                 .number(NFTA_PAYLOAD_OFFSET, offset), .number(NFTA_PAYLOAD_LEN, length),
             ])
     }
@@ -235,6 +258,16 @@ extension [Attribute] {
             [
                 .number(NFTA_CMP_SREG, NFT_REG_1.rawValue), .number(NFTA_CMP_OP, NFT_CMP_EQ.rawValue),
                 .value(NFTA_CMP_DATA, bytes),
+            ])
+    }
+
+    fileprivate static func mask(_ bytes: [UInt8]) -> [Attribute] {
+        expression(
+            "bitwise",
+            [
+                .number(NFTA_BITWISE_SREG, NFT_REG_1.rawValue), .number(NFTA_BITWISE_DREG, NFT_REG_1.rawValue),
+                .number(NFTA_BITWISE_LEN, UInt32(bytes.count)), .value(NFTA_BITWISE_MASK, bytes),
+                .value(NFTA_BITWISE_XOR, bytes.map { _ in 0 }),
             ])
     }
 

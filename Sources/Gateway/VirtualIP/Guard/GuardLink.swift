@@ -30,6 +30,7 @@ final class GuardLink: Sendable {
         var process: ChildProcess?
         var lease: Lease?
         var isShuttingDown = false
+        var isOnHold = false
         /// Nil before the first configuration: what an earlier gateway left stays fenced until then.
         var addresses: [IPAddress]?
         var witnesses: Witnesses?
@@ -80,6 +81,14 @@ final class GuardLink: Sendable {
         }
     }
 
+    func hold(_ isOnHold: Bool) {
+        state.withLock { state in
+            guard state.isOnHold != isOnHold else { return }
+            state.isOnHold = isOnHold
+            Self.sendOrder(&state, withSetup: false)
+        }
+    }
+
     func set(addresses: [IPAddress]) {
         state.withLock { state in
             state.addresses = addresses
@@ -117,6 +126,7 @@ final class GuardLink: Sendable {
         state.view.sequence += 1
         let order = GuardOrder(
             sequence: state.view.sequence, lease: state.lease, isShuttingDown: state.isShuttingDown,
+            isOnHold: state.isOnHold,
             addresses: withSetup ? state.addresses : nil, witnesses: withSetup ? state.witnesses : nil)
         guard let isSent = state.channel?.send(order.encoded()) else { return }
         if state.view.unconfirmedSince == nil { state.view.unconfirmedSince = .now() }

@@ -7,18 +7,21 @@ package struct GuardOrder: Hashable, Sendable {
     /// Nil when nothing may be held.
     package var lease: Lease?
     package var isShuttingDown: Bool
+    /// A planned move is near: new connections wait for the next holder.
+    package var isOnHold: Bool
     /// The addresses to be held, present when they changed.
     package var addresses: [IPAddress]?
     /// Whom to tell of a release, present when it changed.
     package var witnesses: Witnesses?
 
     package init(
-        sequence: UInt64, lease: Lease?, isShuttingDown: Bool, addresses: [IPAddress]? = nil,
-        witnesses: Witnesses? = nil
+        sequence: UInt64, lease: Lease?, isShuttingDown: Bool, isOnHold: Bool = false,
+        addresses: [IPAddress]? = nil, witnesses: Witnesses? = nil
     ) {
         self.sequence = sequence
         self.lease = lease
         self.isShuttingDown = isShuttingDown
+        self.isOnHold = isOnHold
         self.addresses = addresses
         self.witnesses = witnesses
     }
@@ -33,6 +36,7 @@ package struct GuardOrder: Hashable, Sendable {
         var writer = BinaryWriter()
         writer.write(sequence)
         writer.write(UInt8(isShuttingDown ? 1 : 0))
+        writer.write(UInt8(isOnHold ? 1 : 0))
         writer.write(lease?.term.number ?? 0)
         writer.write(lease?.validUntil.nanoseconds ?? 0)
         writer.write(lease?.claimableFrom.nanoseconds ?? 0)
@@ -55,6 +59,7 @@ package struct GuardOrder: Hashable, Sendable {
         var reader = BinaryReader(bytes)
         sequence = try reader.read()
         isShuttingDown = try reader.read(UInt8.self) == 1
+        isOnHold = try reader.read(UInt8.self) == 1
         let lease = Lease(
             term: Term(try reader.read()), validUntil: Instant(nanoseconds: try reader.read()),
             claimableFrom: Instant(nanoseconds: try reader.read()))

@@ -139,10 +139,12 @@ final class GuardSession {
     }
 
     private func take(_ order: GuardOrder) {
+        let former = self.order
         self.order = order
         owesReport = true
         if let witnesses = order.witnesses { self.witnesses = witnesses }
         if let addresses = order.addresses { manager.configure(addresses: addresses, ports: []) }
+        if order.isOnHold != former.isOnHold { manager.hold(order.isOnHold) }
     }
 }
 

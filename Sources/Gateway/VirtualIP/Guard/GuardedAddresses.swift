@@ -40,6 +40,8 @@ package final class GuardedAddresses: AddressKeeper {
         link.set(addresses: addresses)
     }
 
+    package func hold(_ isOnHold: Bool) { link.hold(isOnHold) }
+
     /// Takes whom the guard shall tell of a release; from any thread.
     package var setWitnesses: @Sendable (Witnesses) -> Void { { [link] in link.set(witnesses: $0) } }
 

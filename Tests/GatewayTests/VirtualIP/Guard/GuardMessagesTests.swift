@@ -11,7 +11,7 @@ private let six = IPAddress("fd00::100")!
         GuardOrder(sequence: 1, lease: nil, isShuttingDown: false),
         GuardOrder(
             sequence: .max, lease: Lease(term: Term(7), validUntil: .distantFuture, claimableFrom: .zero),
-            isShuttingDown: true, addresses: [four, six],
+            isShuttingDown: true, isOnHold: true, addresses: [four, six],
             witnesses: Witnesses(
                 node: NodeID(3), key: NoticeKey(first: 1, second: .max),
                 peers: [SocketAddress("10.0.0.1:8101")!, SocketAddress("[fd00::2]:8101")!])),

@@ -1,0 +1,109 @@
+import Glibc
+import Namespaces
+import Posix
+import Synchronization
+import Testing
+
+/// Moves the address on purpose while clients ask without a pause: not one request may fail.
+@Suite(.serialized, .enabled(if: Namespace.isInside(.root), "runs inside NetworkTests"))
+struct PlannedMoveTests {
+    private enum Move: CaseIterable {
+        case transfer, terminate
+    }
+
+    @Test func noRequestFails() throws {
+        let cluster = try NetworkCluster()
+        let load = try Load(threads: 4)
+        for move in Move.allCases {
+            let former = try cluster.holder()
+            #expect(eventually { load.isAnsweredAgain() ? true : nil } == true)
+            switch move {
+            case .transfer: try cluster.transfer(from: former)
+            case .terminate: cluster.signal(SIGTERM, former)
+            }
+            _ = try cluster.holder(otherThan: former)
+            #expect(eventually { load.isAnsweredAgain() ? true : nil } == true)
+            if move == .terminate { cluster.waitForEnd(former) }
+        }
+        load.stop()
+        #expect(load.failures == 0, "\(cluster.logs())")
+    }
+
+    /// The last answer before the move says that the connection ends; whoever asks nothing finds it closed.
+    @Test func openConnectionsEndInOrder() throws {
+        let cluster = try NetworkCluster(moveTimeout: "20s")
+        let former = try cluster.holder()
+        let asking = try HeldConnection(to: NetworkCluster.service)
+        let silent = try HeldConnection(to: NetworkCluster.service)
+        #expect(try asking.get()?.contains("Connection: close") == false)
+        let order = try cluster.beginTransfer(from: former)
+        let end = eventually { () -> String? in
+            guard let answer = try? asking.get() else { return "closed without a word" }
+            return answer.contains("Connection: close") ? answer : nil
+        }
+        #expect(end?.hasPrefix("HTTP/1.1 200 ") == true, "\(end ?? "never told")")
+        #expect(try silent.get() == "" || silent.get() == nil)
+        #expect(order.wait() == .exited(status: 0))
+    }
+}
+
+/// Clients that open connections, ask once on each, and count what fails.
+private final class Load: Sendable {
+    private let isStopping = Atomic(false)
+    private let answered = Atomic(0)
+    private let failed = Atomic(0)
+    private let threads = Mutex<[Posix.Thread]>([])
+
+    init(threads count: Int) throws {
+        for _ in 0..<count {
+            let thread = try Posix.Thread(name: "load") { [self] in
+                while !isStopping.load(ordering: .relaxed) {
+                    // Whoever waits that long has failed; a slow machine alone does not get there.
+                    let isAnswered = get(NetworkCluster.service, within: .seconds(20))
+                    if isAnswered {
+                        answered.add(1, ordering: .relaxed)
+                    } else {
+                        failed.add(1, ordering: .relaxed)
+                    }
+                    _ = poll(nil, 0, 2)
+                }
+            }
+            threads.withLock { $0.append(thread) }
+        }
+    }
+
+    var failures: Int { failed.load(ordering: .relaxed) }
+
+    /// Whether some were answered since this was last asked.
+    func isAnsweredAgain() -> Bool { answered.exchange(0, ordering: .relaxed) > 10 }
+
+    func stop() {
+        isStopping.store(true, ordering: .relaxed)
+        for thread in threads.withLock({ $0 }) { thread.join() }
+    }
+}
+
+/// A connection that stays open.
+private final class HeldConnection {
+    private let socket: FileDescriptor
+
+    init(to address: SocketAddress) throws {
+        socket = try Socket.startConnecting(to: address)
+        try #require(wait(POLLOUT))
+    }
+
+    /// The answer's head with what came with it; empty at the connection's end, nil when it broke.
+    func get() throws -> String? {
+        let request = Array("GET / HTTP/1.1\r\nHost: test\r\n\r\n".utf8)
+        _ = send(socket.raw, request, request.count, Int32(MSG_NOSIGNAL))
+        try #require(wait(POLLIN), "an answer or the end")
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = recv(socket.raw, &buffer, buffer.count, 0)
+        return count < 0 ? nil : String(decoding: buffer[..<count], as: UTF8.self)
+    }
+
+    private func wait(_ events: Int32) -> Bool {
+        var waiting = pollfd(fd: socket.raw, events: Int16(events), revents: 0)
+        return poll(&waiting, 1, 60_000) == 1
+    }
+}

@@ -89,6 +89,15 @@ import Glibc
                 return try KeyCommands.put(client(access), key, value, condition)
             case .deleteKey(let access, let key, let condition):
                 return try KeyCommands.delete(client(access), key, condition)
+            case .saveSnapshot(let access, let file, let consistency):
+                return try SnapshotCommands.save(client(access), to: file, consistency)
+            case .showSnapshot(let file):
+                return try SnapshotCommands.show(file)
+            case .restoreSnapshot(let file, let configPath, let token, let isConfirmed):
+                return try SnapshotCommands.restore(
+                    file, configPath: configPath, token: token, isConfirmed: isConfirmed)
+            case .forceNewCluster(let configPath, let isConfirmed):
+                return try ForceNewClusterCommand.run(configPath: configPath, isConfirmed: isConfirmed)
             }
         } catch {
             for line in error.lines { Terminal.note(Terminal.printable(line)) }

@@ -23,6 +23,7 @@ CALLS = [
     ("getLeader", "/v1/leader", None, {}, 200),
     ("listEvents", "/v1/events?after=0", None, {}, 200),
     ("listEvents", "/v1/events?after=x", None, {}, 400),
+    ("getSnapshot", "/v1/snapshot", None, {}, 200),
     ("getConfiguration", "/v1/config", None, {}, 200),
     ("getConfiguration", "/v1/config?revision=99", None, {}, 404),
     ("getDifference", "/v1/config/diff", None, {}, 404),

@@ -70,7 +70,9 @@ final class ConsensusLoop<Host: ConsensusHost> {
             timer = try TimerDescriptor()
             disk = try DiskThread(resources.storage, syncTimes: times.syncs) { arrivals.post(.disk($0)) }
             transport = try Transport(
-                local: .init(cluster: options.cluster, id: options.id, incarnation: identity.incarnation),
+                local: .init(
+                    cluster: ClusterTitle(name: options.cluster, life: Self.life(of: recovered, options)),
+                    id: options.id, incarnation: identity.incarnation),
                 certificate: resources.certificate, listener: resources.listener, registry: recovered.peers,
                 poller: poller,
                 firstToken: Token.firstOfTransport, resolve: { resolver.resolve($0) })
@@ -99,6 +101,15 @@ final class ConsensusLoop<Host: ConsensusHost> {
         writes = OutstandingWrites(limit: options.diskStallLimit)
         snapshots = SnapshotSchedule(options.snapshot)
         transport.connect(to: options.peers)
+    }
+
+    private static func life(
+        of recovered: NodeStorage<FileSystem>.Recovered, _ options: RaftNodeOptions
+    ) -> ClusterTitle.Life {
+        if let incarnation = recovered.peers.cluster { return .later(incarnation) }
+        let hasNothing =
+            recovered.hardState == HardState() && recovered.snapshot == nil && recovered.entries.isEmpty
+        return options.founding.voters.isEmpty && hasNothing ? .unknown : .founding
     }
 
     /// Runs until the node is stopped, or can not go on; returns why in that case.

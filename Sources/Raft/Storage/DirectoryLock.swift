@@ -4,10 +4,12 @@ import Posix
 
 /// Holds a data directory for one process. The kernel gives it up when the process ends, however it ends.
 package struct DirectoryLock: ~Copyable, Sendable {
+    static let fileName = "lock"
+
     private let descriptor: FileDescriptor
 
     package init(directory: String) throws(StorageError) {
-        descriptor = try Self.lock("\(directory)/lock", of: directory)
+        descriptor = try Self.lock("\(directory)/\(Self.fileName)", of: directory)
     }
 
     private static func lock(_ path: String, of directory: String) throws(StorageError) -> FileDescriptor {

@@ -14,7 +14,7 @@ package struct NodeStorage<D: Disk>: ~Copyable, Sendable {
     private var failure: StorageError?
 
     private static var logName: String { "wal" }
-    private static var snapshotsName: String { "snapshots" }
+    static var snapshotsName: String { "snapshots" }
 
     package struct Recovered: Sendable {
         package var hardState = HardState()
@@ -187,14 +187,14 @@ package struct NodeStorage<D: Disk>: ~Copyable, Sendable {
         return identity
     }
 
-    private static func save(_ identity: NodeIdentity, _ directory: String, _ disk: D) throws(StorageError) {
+    static func save(_ identity: NodeIdentity, _ directory: String, _ disk: D) throws(StorageError) {
         do throws(SystemError) {
             try disk.replace(NodeIdentity.fileName, in: directory, with: identity.encoded())
         } catch { throw .system(error) }
     }
 
     /// The first segment. Also where an earlier try was interrupted: no node has run on what that one left.
-    private static func makeLog(
+    static func makeLog(
         _ directory: String, _ disk: D, _ identity: NodeIdentity, _ options: WriteAheadLog<D>.Options
     ) throws(StorageError) -> WriteAheadLog<D> {
         do throws(SystemError) {

@@ -1,13 +1,20 @@
 import Posix
 
-/// The incarnations of the other nodes as they were first met; the file `peers` in the data directory.
+/// Whom this node belongs with: the incarnation of the cluster, and those of the other nodes as they were first met;
+/// the file `peers` in the data directory.
 package struct PeerRegistry: Hashable, Sendable {
+    /// nil for the cluster as it was founded.
+    package var cluster: ClusterIncarnation?
     package private(set) var incarnations: [NodeID: UInt64]
 
     static let fileName = "peers"
     private static let title = "gwnode peers 1"
+    private static let clusterKey = "cluster"
 
-    package init(_ incarnations: [NodeID: UInt64] = [:]) { self.incarnations = incarnations }
+    package init(_ incarnations: [NodeID: UInt64] = [:], cluster: ClusterIncarnation? = nil) {
+        self.incarnations = incarnations
+        self.cluster = cluster
+    }
 
     package enum Verdict: Hashable, Sendable {
         case known
@@ -27,15 +34,24 @@ package struct PeerRegistry: Hashable, Sendable {
 
     func encoded() -> [UInt8] {
         let nodes = incarnations.keys.sorted()
+        let first = cluster.map { SealedText.Line(key: Self.clusterKey, value: $0.description) }
         return SealedText(
             title: Self.title,
-            lines: nodes.map { .init(key: String($0.number), value: String(incarnations[$0]!, radix: 16)) }
+            lines: [first].compactMap(\.self)
+                + nodes.map { .init(key: String($0.number), value: String(incarnations[$0]!, radix: 16)) }
         ).encoded()
     }
 
     static func decode(_ bytes: [UInt8]) throws(MalformedBytes) -> PeerRegistry {
         var registry = PeerRegistry()
         for line in try SealedText.decode(bytes, title: title).lines {
+            if line.key == clusterKey {
+                guard let cluster = ClusterIncarnation(line.value) else {
+                    throw MalformedBytes(at: 0, expected: "an incarnation of the cluster in hexadecimal digits")
+                }
+                registry.cluster = cluster
+                continue
+            }
             guard let node = UInt64(line.key), node > 0, let incarnation = UInt64(line.value, radix: 16) else {
                 throw MalformedBytes(at: 0, expected: "a node number and an incarnation in hexadecimal digits")
             }

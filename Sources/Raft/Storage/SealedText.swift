@@ -1,20 +1,30 @@
 /// A small file that people can read and that notices when a byte of it changed: a title, lines of `key value`, and a
 /// last line with the checksum of all before.
-struct SealedText: Hashable, Sendable {
-    struct Line: Hashable, Sendable {
-        var key: String
-        var value: String
+package struct SealedText: Hashable, Sendable {
+    package struct Line: Hashable, Sendable {
+        package var key: String
+        package var value: String
+
+        package init(key: String, value: String) {
+            self.key = key
+            self.value = value
+        }
     }
 
-    var title: String
-    var lines: [Line]
+    package var title: String
+    package var lines: [Line]
 
-    func encoded() -> [UInt8] {
+    package init(title: String, lines: [Line]) {
+        self.title = title
+        self.lines = lines
+    }
+
+    package func encoded() -> [UInt8] {
         let body = Array((title + "\n" + lines.map { "\($0.key) \($0.value)\n" }.joined()).utf8)
         return body + Array("checksum \(Self.checksum(of: body))\n".utf8)
     }
 
-    static func decode(_ bytes: [UInt8], title: String) throws(MalformedBytes) -> SealedText {
+    package static func decode(_ bytes: [UInt8], title: String) throws(MalformedBytes) -> SealedText {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw MalformedBytes(at: 0, expected: "UTF-8 text")
         }
@@ -38,7 +48,7 @@ struct SealedText: Hashable, Sendable {
         return result
     }
 
-    func value(_ key: String) throws(MalformedBytes) -> String {
+    package func value(_ key: String) throws(MalformedBytes) -> String {
         guard let line = lines.first(where: { $0.key == key }) else {
             throw MalformedBytes(at: 0, expected: "a line '\(key)'")
         }

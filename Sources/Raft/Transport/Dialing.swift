@@ -53,7 +53,7 @@ extension Transport {
     func sayHello(on connection: Connection, _ peer: NodeID, _ lane: Message.Lane, at now: Instant) {
         connection.phase = .greeting
         let hello = Hello(
-            cluster: local.cluster, from: local.id, to: peer, incarnation: local.incarnation, lane: lane)
+            cluster: local.cluster.description, from: local.id, to: peer, incarnation: local.incarnation, lane: lane)
         connection.queue(.hello(hello))
         flush(connection, at: now)
     }

@@ -63,7 +63,7 @@ extension Transport {
     }
 
     private func objection(to connection: Connection, as node: NodeID) -> String? {
-        let name = NodeName(cluster: local.cluster, node: node.number)
+        let name = NodeName(cluster: local.cluster.name, node: node.number)
         if connection.isCertified(as: name) { return nil }
         let found = connection.certifiedFor
         return "its certificate is for \(found.isEmpty ? "no node" : found), not for \(name.uri)"
@@ -129,10 +129,12 @@ extension Transport {
 
     private func greet(_ connection: Connection, _ hello: Hello, at now: Instant) {
         if let problem = objection(to: connection, as: hello.from) { return refuse(connection, problem, at: now) }
-        if hello.cluster == local.cluster, removed.contains(hello.from) {
+        let title = ClusterTitle(hello.cluster)
+        if title.name == local.cluster.name, removed.contains(hello.from) {
             return dismiss(connection, hello.from, at: now)
         }
-        if let problem = objection(to: hello) { return refuse(connection, problem, at: now) }
+        if let problem = objection(to: hello, of: title) { return refuse(connection, problem, at: now) }
+        adopt(title.life)
         for older in connections.values where older.purpose == .accepted(hello.from, hello.lane) {
             forget(older.token)
         }
@@ -152,9 +154,22 @@ extension Transport {
         forget(connection.token)
     }
 
-    private func objection(to hello: Hello) -> String? {
-        if hello.cluster != local.cluster {
-            return "it belongs to cluster '\(hello.cluster)', this is cluster '\(local.cluster)'"
+    /// A node that joins belongs to the incarnation of the first one that greets it by its id, from then on.
+    private func adopt(_ life: ClusterTitle.Life) {
+        guard local.cluster.life == .unknown, life != .unknown else { return }
+        local.cluster.life = life
+        if case .later(let incarnation) = life {
+            registry.cluster = incarnation
+            events.append(.met(registry))
+        }
+    }
+
+    private func objection(to hello: Hello, of title: ClusterTitle) -> String? {
+        guard title.goes(with: local.cluster) else {
+            let answer = "it belongs to cluster '\(title)', this is cluster '\(local.cluster)'"
+            guard title.name == local.cluster.name else { return answer }
+            return answer + ": one of the two was restored or forced anew, and must not mix with the other; empty the "
+                + "data directory of the node that is not wanted, and restore it likewise or let it join"
         }
         if hello.to != local.id { return "it looks for node \(hello.to), this is node \(local.id)" }
         guard links[hello.from] != nil else {

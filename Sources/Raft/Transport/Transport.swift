@@ -10,11 +10,11 @@ import TLS
 /// sent is dropped: Raft repeats what still matters.
 package final class Transport {
     package struct Local: Sendable {
-        package var cluster: String
+        package var cluster: ClusterTitle
         package var id: NodeID
         package var incarnation: UInt64
 
-        package init(cluster: String, id: NodeID, incarnation: UInt64) {
+        package init(cluster: ClusterTitle, id: NodeID, incarnation: UInt64) {
             self.cluster = cluster
             self.id = id
             self.incarnation = incarnation
@@ -65,7 +65,7 @@ package final class Transport {
     static let acceptPause = Nanoseconds.milliseconds(100)
     static let userTimeout = Nanoseconds.seconds(2)
 
-    let local: Local
+    var local: Local
     let certificate: NodeCertificate?
     let poller: SharedPoller
     private let listener: FileDescriptor

@@ -5,7 +5,12 @@ import Posix
 enum File {
     /// Reads a configuration file, of at most the size that a configuration may have.
     static func read(_ path: String) throws(CommandFailure) -> [UInt8] {
-        do throws(SystemError) { return try readFile(path, limit: JSON5Parser.Limit.bytes) } catch {
+        try read(path, limit: JSON5Parser.Limit.bytes)
+    }
+
+    /// Reads a file of at most `limit` bytes.
+    static func read(_ path: String, limit: Int) throws(CommandFailure) -> [UInt8] {
+        do throws(SystemError) { return try readFile(path, limit: limit) } catch {
             let reason = SystemError.message(for: error.code)
             throw CommandFailure(.failure, "cannot read \(path): \(reason); \(error.cure)")
         }

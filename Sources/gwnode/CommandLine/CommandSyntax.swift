@@ -20,6 +20,10 @@ package enum CommandName: String, CaseIterable, Sendable {
     case keysGet = "keys get"
     case keysPut = "keys put"
     case keysDelete = "keys delete"
+    case snapshotSave = "snapshot save"
+    case snapshotShow = "snapshot show"
+    case snapshotRestore = "snapshot restore"
+    case forceNewCluster = "force-new-cluster"
     case backendList = "backend list"
     case backendEnable = "backend enable"
     case backendDrain = "backend drain"
@@ -90,6 +94,10 @@ extension CommandName {
         case .keysGet: Self.keysGetSyntax
         case .keysPut: Self.keysPutSyntax
         case .keysDelete: Self.keysDeleteSyntax
+        case .snapshotSave: Self.snapshotSaveSyntax
+        case .snapshotShow: Self.snapshotShowSyntax
+        case .snapshotRestore: Self.snapshotRestoreSyntax
+        case .forceNewCluster: Self.forceNewClusterSyntax
         case .backendList: Self.backendListSyntax
         case .backendEnable: Self.modeSyntax("Lets a backend take requests again.", "enable")
         case .backendUndrain: Self.modeSyntax("Lets a drained backend take requests again, as enable does.", "undrain")

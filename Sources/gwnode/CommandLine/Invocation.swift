@@ -34,6 +34,11 @@ package enum Invocation: Hashable, Sendable {
     case getKey(AdminAccess, KeyName, AdminServices.Consistency)
     case putKey(AdminAccess, KeyName, KeyValue, KeyChange.Condition)
     case deleteKey(AdminAccess, KeyName, KeyChange.Condition)
+    case saveSnapshot(AdminAccess, file: String, AdminServices.Consistency)
+    case showSnapshot(file: String)
+    /// Without `isConfirmed` only what would be done is shown.
+    case restoreSnapshot(file: String, configPath: String, token: String?, isConfirmed: Bool)
+    case forceNewCluster(configPath: String, isConfirmed: Bool)
 
     /// `arguments` are those after the program's name.
     package init(_ arguments: [String]) throws(UsageError) {
@@ -74,6 +79,11 @@ package enum Invocation: Hashable, Sendable {
         case .keysGet: .getKey(try access(parsed), try key(parsed), consistency(parsed))
         case .keysPut: .putKey(try access(parsed), try key(parsed), try keyValue(parsed), try condition(parsed))
         case .keysDelete: .deleteKey(try access(parsed), try key(parsed), try condition(parsed))
+        case .snapshotSave: .saveSnapshot(try access(parsed), file: parsed.operands[0], consistency(parsed))
+        case .snapshotShow: .showSnapshot(file: parsed.operands[0])
+        case .snapshotRestore: try restore(parsed)
+        case .forceNewCluster:
+            .forceNewCluster(configPath: try configPath(parsed), isConfirmed: parsed.has("--yes"))
         case .backendList: .listBackends(try access(parsed), try format(parsed))
         case .backendEnable: try modeChange(parsed, .enabled)
         case .backendUndrain: try modeChange(parsed, .enabled)
@@ -99,8 +109,10 @@ package enum Invocation: Hashable, Sendable {
         return shell
     }
 
-    private static func configPath(_ parsed: ParsedArguments) throws(UsageError) -> String {
-        guard let path = parsed.value("--config") else { throw UsageError("run needs --config FILE, the node file") }
+    static func configPath(_ parsed: ParsedArguments) throws(UsageError) -> String {
+        guard let path = parsed.value("--config") else {
+            throw UsageError("\(parsed.command.rawValue) needs --config FILE, the node file")
+        }
         return path
     }
 

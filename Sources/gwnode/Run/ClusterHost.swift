@@ -7,6 +7,8 @@ import Synchronization
 /// thread; the others see it through the `ClusterView` that each turn publishes.
 final class ClusterHost: ConsensusHost {
     private(set) var state = ReplicatedState()
+    /// The last entry that `state` holds.
+    private(set) var stateIndex = LogIndex.zero
     private let virtualIP: any AddressKeeper
     private let noticeKey: NoticeKey
     private let view: SharedClusterView
@@ -32,6 +34,7 @@ final class ClusterHost: ConsensusHost {
     }
 
     func apply(_ bytes: [UInt8], at position: LogPosition) -> Outcome {
+        stateIndex = position.index
         do throws(DecodingFault) {
             let change = try ReplicatedState.Change(decoding: bytes)
             switch change {
@@ -59,6 +62,7 @@ final class ClusterHost: ConsensusHost {
         } catch {
             throw RestoreFailure("\(error)")
         }
+        stateIndex = index
         clusterHasChanged = true
     }
 

@@ -14,6 +14,8 @@ final class MembershipKeeper {
     private let mover: AddressMover
     /// Takes where the other nodes are reached.
     private let setPeers: ([SocketAddress]) -> Void
+    private let lastKnown: LastKnownMembers
+    private var remembered: [PeerAddress]
     private var known: MemberDirectory?
     private let isStepUnderWay = StepFlag()
 
@@ -28,6 +30,8 @@ final class MembershipKeeper {
         self.raft = raft
         self.mover = mover
         self.setPeers = setPeers
+        lastKnown = LastKnownMembers(dataDirectory: node.dataDirectory)
+        remembered = lastKnown.load()
     }
 
     /// To be called after every event and from time to time.
@@ -36,11 +40,24 @@ final class MembershipKeeper {
         let directory = MemberDirectory(of: view, node)
         if directory != known {
             known = directory
-            raft.connect(to: directory.addressBook(without: node.node.id), removed: directory.removed)
+            raft.connect(to: addressBook(of: directory, view), removed: directory.removed)
         }
         if let status = raft.status { setPeers(status.peers.compactMap(\.resolved)) }
         guard !isStepUnderWay.isSet else { return }
         if let step = MembershipStep.next(for: view.state, leader: view.raft) { carryOut(step) }
+    }
+
+    /// With what was known before the restart, for members whose records are in entries that are not committed yet: all
+    /// nodes may have started at once, and these may be the ones that the others need for a majority.
+    private func addressBook(of directory: MemberDirectory, _ view: ClusterView) -> [PeerAddress] {
+        var book = directory.addressBook(without: node.node.id)
+        let missing = Set(view.raft.membership.everyone).subtracting(book.map(\.id))
+        book += remembered.filter { missing.contains($0.id) }
+        if !view.state.members.isEmpty, book != remembered {
+            lastKnown.save(book)
+            remembered = book
+        }
+        return book
     }
 
     private func carryOut(_ step: MembershipStep) {

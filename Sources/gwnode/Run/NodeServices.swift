@@ -35,7 +35,8 @@ struct NodeServices: Sendable {
         AdminServices(
             status: status, node: describe, unreadiness: unreadiness, metrics: metrics, readState: readState,
             validate: { source, name in problems(in: source, name: name) }, apply: apply, setMode: setMode,
-            changeMember: changeMember, moveLeadership: moveLeadership, keys: keyServices, begin: raft.beginProposed)
+            changeMember: changeMember, moveLeadership: moveLeadership, keys: keyServices, snapshot: snapshot,
+            begin: raft.beginProposed)
     }
 
     private func describe() -> NodeDocument {

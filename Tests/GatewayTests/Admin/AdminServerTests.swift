@@ -49,7 +49,7 @@ import Testing
         "/v1/status", "/v1/status?stale", "/v1/status?stale=true", "/v1/health", "/v1/leader", "/v1/members",
         "/v1/node", "/v1/version", "/v1/openapi.json", "/v1/backends", "/v1/upstreams", "/v1/upstreams/app",
         "/v1/config",
-        "/v1/config/history", "/v1/events", "/v1/keys", "/livez", "/readyz", "/metrics",
+        "/v1/config/history", "/v1/events", "/v1/keys", "/v1/snapshot", "/livez", "/readyz", "/metrics",
     ])
     func resourcesAnswer(path: String) throws {
         let answer = try exchange(head("GET \(path)"))

@@ -25,7 +25,7 @@ struct TransportTests {
             let listener = try Socket.listen(on: address)
             self.address = try #require(Socket.localAddress(of: listener.raw))
             transport = try Transport(
-                local: .init(cluster: cluster, id: NodeID(id), incarnation: incarnation ?? id),
+                local: .init(cluster: ClusterTitle(cluster), id: NodeID(id), incarnation: incarnation ?? id),
                 certificate: certificate, listener: listener,
                 registry: registry, poller: poller, firstToken: 1, resolve: { _ in false })
         }

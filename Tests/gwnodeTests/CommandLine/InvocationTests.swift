@@ -67,6 +67,13 @@ private func words(_ line: String) -> [String] { line.split(separator: " ").map(
             .putKey(standard, KeyName("a")!, .file("f"), .unchangedSince(KeyRevision(3)))
         ),
         ("keys delete a", .deleteKey(standard, KeyName("a")!, .any)),
+        ("snapshot save f --stale", .saveSnapshot(standard, file: "f", .stale)),
+        ("snapshot show f", .showSnapshot(file: "f")),
+        (
+            "snapshot restore f --config n.json5 --token t --yes",
+            .restoreSnapshot(file: "f", configPath: "n.json5", token: "t", isConfirmed: true)
+        ),
+        ("force-new-cluster --config n.json5", .forceNewCluster(configPath: "n.json5", isConfirmed: false)),
         ("leader transfer", .transferLeadership(standard, to: nil)),
         ("leader transfer --to gw2", .transferLeadership(standard, to: "gw2")),
         ("config show --stale", .showConfiguration(standard, nil, .stale)),

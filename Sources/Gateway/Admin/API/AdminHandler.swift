@@ -93,6 +93,13 @@ package struct AdminHandler: Sendable {
             services.keys.list(prefix, consistency) { result in
                 respond(Self.response(result) { .json(KeysDocument($0)) })
             }
+        case .snapshot(let consistency):
+            services.snapshot(consistency) { result in
+                respond(
+                    Self.response(result) {
+                        AdminResponse(contentType: "application/octet-stream", body: $0.encoded())
+                    })
+            }
         case .changeKey(let key, let value, let condition):
             let change = KeyChange(key: key, value: value, condition: condition, at: .now())
             services.keys.change(change) { result in

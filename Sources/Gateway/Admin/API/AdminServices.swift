@@ -18,6 +18,8 @@ package struct AdminServices: Sendable {
     package var changeMember: @Sendable (MemberChange, @escaping Completion<Void>) -> Void
     package var moveLeadership: @Sendable (LeadershipMove, @escaping Completion<Void>) -> Void
     package var keys: Keys
+    /// All that the nodes agree on, for a backup.
+    package var snapshot: @Sendable (Consistency, @escaping Completion<SnapshotArchive>) -> Void
     /// All requests that had arrived have been handed over: what of them was held back to be done together is begun.
     package var begin: @Sendable () -> Void
 
@@ -61,7 +63,8 @@ package struct AdminServices: Sendable {
         setMode: @escaping @Sendable (BackendKey, BackendMode, String, @escaping Completion<Void>) -> Void,
         changeMember: @escaping @Sendable (MemberChange, @escaping Completion<Void>) -> Void,
         moveLeadership: @escaping @Sendable (LeadershipMove, @escaping Completion<Void>) -> Void,
-        keys: Keys, begin: @escaping @Sendable () -> Void
+        keys: Keys, snapshot: @escaping @Sendable (Consistency, @escaping Completion<SnapshotArchive>) -> Void,
+        begin: @escaping @Sendable () -> Void
     ) {
         self.status = status
         self.node = node
@@ -74,6 +77,7 @@ package struct AdminServices: Sendable {
         self.changeMember = changeMember
         self.moveLeadership = moveLeadership
         self.keys = keys
+        self.snapshot = snapshot
         self.begin = begin
     }
 }

@@ -78,7 +78,18 @@ final class FakeNode: Sendable {
                     return completion(.failure(.refused(.member(.unreachable(NodeID(3))))))
                 }
                 completion(.success(()))
-            }, keys: keys, begin: {})
+            }, keys: keys,
+            snapshot: { _, completion in
+                let state = self.held.withLock { held in
+                    var state = ReplicatedState()
+                    (state.cluster, state.keys) = (held.state, held.keys)
+                    return state
+                }
+                completion(
+                    .success(
+                        SnapshotArchive(
+                            of: state, through: LogIndex(17), term: Term(3), cluster: "demo", by: NodeID(1))))
+            }, begin: {})
     }
 
     private var keys: AdminServices.Keys {

@@ -28,6 +28,11 @@ extension AdminOperation {
             .reading(
                 .cluster, "The last things that happened, oldest first.", EventsDocument.self,
                 [.query("after", "Only those with a higher sequence number.", OperationDescription.Parameter.number)])
+        case .getSnapshot:
+            .init(
+                tag: .cluster, summary: "All that the nodes agree on, as a file for `gwnode snapshot restore`.",
+                parameters: [.stale], answer: .text("application/octet-stream"),
+                problems: OperationDescription.reading)
         case .getConfiguration: .configuration
         case .putConfiguration: .upload
         case .getHistory: .reading(.configuration, "The revisions that are kept.", HistoryDocument.self)

@@ -5,7 +5,7 @@ package enum AdminOperation: String, CaseIterable, Sendable {
     case getConfiguration, putConfiguration, getHistory, getDifference, rollBack
     case listUpstreams, getUpstream, listBackends, setBackendMode, putBackend, removeBackend
     case listMembers, addMember, removeMember, promoteMember, getLeader, transferLeadership
-    case listEvents
+    case listEvents, getSnapshot
     case listKeys, getKey, putKey, deleteKey
 
     package var endpoint: AdminEndpoint {
@@ -36,6 +36,7 @@ package enum AdminOperation: String, CaseIterable, Sendable {
         case .getLeader: .init(.get, "/v1/leader")
         case .transferLeadership: .init(.post, "/v1/leader/transfer")
         case .listEvents: .init(.get, "/v1/events")
+        case .getSnapshot: .init(.get, "/v1/snapshot")
         case .listKeys: .init(.get, "/v1/keys")
         case .getKey: .init(.get, "/v1/keys/{key...}")
         case .putKey: .init(.put, "/v1/keys/{key...}")

@@ -35,6 +35,7 @@ package enum AdminRoute: Hashable, Sendable {
     case readKey(KeyName, AdminServices.Consistency)
     case listKeys(prefix: String, AdminServices.Consistency)
     case changeKey(KeyName, value: [UInt8]?, KeyChange.Condition)
+    case snapshot(AdminServices.Consistency)
 
     /// Finds the route, or the answer that refuses the request. `names` are host names under which the API may be
     /// reached.
@@ -80,6 +81,7 @@ package enum AdminRoute: Hashable, Sendable {
         case .getLeader: .leader(try consistency(request))
         case .transferLeadership: .moveLeadership(to: try target(request))
         case .listEvents: .events(after: try sequence(request), try consistency(request))
+        case .getSnapshot: .snapshot(try consistency(request))
         case .listKeys: .listKeys(prefix: try prefix(request), try consistency(request))
         case .getKey: .readKey(try path.key(), try consistency(request))
         case .putKey: try keyChange(request, try path.key())

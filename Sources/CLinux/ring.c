@@ -102,13 +102,18 @@ void clinux_ring_receive(clinux_ring *ring, int descriptor, uint64_t data) {
     entry->flags = IOSQE_BUFFER_SELECT;
 }
 
-void clinux_ring_send_now(clinux_ring *ring, int descriptor, const void *bytes, uint32_t count, uint64_t data) {
+void clinux_ring_send_now(clinux_ring *ring, int descriptor, const void *bytes, uint32_t count, bool end_follows,
+                          uint64_t data) {
     struct io_uring_sqe *entry = next_entry(ring, IORING_OP_SEND, descriptor, data);
     entry->addr = (uintptr_t)bytes;
     entry->len = count;
     // With MSG_WAITALL a short send is a failure, so it is reported in spite of IOSQE_CQE_SKIP_SUCCESS.
     entry->msg_flags = MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL;
     entry->flags = IOSQE_CQE_SKIP_SUCCESS;
+    if (end_follows) {
+        entry->msg_flags |= MSG_MORE;
+        entry->flags |= IOSQE_IO_LINK;
+    }
 }
 
 void clinux_ring_send(clinux_ring *ring, int descriptor, const void *bytes, uint32_t count, uint64_t data) {
@@ -138,11 +143,14 @@ void clinux_ring_cancel_all(clinux_ring *ring, uint64_t data) {
     entry->flags = IOSQE_CQE_SKIP_SUCCESS;
 }
 
-void clinux_ring_close_descriptor(clinux_ring *ring, int descriptor, uint64_t data) {
+void clinux_ring_cancel_descriptor(clinux_ring *ring, int descriptor, uint64_t data) {
     struct io_uring_sqe *entry = next_entry(ring, IORING_OP_ASYNC_CANCEL, descriptor, data);
     entry->cancel_flags = IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL;
     entry->flags = IOSQE_CQE_SKIP_SUCCESS;
-    entry = next_entry(ring, IORING_OP_CLOSE, descriptor, data);
+}
+
+void clinux_ring_close_descriptor(clinux_ring *ring, int descriptor, uint64_t data) {
+    struct io_uring_sqe *entry = next_entry(ring, IORING_OP_CLOSE, descriptor, data);
     entry->flags = IOSQE_CQE_SKIP_SUCCESS;
 }
 

@@ -10,8 +10,8 @@ int clinux_accept(int listener, struct sockaddr *address, socklen_t *length) {
 }
 
 // By syscall(2), because the library's functions are cancellation points, which costs more than the call itself.
-ssize_t clinux_send(int socket, const void *bytes, size_t count) {
-    return syscall(SYS_sendto, socket, bytes, count, MSG_NOSIGNAL, NULL, 0);
+ssize_t clinux_send(int socket, const void *bytes, size_t count, bool end_follows) {
+    return syscall(SYS_sendto, socket, bytes, count, MSG_NOSIGNAL | (end_follows ? MSG_MORE : 0), NULL, 0);
 }
 
 ssize_t clinux_receive(int socket, void *bytes, size_t count) {

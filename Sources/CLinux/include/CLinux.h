@@ -44,8 +44,9 @@
 
 /// accept4 with SOCK_NONBLOCK and SOCK_CLOEXEC; -1 and errno on failure.
 int clinux_accept(int listener, struct sockaddr *address, socklen_t *length);
-/// send(2) with MSG_NOSIGNAL, and recv(2), which are no points of cancellation.
-ssize_t clinux_send(int socket, const void *bytes, size_t count);
+/// send(2) with MSG_NOSIGNAL, and recv(2), which are no points of cancellation. With `end_follows` (MSG_MORE) the last
+/// packet waits for the shutdown or close that comes at once.
+ssize_t clinux_send(int socket, const void *bytes, size_t count, bool end_follows);
 ssize_t clinux_receive(int socket, void *bytes, size_t count);
 /// pipe2 with O_CLOEXEC.
 int clinux_pipe(int descriptors[2]);

@@ -45,12 +45,14 @@ static inline bool clinux_ring_has_room(const clinux_ring *ring, uint32_t count)
 /// Whether the kernel has all entries.
 static inline bool clinux_ring_is_submitted(const clinux_ring *ring) { return ring->tail == ring->submitted; }
 
-// Each of these writes one entry, the last one two; there must be room.
+// Each of these writes one entry; there must be room.
 
 /// Receives again and again into provided buffers, one completion each.
 void clinux_ring_receive(clinux_ring *ring, int descriptor, uint64_t data);
-/// Sends at once what the kernel takes at once. Completes only if that was not all.
-void clinux_ring_send_now(clinux_ring *ring, int descriptor, const void *bytes, uint32_t count, uint64_t data);
+/// Sends at once what the kernel takes at once. Completes only if that was not all. With `end_follows` the next entry
+/// closes the descriptor, and is cancelled if that was not all; the last packet waits for it.
+void clinux_ring_send_now(clinux_ring *ring, int descriptor, const void *bytes, uint32_t count, bool end_follows,
+                          uint64_t data);
 /// Sends as soon as the kernel takes something.
 void clinux_ring_send(clinux_ring *ring, int descriptor, const void *bytes, uint32_t count, uint64_t data);
 /// Completes once, when one of the poll(2) `events` is there.
@@ -59,7 +61,8 @@ void clinux_ring_poll(clinux_ring *ring, int descriptor, uint32_t events, uint64
 void clinux_ring_cancel(clinux_ring *ring, uint64_t target, uint64_t data);
 /// Cancels all that is under way.
 void clinux_ring_cancel_all(clinux_ring *ring, uint64_t data);
-/// Cancels all entries of a descriptor, and closes it.
+/// Cancels all entries of a descriptor.
+void clinux_ring_cancel_descriptor(clinux_ring *ring, int descriptor, uint64_t data);
 void clinux_ring_close_descriptor(clinux_ring *ring, int descriptor, uint64_t data);
 
 /// Hands the written entries to the kernel and waits for `least` completions, at most `timeout` nanoseconds (-1:

@@ -21,6 +21,10 @@ struct Channel: BitwiseCopyable {
         static let queued = Flags(rawValue: 1 << 9)
         /// Closed, and its `closed` is still to be reported.
         static let closing = Flags(rawValue: 1 << 10)
+        /// FIN is to follow `outbox`.
+        static let finishing = Flags(rawValue: 1 << 17)
+        /// To be closed as soon as everything sent is with the kernel.
+        static let closesWhenSent = Flags(rawValue: 1 << 18)
 
         // Of a `RingEngine` only.
 
@@ -34,8 +38,6 @@ struct Channel: BitwiseCopyable {
         static let pollsOutput = Flags(rawValue: 1 << 15)
         /// The kernel is working on `outbox`.
         static let sending = Flags(rawValue: 1 << 16)
-        /// FIN is to follow `outbox`.
-        static let finishing = Flags(rawValue: 1 << 17)
     }
 
     var descriptor: Int32
@@ -50,18 +52,18 @@ struct Channel: BitwiseCopyable {
     /// Bytes that the kernel did not take yet; not empty while a send is pending.
     var outbox: HeldBytes
     var unread: HeldBytes
+    /// What is to be sent after `outbox`.
+    var backlog: HeldBytes
+    /// The last batch with a send of this slot, and its place there.
+    var batch: UInt32
+    var batchPlace: UInt32
+    /// Why sending failed; 0 if it did not, or that was told.
+    var sendError: Int32
 
     // Of a `RingEngine` only.
 
-    /// What is to be sent after `outbox`.
-    var backlog: HeldBytes
-    /// Why receiving, or sending, failed; 0 if it did not, or that was told.
+    /// The same of receiving.
     var receiveError: Int32
-    var sendError: Int32
-    /// The last batch with a send of this slot, and where its bytes are.
-    var batch: UInt32
-    var batchOffset: UInt32
-    var batchCount: UInt32
 
     @inline(__always)
     mutating func note(_ readiness: Readiness) {

@@ -45,8 +45,9 @@ package enum SendOutcome {
 package protocol Engine: ~Copyable {
     /// - Parameters:
     ///   - capacity: Slots that may be open at once; every slot's index is below it.
+    ///   - clients: The slots below it are clients', the others backends'.
     ///   - wake: A descriptor whose readability is reported as `woken`.
-    init(capacity: Int, wake: Int32, memory: MemoryLimits) throws(SystemError)
+    init(capacity: Int, clients: Int, wake: Int32, memory: MemoryLimits) throws(SystemError)
 
     /// Waits until something can be completed, or until `deadline`.
     mutating func wait(until deadline: Instant, now: Instant) throws(SystemError)
@@ -88,10 +89,13 @@ package protocol Engine: ~Copyable {
     func unsplicedBytes(_ source: Slot) -> UInt64
     /// Whether the splice from `source` waits for its target rather than for its source.
     func isSpliceHeldUp(_ source: Slot) -> Bool
-    /// Sends a FIN; no send may be pending.
+    /// Sends a FIN behind everything that was sent.
     mutating func finishSending(_ slot: Slot)
     /// Closes at once. No completion follows but `closed`.
     mutating func close(_ slot: Slot, _ manner: CloseManner)
+    /// Closes orderly as soon as everything sent is with the kernel; `close` may cut that short. The FIN goes out with the
+    /// last bytes where it can, which spares both sides a packet. No completion follows but `closed`, or `reset`.
+    mutating func closeWhenSent(_ slot: Slot)
     /// Hands to the kernel at once what was sent to the slot in this turn, so that `unsentBytes` is exact.
     mutating func settle(_ slot: Slot)
     /// Bytes that the kernel did not take yet, as far as known. `sent` follows if there are any.

@@ -1,8 +1,11 @@
 extension EpollEngine {
     package mutating func splice(_ source: Slot, to target: Slot, count: UInt64) -> Bool {
+        settle(target)
         let (from, to) = (channels + Int(source.index), channels + Int(target.index))
-        precondition(to.pointee.outbox.isEmpty && from.pointee.unread.isEmpty, "earlier bytes come first")
-        guard splices.begin(from: source.index, to: target.index, count: count, channels) else { return false }
+        precondition(from.pointee.unread.isEmpty, "earlier bytes come first")
+        guard to.pointee.outbox.isEmpty,
+            splices.begin(from: source.index, to: target.index, count: count, channels)
+        else { return false }
         enqueue(source.index, from)
         return true
     }

@@ -15,12 +15,13 @@ package struct EpollEngine: ~Copyable, Engine {
     private var listeners: ListenerTable
     private var ready = ReadyList()
     var splices = SpliceTable()
-    private var buffers: EngineBuffers
+    var buffers: EngineBuffers
+    var batch: SendBatch
     private let wake: Int32
     private var isWoken = false
     private var budget = 0
 
-    package init(capacity: Int, wake: Int32, memory: MemoryLimits) throws(SystemError) {
+    package init(capacity: Int, clients: Int, wake: Int32, memory: MemoryLimits) throws(SystemError) {
         precondition(capacity > 0 && capacity < Int(EpollEngine.firstListener), "engine capacity out of range")
         let poller = try Poller(capacity: 512)
         try poller.add(wake, .read, token: UInt64(EpollEngine.wakeIndex))
@@ -31,12 +32,14 @@ package struct EpollEngine: ~Copyable, Engine {
         channels = calloc(capacity, MemoryLayout<Channel>.stride)!.bindMemory(to: Channel.self, capacity: capacity)
         listeners = ListenerTable()
         buffers = EngineBuffers(memory)
+        batch = SendBatch(firstBackend: UInt32(clients))
     }
 
     deinit {
         for index in 0..<capacity where channels[index].flags.contains(.open) {
             _ = Glibc.close(channels[index].descriptor)
             channels[index].outbox.base?.deallocate()
+            channels[index].backlog.base?.deallocate()
             channels[index].unread.base?.deallocate()
         }
         free(channels)
@@ -44,6 +47,7 @@ package struct EpollEngine: ~Copyable, Engine {
 
     package mutating func wait(until deadline: Instant, now: Instant) throws(SystemError) {
         budget = EpollEngine.turnBudget
+        sendBatch()
         let timeout = ready.isEmpty && !listeners.hasFinishing ? milliseconds(from: now, to: deadline) : 0
         let count = try poller.wait(timeoutMilliseconds: timeout)
         for position in 0..<count {
@@ -87,6 +91,12 @@ package struct EpollEngine: ~Copyable, Engine {
             return .closed(slot)
         }
         if channel.pointee.flags.contains(.connecting) { return finishConnecting(slot, channel) }
+        if channel.pointee.sendError != 0 {
+            let code = channel.pointee.sendError
+            channel.pointee.sendError = 0
+            if channel.pointee.hasWork { enqueue(index, channel) }
+            return .sendFailed(slot, code: code)
+        }
         if channel.pointee.splice != 0, let completion = move(Int(channel.pointee.splice)) { return completion }
         if !channel.pointee.outbox.isEmpty && channel.pointee.flags.contains(.writable) {
             if let completion = flush(slot, channel) { return completion }
@@ -169,30 +179,6 @@ package struct EpollEngine: ~Copyable, Engine {
         return code == 0 ? .connected(slot) : .connectFailed(slot, code: code)
     }
 
-    package mutating func finishSending(_ slot: Slot) {
-        precondition(channels[Int(slot.index)].outbox.isEmpty, "a FIN would overtake bytes that wait")
-        shutdown(channels[Int(slot.index)].descriptor, Int32(SHUT_WR))
-    }
-
-    package mutating func close(_ slot: Slot, _ manner: CloseManner) {
-        let channel = channels + Int(slot.index)
-        precondition(channel.pointee.flags.contains(.open), "the slot is not open")
-        switch manner {
-        case .orderly: break
-        case .reset:
-            var option = linger(l_onoff: 1, l_linger: 0)
-            let length = socklen_t(MemoryLayout<linger>.size)
-            setsockopt(channel.pointee.descriptor, SOL_SOCKET, SO_LINGER, &option, length)
-        }
-        if channel.pointee.splice != 0 { splices.end(Int(channel.pointee.splice), channels) }
-        _ = Glibc.close(channel.pointee.descriptor)
-        channel.pointee.generation &+= 1
-        buffers.pool.giveBack(&channel.pointee.outbox)
-        buffers.pool.giveBack(&channel.pointee.unread)
-        channel.pointee.flags = channel.pointee.flags.contains(.queued) ? [.closing, .queued] : .closing
-        enqueue(slot.index, channel)
-    }
-
     @inline(__always)
     package mutating func receive(_ slot: Slot, limit: Int) { wantReceive(slot, limit, []) }
 
@@ -257,23 +243,7 @@ package struct EpollEngine: ~Copyable, Engine {
         return .received(slot, bytes)
     }
 
-    package mutating func send(_ slot: Slot, _ bytes: UnsafeRawBufferPointer) -> SendOutcome {
-        let channel = channels + Int(slot.index)
-        precondition(channel.pointee.outbox.isEmpty, "one send at a time")
-        let sent = write(bytes, to: channel.pointee.descriptor)
-        if sent == bytes.count { return .done }
-        if sent < 0 && errno != EAGAIN { return .failed(code: errno) }
-        channel.pointee.flags.remove(.writable)
-        channel.pointee.outbox = buffers.keep(UnsafeRawBufferPointer(rebasing: bytes[max(sent, 0)...]))
-        return .pending
-    }
-
-    package mutating func settle(_ slot: Slot) {}
-
-    package mutating func stop() {}
-
-    @inline(__always)
-    package func unsentBytes(_ slot: Slot) -> Int { Int(channels[Int(slot.index)].outbox.count) }
+    package mutating func stop() { sendBatch() }
 
     @inline(__always)
     package func mayHaveInput(_ slot: Slot) -> Bool {
@@ -286,33 +256,5 @@ package struct EpollEngine: ~Copyable, Engine {
 
     package func acknowledgedBytes(_ slot: Slot) -> UInt64 {
         clinux_acknowledged_bytes(channels[Int(slot.index)].descriptor)
-    }
-
-    @inline(__always)
-    private func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int {
-        while true {
-            let sent = clinux_send(descriptor, bytes.baseAddress!, bytes.count)
-            if sent >= 0 || errno != EINTR { return sent }
-        }
-    }
-
-    private mutating func flush(_ slot: Slot, _ channel: UnsafeMutablePointer<Channel>) -> Completion? {
-        let bytes = channel.pointee.outbox.bytes
-        let sent = write(bytes, to: channel.pointee.descriptor)
-        let completion: Completion?
-        if sent == bytes.count {
-            buffers.pool.giveBack(&channel.pointee.outbox)
-            completion = .sent(slot)
-        } else if sent >= 0 || errno == EAGAIN {
-            channel.pointee.outbox.removeFirst(max(sent, 0))
-            channel.pointee.flags.remove(.writable)
-            return nil
-        } else {
-            let code = errno
-            buffers.pool.giveBack(&channel.pointee.outbox)
-            completion = .sendFailed(slot, code: code)
-        }
-        if channel.pointee.hasWork { enqueue(slot.index, channel) }
-        return completion
     }
 }

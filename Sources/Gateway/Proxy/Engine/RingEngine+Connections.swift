@@ -40,29 +40,46 @@ extension RingEngine {
     package mutating func close(_ slot: Slot, _ manner: CloseManner) {
         let channel = channels + Int(slot.index)
         precondition(channel.pointee.flags.contains(.open), "the slot is not open")
+        channel.pointee.flags.remove(.closesWhenSent)
+        settle(slot)
+        if channel.pointee.flags.contains(.closing) { return }
         switch manner {
         case .orderly: break
-        case .reset:
-            var option = linger(l_onoff: 1, l_linger: 0)
-            let length = socklen_t(MemoryLayout<linger>.size)
-            setsockopt(channel.pointee.descriptor, SOL_SOCKET, SO_LINGER, &option, length)
+        case .reset: Socket.resetWhenClosed(channel.pointee.descriptor)
         }
         if channel.pointee.splice != 0 { splices.end(Int(channel.pointee.splice), channels) }
         reserve(2)
+        cancelAll(channel)
         clinux_ring_close_descriptor(ring, channel.pointee.descriptor, RingTag.none.raw)
-        if !channel.pointee.flags.contains(.sending) { buffers.pool.giveBack(&channel.pointee.outbox) }
-        buffers.pool.giveBack(&channel.pointee.backlog)
-        buffers.pool.giveBack(&channel.pointee.unread)
-        channel.pointee.receiveError = 0
-        channel.pointee.sendError = 0
         channel.pointee.flags = channel.pointee.flags.intersection([.queued, .sending]).union(.closing)
         enqueue(slot.index, channel)
+    }
+
+    package mutating func closeWhenSent(_ slot: Slot) {
+        let channel = channels + Int(slot.index)
+        precondition(channel.pointee.flags.contains(.open), "the slot is not open")
+        if channel.pointee.batch == batch.number || unsentBytes(slot) > 0 {
+            channel.pointee.flags.insert(.closesWhenSent)
+        } else {
+            close(slot, .orderly)
+        }
+    }
+
+    /// Ends what is under way of a descriptor that is to be closed.
+    @inline(__always)
+    func cancelAll(_ channel: UnsafeMutablePointer<Channel>) {
+        let underWay: Channel.Flags = [.armed, .disarming, .pollsInput, .pollsOutput, .sending]
+        if channel.pointee.flags.isDisjoint(with: underWay) { return }
+        clinux_ring_cancel_descriptor(ring, channel.pointee.descriptor, RingTag.none.raw)
     }
 
     /// The slot is free when the kernel no longer reads memory of it, nor has a send of it under way.
     mutating func finishClosing(_ slot: Slot, _ channel: UnsafeMutablePointer<Channel>) -> Completion? {
         if channel.pointee.flags.contains(.sending) { return nil }
-        if channel.pointee.batch == batch.number { submit() }
+        settle(slot)
+        buffers.giveBackAll(channel)
+        channel.pointee.receiveError = 0
+        channel.pointee.sendError = 0
         channel.pointee.flags = []
         channel.pointee.generation &+= 1
         return .closed(slot)

@@ -1,69 +1,39 @@
 import CLinux
 import Glibc
 
-/// Short sends that go to the kernel together, with copies of their bytes.
-struct SendBatch: ~Copyable {
-    static let capacity = 256 << 10
-
-    /// Counts the batches from 1 on, so that no channel begins in one.
-    private(set) var number: UInt32 = 1
-    private var used = 0
-    private let bytes = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 64)
-
-    deinit { bytes.deallocate() }
-
-    @inline(__always)
-    func hasRoom(for count: Int) -> Bool { count <= SendBatch.capacity - used }
-
-    /// Copies bytes and returns where they are.
-    @inline(__always)
-    mutating func add(_ source: UnsafeRawBufferPointer) -> Int {
-        let offset = used
-        (bytes + offset).copyMemory(from: source.baseAddress!, byteCount: source.count)
-        used += source.count
-        return offset
-    }
-
-    @inline(__always)
-    func at(_ offset: Int) -> UnsafeMutableRawPointer { bytes + offset }
-
-    @inline(__always)
-    mutating func reset() {
-        if used == 0 { return }
-        used = 0
-        number = number == .max ? 1 : number + 1
-    }
-}
-
 extension RingEngine {
-    /// Longer sends are not copied but made at once.
-    private static var batchedBytes: Int { 16 << 10 }
-
     package mutating func send(_ slot: Slot, _ bytes: UnsafeRawBufferPointer) -> SendOutcome {
         let channel = channels + Int(slot.index)
         // Two sends of one batch could pass each other where the first falls short.
         if channel.pointee.batch == batch.number { submit() }
-        if !channel.pointee.outbox.isEmpty {
-            precondition(channel.pointee.backlog.isEmpty, "one send at a time")
-            channel.pointee.backlog = buffers.keep(bytes)
-            return .pending
-        }
-        if channel.pointee.sendError != 0 {
-            let code = channel.pointee.sendError
-            channel.pointee.sendError = 0
-            return .failed(code: code)
-        }
-        if bytes.count > RingEngine.batchedBytes { return sendAtOnce(slot, bytes, channel) }
+        if let outcome = buffers.queue(bytes, channel) { return outcome }
+        if bytes.count > SendBatch.longest { return sendAtOnce(slot, bytes, channel) }
         if !batch.hasRoom(for: bytes.count) { submit() }
-        reserve(1)
-        let offset = batch.add(bytes)
-        channel.pointee.batch = batch.number
-        channel.pointee.batchOffset = UInt32(offset)
-        channel.pointee.batchCount = UInt32(bytes.count)
-        clinux_ring_send_now(
-            ring, channel.pointee.descriptor, batch.at(offset), UInt32(bytes.count),
-            RingTag(.sendNow, slot.index, batch.number).raw)
+        batch.add(bytes, slot.index, channel)
+        // For its entries.
+        reserve(0)
         return .done
+    }
+
+    /// Writes the entries of the batch, of which the ring has room for.
+    mutating func writeBatch() {
+        if batch.isWritten || batch.count == 0 { return }
+        for position in 0..<batch.count {
+            let entry = batch[position]
+            let channel = channels + Int(entry.index)
+            let closes = channel.pointee.flags.contains(.closesWhenSent)
+            if closes { cancelAll(channel) }
+            clinux_ring_send_now(
+                ring, channel.pointee.descriptor, entry.bytes.baseAddress!, UInt32(entry.bytes.count), closes,
+                RingTag(.sendNow, entry.index, batch.number).raw)
+            if closes {
+                // Carried out only if all was sent.
+                clinux_ring_close_descriptor(ring, channel.pointee.descriptor, RingTag.none.raw)
+                channel.pointee.flags.insert(.closing)
+                enqueue(entry.index, channel)
+            }
+        }
+        batch.markWritten()
     }
 
     private mutating func sendAtOnce(
@@ -71,7 +41,7 @@ extension RingEngine {
     ) -> SendOutcome {
         var sent: Int
         repeat {
-            sent = clinux_send(channel.pointee.descriptor, bytes.baseAddress!, bytes.count)
+            sent = clinux_send(channel.pointee.descriptor, bytes.baseAddress!, bytes.count, false)
         } while sent < 0
             && errno == EINTR
         if sent == bytes.count { return .done }
@@ -89,13 +59,14 @@ extension RingEngine {
         else { return }
         // A completion that comes after its batch has nothing left to send again.
         let isLate = channel.pointee.batch != batch.number
-        if isLate || (result < 0 && result != -EAGAIN && result != -EINTR) {
-            channel.pointee.sendError = isLate ? EPIPE : -result
-        } else {
-            let sent = max(Int(result), 0)
-            let rest = UnsafeRawBufferPointer(
-                start: batch.at(Int(channel.pointee.batchOffset) + sent), count: Int(channel.pointee.batchCount) - sent)
+        let isFatal = isLate || (result < 0 && result != -EAGAIN && result != -EINTR)
+        // It was not closed then.
+        channel.pointee.flags.remove(.closing)
+        if !isFatal {
+            let rest = UnsafeRawBufferPointer(rebasing: batch.bytes(of: channel)[max(Int(result), 0)...])
             channel.pointee.outbox = buffers.pool.hold(copyOf: rest)
+        } else if !channel.pointee.flags.contains(.closesWhenSent) {
+            channel.pointee.sendError = isLate ? EPIPE : -result
         }
         enqueue(tag.index, channel)
     }
@@ -121,20 +92,20 @@ extension RingEngine {
             return nil
         }
         let slot = Slot(tag.index)
+        let closes = channel.pointee.flags.contains(.closesWhenSent)
         switch entry.result {
-        case 0...: channel.pointee.outbox.removeFirst(Int(entry.result))
-        case -EAGAIN, -EINTR: break
+        case 0..., -EAGAIN, -EINTR:
+            if buffers.advance(channel, by: max(Int(entry.result), 0)) {
+                startSending(tag.index, channel)
+                return nil
+            }
         default:
             buffers.pool.giveBack(&channel.pointee.outbox)
             buffers.pool.giveBack(&channel.pointee.backlog)
-            return .sendFailed(slot, code: -entry.result)
+            if !closes { return .sendFailed(slot, code: -entry.result) }
         }
-        if channel.pointee.outbox.isEmpty {
-            buffers.pool.giveBack(&channel.pointee.outbox)
-            swap(&channel.pointee.outbox, &channel.pointee.backlog)
-        }
-        if !channel.pointee.outbox.isEmpty {
-            startSending(tag.index, channel)
+        if closes {
+            close(slot, .orderly)
             return nil
         }
         if channel.pointee.flags.contains(.finishing) { shutdown(channel.pointee.descriptor, Int32(SHUT_WR)) }

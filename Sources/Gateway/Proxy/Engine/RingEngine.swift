@@ -14,8 +14,8 @@ package struct RingEngine: ~Copyable, Engine {
     private static let turnBudget = 1024
     private static let entries: UInt32 = 1024
     private static let completions: UInt32 = 8192
-    private static let bufferCount: UInt32 = 512
-    static let bufferSize = 4096
+    private static let bufferCount: UInt32 = 256
+    static let bufferSize = 16 << 10
 
     let ring: UnsafeMutablePointer<clinux_ring>
     let channels: UnsafeMutablePointer<Channel>
@@ -26,7 +26,7 @@ package struct RingEngine: ~Copyable, Engine {
     private var ready = ReadyList()
     var splices = SpliceTable()
     var buffers: EngineBuffers
-    var batch = SendBatch()
+    var batch: SendBatch
     private let wake: Int32
     private var isWakeWatched = false
     /// The completions from `position` on wait to be taken; of those before `seen` the sends are dealt with.
@@ -46,7 +46,7 @@ package struct RingEngine: ~Copyable, Engine {
         }
     }
 
-    package init(capacity: Int, wake: Int32, memory: MemoryLimits) throws(SystemError) {
+    package init(capacity: Int, clients: Int, wake: Int32, memory: MemoryLimits) throws(SystemError) {
         precondition(capacity > 0 && capacity < Int(UInt32.max), "engine capacity out of range")
         let ring = UnsafeMutablePointer<clinux_ring>.allocate(capacity: 1)
         ring.initialize(to: clinux_ring())
@@ -62,6 +62,7 @@ package struct RingEngine: ~Copyable, Engine {
         // calloc leaves large zeroed memory untouched, so slots that are never used cost none.
         channels = calloc(capacity, MemoryLayout<Channel>.stride)!.bindMemory(to: Channel.self, capacity: capacity)
         buffers = EngineBuffers(memory)
+        batch = SendBatch(firstBackend: UInt32(clients))
     }
 
     deinit {
@@ -86,6 +87,7 @@ package struct RingEngine: ~Copyable, Engine {
     package mutating func wait(until deadline: Instant, now: Instant) throws(SystemError) {
         budget = RingEngine.turnBudget
         watchWake()
+        writeBatch()
         clinux_ring_advance(ring, position)
         let isIdle = ready.isEmpty && !listeners.hasFinishing && position == clinux_ring_tail(ring)
         let timeout = deadline == .distantFuture ? -1 : Int64(min((deadline - now).count, 60_000_000_000))
@@ -124,6 +126,10 @@ package struct RingEngine: ~Copyable, Engine {
         let channel = channels + Int(index)
         let slot = Slot(index)
         if channel.pointee.flags.contains(.closing) { return finishClosing(slot, channel) }
+        if channel.pointee.flags.contains(.closesWhenSent) && channel.pointee.outbox.isEmpty {
+            close(slot, .orderly)
+            return nil
+        }
         if channel.pointee.sendError != 0 {
             let code = channel.pointee.sendError
             channel.pointee.sendError = 0
@@ -201,14 +207,15 @@ package struct RingEngine: ~Copyable, Engine {
         ready.append(index, channels)
     }
 
-    /// Makes room for entries.
+    /// Makes room for entries, beside those of the batch: a send each, and what may close its descriptor.
     @inline(__always)
     mutating func reserve(_ count: UInt32) {
-        if !clinux_ring_has_room(ring, count) { submit() }
+        if !clinux_ring_has_room(ring, count + 3 * UInt32(batch.count)) { submit() }
     }
 
     /// Hands all entries to the kernel now.
     mutating func submit() {
+        writeBatch()
         clinux_ring_advance(ring, position)
         repeat {
             let code = clinux_ring_enter(ring, 0, 0)

@@ -19,13 +19,17 @@ extension Worker where E: ~Copyable {
     /// Closes after all pending bytes. A client that may still be sending gets a FIN and is read for a while: a close
     /// with unread input would reset the connection, and the response could be lost on its way (RFC 9112 section 9.6).
     mutating func finishClient(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>) {
+        let isDone = client.pointee.exchange.requestEnded && !engine.mayHaveInput(slot)
+        if isDone || client.pointee.hasEnded {
+            client.pointee.state = .closing
+            awaitSend(slot, client)
+            return engine.closeWhenSent(slot)
+        }
         engine.settle(slot)
         if engine.unsentBytes(slot) > 0 {
             client.pointee.state = .closing
             return awaitSend(slot, client)
         }
-        let isDone = client.pointee.exchange.requestEnded && !engine.mayHaveInput(slot)
-        if isDone || client.pointee.hasEnded { return closeClient(slot, .orderly) }
         client.pointee.state = .lingering
         engine.finishSending(slot)
         setTimer(.linger, slot, options.pauses.linger)

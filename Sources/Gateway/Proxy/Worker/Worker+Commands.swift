@@ -121,8 +121,7 @@ extension Worker where E: ~Copyable {
 
     private func refuse(_ descriptor: Int32) {
         counters.pointee.connectionsRefused.increase()
-        var option = linger(l_onoff: 1, l_linger: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+        Socket.resetWhenClosed(descriptor)
         close(descriptor)
     }
 

@@ -51,7 +51,9 @@ extension Worker where E: ~Copyable {
     private mutating func writeTimeout(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>) {
         let unsent = engine.unsentBytes(slot)
         if unsent == 0 { return }
-        if client.pointee.unsentAtCheck - unsent > clientTimeouts.leastBytes(in: clientTimeouts.write) {
+        let taken = client.pointee.unsentAtCheck - unsent
+        // The last look can have been before the engine knew that it could not send at once.
+        if taken > clientTimeouts.leastBytes(in: clientTimeouts.write) || taken < 0 {
             awaitSend(slot, client)
         } else if client.pointee.state == .open {
             report(.timeout(.clientWrite), slot)

@@ -58,7 +58,8 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
         keptRequests = BufferPool(options.memory)
         answerBuffer = .allocate(byteCount: OwnResponse.maximumBytes, alignment: 64)
         random = RandomSource(seed: seed)
-        engine = try E(capacity: capacity, wake: handle.mailbox.descriptor, memory: options.memory)
+        engine = try E(
+            capacity: capacity, clients: limits.clients, wake: handle.mailbox.descriptor, memory: options.memory)
     }
 
     deinit {

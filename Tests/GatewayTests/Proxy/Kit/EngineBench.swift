@@ -87,7 +87,7 @@ private final class EngineBenchOf<E: Engine & ~Copyable>: EngineBench {
     override init() {
         do {
             let wake = try WakeEvent()
-            engine = try E(capacity: 8, wake: wake.raw, memory: MemoryLimits())
+            engine = try E(capacity: 8, clients: 4, wake: wake.raw, memory: MemoryLimits())
             self.wake = wake
         } catch {
             fatalError("no engine: \(error)")

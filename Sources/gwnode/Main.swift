@@ -106,7 +106,8 @@ import Glibc
     }
 
     private static func client(_ access: AdminAccess) throws(CommandFailure) -> ClusterClient {
-        let environment = getenv("GWNODE_ADMIN").map { String(cString: $0) }
-        return ClusterClient(addresses: try access.resolve(environment: environment))
+        func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+        return try access.client(
+            AdminAccess.Environment(addresses: variable("GWNODE_ADMIN"), tokenPath: variable("GWNODE_TOKEN_FILE")))
     }
 }

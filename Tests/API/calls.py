@@ -14,6 +14,7 @@ CALLS = [
     ("getReadiness", "/readyz", None, {}, 200),
     ("getMetrics", "/metrics", None, {}, 200),
     ("getDocument", "/v1/openapi.json", None, {}, 200),
+    ("getVersion", "/v1/version", None, {"Authorization": "Bearer of bad news"}, 401),
     ("getVersion", "/v1/version", None, {}, 200),
     ("getNode", "/v1/node", None, {}, 200),
     ("getStatus", "/v1/status", None, {}, 200),
@@ -93,14 +94,15 @@ def send(url, method, body, fields):
 
 
 class Caller:
-    def __init__(self, admins):
+    def __init__(self, admins, authorization):
         self.admins = admins
-        self.document = json.loads(send(f"{admins[0]}/v1/openapi.json", "GET", None, {})[2])
+        self.token = {"Authorization": authorization}
+        self.document = json.loads(send(f"{admins[0]}/v1/openapi.json", "GET", None, self.token)[2])
         OpenAPIV31SpecValidator(self.document).validate()
         self.operations = {
             operation["operationId"]: (method.upper(), operation)
             for methods in self.document["paths"].values() for method, operation in methods.items()}
-        self.configuration = send(f"{admins[0]}/v1/config", "GET", None, {})[2]
+        self.configuration = send(f"{admins[0]}/v1/config", "GET", None, self.token)[2]
         self.count = 0
 
     def call(self, name, path, body, fields, expected):
@@ -112,7 +114,7 @@ class Caller:
             body = json.dumps(body).encode()
         elif body == "THE CONFIGURATION":
             body = self.configuration
-        status, headers, answer = send(url, method, body, fields)
+        status, headers, answer = send(url, method, body, self.token | fields)
         assert status == expected, f"{method} {path}: {status} instead of {expected}: {answer.decode()}"
         described = operation["responses"][str(status)]
         kind = headers["Content-Type"]
@@ -123,8 +125,8 @@ class Caller:
             jsonschema.Draft202012Validator(schema).validate(json.loads(answer))
 
 
-def check(admins):
-    caller = Caller(admins)
+def check(admins, authorization):
+    caller = Caller(admins, authorization)
     for call in CALLS:
         caller.call(*call)
     forgotten = set(caller.operations) - {name for name, *_, status in CALLS if status < 300}

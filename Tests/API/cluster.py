@@ -1,6 +1,7 @@
 """Three nodes of one cluster on free ports of this machine, for as long as a `with` lasts."""
 import json
 import pathlib
+import secrets
 import shutil
 import socket
 import subprocess
@@ -42,6 +43,9 @@ class Cluster:
     def __enter__(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="gwnode-api-"))
         ports = free_ports(10)
+        self.token_file = self.directory / "token"
+        self.token_file.touch(mode=0o600)
+        self.token_file.write_text(secrets.token_hex(32))
         self.admins = [f"http://127.0.0.1:{port}" for port in ports[3:6]]
         (self.directory / "gateway.json5").write_text(GATEWAY % ports[9])
         peers = [
@@ -57,7 +61,7 @@ class Cluster:
         # Three nodes on a busy machine: what is tested is not how fast a dead one is noticed.
         file.write_text(json.dumps({
             "cluster": "api", "node": {"id": peer["id"], "name": peer["name"]}, "dataDirectory": f"data-{peer['id']}",
-            "listen": {"web": f"127.0.0.1:{web}"}, "admin": peer["admin"], "peers": peers, "timing": "wan",
+            "listen": {"web": f"127.0.0.1:{web}"}, "admin": peer["admin"], "adminToken": "token", "peers": peers, "timing": "wan",
             "gatewayFile": "gateway.json5", "workers": 1}))
         log = open(self.directory / f"{peer['name']}.log", "wb")
         return subprocess.Popen([self.binary, "run", "--config", str(file)], stderr=log)
@@ -68,19 +72,24 @@ class Cluster:
         waiting = list(self.admins)
         while waiting:
             try:
-                with urllib.request.urlopen(f"{waiting[0]}/v1/health", timeout=5) as answer:
-                    if json.load(answer)["condition"] == "healthy" and self.has_configuration(waiting[0]):
-                        waiting.pop(0)
-                        continue
+                healthy = self.get(waiting[0], "/v1/health")["condition"] == "healthy"
+                if healthy and self.get(waiting[0], "/v1/status")["revision"] > 0:
+                    waiting.pop(0)
+                    continue
             except OSError:
                 pass
             if time.monotonic() > deadline:
                 raise SystemExit(f"the cluster is not healthy after a minute; its logs are in {self.directory}")
             time.sleep(0.1)
 
-    def has_configuration(self, admin):
-        with urllib.request.urlopen(f"{admin}/v1/status", timeout=5) as answer:
-            return json.load(answer)["revision"] > 0
+    @property
+    def authorization(self):
+        return f"Bearer {self.token_file.read_text()}"
+
+    def get(self, admin, path):
+        request = urllib.request.Request(admin + path, headers={"Authorization": self.authorization})
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return json.load(answer)
 
     def __exit__(self, kind, *_):
         for node in self.nodes:

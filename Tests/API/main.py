@@ -11,10 +11,11 @@ import cluster
 DESTRUCTIVE = ["addMember", "removeMember", "promoteMember", "transferLeadership"]
 
 
-def fuzz(admin, examples):
+def fuzz(admin, authorization, examples):
     command = [
         pathlib.Path(sys.executable).parent / "st", "--config-file", "schemathesis.toml", "run", f"{admin}/v1/openapi.json",
         "--max-examples", str(examples), "--seed", "1", "--generation-database", "none",
+        "--header", f"Authorization: {authorization}",
         "--suppress-health-check", "all", "--request-timeout", "60", "--warnings", "off",
     ]
     for operation in DESTRUCTIVE:
@@ -24,8 +25,8 @@ def fuzz(admin, examples):
 
 if __name__ == "__main__":
     with cluster.Cluster(sys.argv[1]) as nodes:
-        calls.check(nodes.admins)
+        calls.check(nodes.admins, nodes.authorization)
         nodes.wait()
-        if fuzz(nodes.admins[0], int(sys.argv[2])):
+        if fuzz(nodes.admins[0], nodes.authorization, int(sys.argv[2])):
             raise SystemExit("schemathesis found a mismatch")
         nodes.wait()

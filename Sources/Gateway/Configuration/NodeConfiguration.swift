@@ -13,8 +13,8 @@ package struct NodeConfiguration: Hashable, Sendable {
     package var listen: [String: SocketAddress]
     /// Where the admin API listens.
     package var admin: SocketAddress
-    /// Permits an `admin` address that other machines can reach.
-    package var allowRemoteAdmin: Bool
+    /// The file with the token that clients of the admin API show; resolved as `dataDirectory`. Nil: none is asked for.
+    package var adminToken: String?
     /// Every voter of the cluster, this node included, sorted by id.
     package var peers: [Peer]
     /// This node founds nothing: it waits until `gwnode members add` makes it a member of a running cluster.
@@ -62,7 +62,7 @@ package struct NodeConfiguration: Hashable, Sendable {
 
     package init(
         cluster: String, node: Identity, dataDirectory: String, listen: [String: SocketAddress] = [:],
-        admin: SocketAddress, allowRemoteAdmin: Bool = false, peers: [Peer],
+        admin: SocketAddress, adminToken: String? = nil, peers: [Peer],
         join: Bool = false, virtualAddress: VirtualAddressProvider = .none, timing: TimingProfile = .lan,
         moveTimeout: Nanoseconds = Self.standardMoveTimeout, gatewayFile: String? = nil,
         workers: Int? = nil, engine: EngineChoice = .auto, limits: NodeLimits = .standard,
@@ -73,7 +73,7 @@ package struct NodeConfiguration: Hashable, Sendable {
         self.dataDirectory = dataDirectory
         self.listen = listen
         self.admin = admin
-        self.allowRemoteAdmin = allowRemoteAdmin
+        self.adminToken = adminToken
         self.peers = peers
         self.join = join
         self.virtualAddress = virtualAddress

@@ -9,6 +9,7 @@ extension NodeConfiguration {
         var configuration = try schema.read(bytes, file: file)
         configuration.dataDirectory = path(configuration.dataDirectory, besides: file)
         configuration.gatewayFile = configuration.gatewayFile.map { path($0, besides: file) }
+        configuration.adminToken = configuration.adminToken.map { path($0, besides: file) }
         if case .file(let log) = configuration.accessLog?.destination {
             configuration.accessLog?.destination = .file(path: path(log, besides: file))
         }
@@ -27,8 +28,9 @@ extension NodeConfiguration {
             "admin", .socketAddress, default: standardAdmin,
             "Where the admin API listens."),
         .optional(
-            "allowRemoteAdmin", .boolean, default: false,
-            "Permits an admin address that other machines reach. Whoever reaches it may change everything."),
+            "adminToken", .filePath,
+            "A file of mode 600 with the token that clients of the admin API show. An address that other machines "
+                + "reach needs one; use the same on every node."),
         .required(
             "peers", .array(of: .peer, count: 1...maximumPeers),
             "Every voter of the cluster, this node included; the same list on every node."),
@@ -56,9 +58,9 @@ extension NodeConfiguration {
         make: NodeConfiguration.init
     )
     .rule(
-        at: "admin", { $0.allowRemoteAdmin || $0.admin.ip.isLoopback },
-        wrong: "other machines can reach this address, and the admin API asks nobody for a password",
-        right: "use a loopback address, or set allowRemoteAdmin where the network itself is closed"
+        at: "admin", { $0.adminToken != nil || $0.admin.ip.isLoopback },
+        wrong: "other machines can reach this address, and clients of the admin API need no token",
+        right: "use a loopback address, or name a token file with adminToken"
     )
     .rule(
         at: "node", { $0.ownPeer?.name ?? $0.node.name == $0.node.name },
@@ -78,14 +80,14 @@ extension NodeConfiguration {
 
     private init(
         cluster: String, node: Identity, dataDirectory: String, listen: [String: SocketAddress], admin: SocketAddress,
-        allowRemoteAdmin: Bool, peers: [Peer], join: Bool, virtualAddress: VirtualAddressProvider,
+        adminToken: String?, peers: [Peer], join: Bool, virtualAddress: VirtualAddressProvider,
         timing: TimingProfile, moveTimeout: Nanoseconds,
         gatewayFile: String?, workers: Int?, engine: EngineChoice, limits: NodeLimits, accessLog: AccessLogOptions?,
         logLevel: LogLevelWord
     ) {
         self.init(
             cluster: cluster, node: node, dataDirectory: dataDirectory, listen: listen, admin: admin,
-            allowRemoteAdmin: allowRemoteAdmin, peers: peers.sorted { $0.id < $1.id }, join: join,
+            adminToken: adminToken, peers: peers.sorted { $0.id < $1.id }, join: join,
             virtualAddress: virtualAddress, timing: timing, moveTimeout: moveTimeout, gatewayFile: gatewayFile,
             workers: workers, engine: engine, limits: limits, accessLog: accessLog, logLevel: logLevel.level)
     }

@@ -9,9 +9,13 @@ package struct AdminAccess: Hashable, Sendable {
     /// From `--config`.
     package var configPath: String?
 
-    package init(addresses: [HostPort]?, configPath: String?) {
+    /// From `--token-file`.
+    package var tokenPath: String?
+
+    package init(addresses: [HostPort]?, configPath: String?, tokenPath: String? = nil) {
         self.addresses = addresses
         self.configPath = configPath
+        self.tokenPath = tokenPath
     }
 
     /// Where the demo and the shipped three-node configuration have them.
@@ -30,20 +34,40 @@ package struct AdminAccess: Hashable, Sendable {
         return addresses
     }
 
-    /// The addresses to ask, in order. `environment` is the value of GWNODE_ADMIN.
-    package func resolve(environment: String?) throws(CommandFailure) -> [HostPort] {
-        if let addresses { return addresses }
+    /// What stands in the environment: GWNODE_ADMIN and GWNODE_TOKEN_FILE; an empty value is none.
+    package struct Environment: Sendable {
+        var addresses: String?
+        var tokenPath: String?
+
+        package init(addresses: String? = nil, tokenPath: String? = nil) {
+            self.addresses = addresses?.isEmpty == true ? nil : addresses
+            self.tokenPath = tokenPath?.isEmpty == true ? nil : tokenPath
+        }
+    }
+
+    /// The nodes to ask, in order, with the token to show. The token of a node file counts unless another is named.
+    package func client(_ environment: Environment) throws(CommandFailure) -> ClusterClient {
+        var addresses = addresses ?? Self.standard
+        var tokenPath = tokenPath ?? environment.tokenPath
         if let configPath {
             let bytes = try File.read(configPath)
             do throws(ConfigurationProblems) {
-                return try NodeConfiguration.read(bytes, file: configPath).peers.map(\.admin)
+                let node = try NodeConfiguration.read(bytes, file: configPath)
+                addresses = node.peers.map(\.admin)
+                tokenPath = tokenPath ?? node.adminToken
             } catch {
                 throw CommandFailure(.failure, lines: error.problems.map(\.description))
             }
+        } else if self.addresses == nil, let list = environment.addresses {
+            do throws(UsageError) { addresses = try Self.addresses(list, source: "GWNODE_ADMIN") } catch {
+                throw CommandFailure(.usage, error.description)
+            }
         }
-        guard let environment, !environment.isEmpty else { return Self.standard }
-        do throws(UsageError) { return try Self.addresses(environment, source: "GWNODE_ADMIN") } catch {
-            throw CommandFailure(.usage, error.description)
+        guard let tokenPath else { return ClusterClient(addresses: addresses) }
+        do throws(AdminTokenError) {
+            return ClusterClient(addresses: addresses, token: try AdminToken(file: tokenPath))
+        } catch {
+            throw CommandFailure(.failure, error.description)
         }
     }
 }

@@ -11,6 +11,7 @@ package struct AdminCall: Hashable, Sendable {
     package var body: [UInt8]
     package var ifMatch: String?
     package var ifNoneMatch: String?
+    package var token: AdminToken?
     /// For the whole exchange.
     package var timeout: Nanoseconds
 
@@ -109,6 +110,7 @@ package struct AdminExchange: ~Copyable {
     /// The Host field has the numeric address, which a node always takes for its own.
     private borrowing func send(_ call: AdminCall, host: SocketAddress) throws(AdminExchangeError) {
         var head = "\("\(call.method)".uppercased()) \(call.target) HTTP/1.1\r\nHost: \(host)\r\nConnection: close\r\n"
+        if let token = call.token { head += "Authorization: Bearer \(token.text)\r\n" }
         if let ifMatch = call.ifMatch { head += "If-Match: \(ifMatch)\r\n" }
         if let ifNoneMatch = call.ifNoneMatch { head += "If-None-Match: \(ifNoneMatch)\r\n" }
         if call.method == .put || call.method == .post { head += "Content-Length: \(call.body.count)\r\n" }

@@ -4,14 +4,16 @@ import Gateway
 /// The cluster behind several admin addresses, of which any may be dead.
 package struct ClusterClient: Sendable {
     private let addresses: [HostPort]
+    private let token: AdminToken?
     private let exchange: @Sendable (AdminCall, HostPort) throws(AdminExchangeError) -> AdminAnswer
 
     package init(
-        addresses: [HostPort],
+        addresses: [HostPort], token: AdminToken? = nil,
         exchange: @escaping @Sendable (AdminCall, HostPort) throws(AdminExchangeError) -> AdminAnswer =
             AdminExchange.run
     ) {
         self.addresses = addresses
+        self.token = token
         self.exchange = exchange
     }
 
@@ -23,7 +25,7 @@ package struct ClusterClient: Sendable {
         var failures: [String] = []
         for address in addresses {
             do throws(AdminExchangeError) {
-                let document = try decode(StatusDocument.self, exchange(.get("/v1/status", [], consistency), address))
+                let document = try decode(StatusDocument.self, send(.get("/v1/status", [], consistency), to: address))
                 if document.quorum { return document }
                 withoutQuorum = withoutQuorum ?? document
             } catch {
@@ -65,7 +67,13 @@ package struct ClusterClient: Sendable {
     }
 
     private func attempt(_ call: AdminCall, at address: HostPort) -> Result<AdminAnswer, AdminExchangeError> {
-        do throws(AdminExchangeError) { return .success(try exchange(call, address)) } catch { return .failure(error) }
+        do throws(AdminExchangeError) { return .success(try send(call, to: address)) } catch { return .failure(error) }
+    }
+
+    private func send(_ call: AdminCall, to address: HostPort) throws(AdminExchangeError) -> AdminAnswer {
+        var call = call
+        call.token = token
+        return try exchange(call, address)
     }
 
     private func decode<Document: Decodable>(

@@ -13,7 +13,7 @@ extension CommandName {
             .value("--admin", "HOST:PORT", "Where its admin API is reached."),
             .flag("--learner", "Never give it a vote."),
             .value("--ask", "HOST:PORT[,...]", "Ask these nodes, in this order."),
-            .value("--config", "FILE", "Ask the peers of this node file."),
+            .value("--config", "FILE", "Ask the peers of this node file."), tokenOption,
         ],
         summary: "Adds a node to the running cluster.",
         details: """

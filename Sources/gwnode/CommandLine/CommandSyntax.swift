@@ -120,8 +120,11 @@ extension CommandName {
 
     static let accessOptions: [OptionSyntax] = [
         .value("--admin", "HOST:PORT[,...]", "Ask these nodes, in this order."),
-        .value("--config", "FILE", "Ask the peers of this node file."),
+        .value("--config", "FILE", "Ask the peers of this node file."), tokenOption,
     ]
+
+    static let tokenOption = OptionSyntax.value(
+        "--token-file", "FILE", "Show this token; that of GWNODE_TOKEN_FILE or the node file unless told.")
 
     static let accessDetails = """
         Without --admin and --config the nodes are those of the environment variable GWNODE_ADMIN (as --admin), or \

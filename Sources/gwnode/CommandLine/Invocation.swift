@@ -140,9 +140,13 @@ package enum Invocation: Hashable, Sendable {
     /// `option` names the nodes to ask.
     static func access(_ parsed: ParsedArguments, option: String = "--admin") throws(UsageError) -> AdminAccess {
         let configPath = parsed.value("--config")
-        guard let list = parsed.value(option) else { return AdminAccess(addresses: nil, configPath: configPath) }
+        let token = parsed.value("--token-file")
+        guard let list = parsed.value(option) else {
+            return AdminAccess(addresses: nil, configPath: configPath, tokenPath: token)
+        }
         if configPath != nil { throw UsageError("\(option) and --config exclude each other; give one") }
-        return AdminAccess(addresses: try AdminAccess.addresses(list, source: option), configPath: nil)
+        return AdminAccess(
+            addresses: try AdminAccess.addresses(list, source: option), configPath: nil, tokenPath: token)
     }
 
     static func consistency(_ parsed: ParsedArguments) -> AdminServices.Consistency {

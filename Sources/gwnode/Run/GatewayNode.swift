@@ -27,6 +27,7 @@ final class GatewayNode: Sendable {
         let events = try StartFailure.wrap { () throws(SystemError) in
             try Mailbox<ControlLoop.Event>(capacity: ControlLoop.mailboxCapacity)
         }
+        let token = try GatewayNode.adminToken(configuration)
         let view = SharedClusterView { events.post(.viewChanged) }
         let proxy = ProxyOptions(configuration)
         let serving = Serving(firstStep: Int(configuration.node.id.number) - 1, workers: proxy.workers)
@@ -65,8 +66,9 @@ final class GatewayNode: Sendable {
         ).adminServices
         do throws(AdminServerError) {
             admin = try AdminServer(
-                address: configuration.admin, allowRemote: configuration.allowRemoteAdmin,
-                handler: AdminHandler(services: services, names: GatewayNode.adminNames(configuration)))
+                address: configuration.admin,
+                handler: AdminHandler(
+                    services: services, names: GatewayNode.adminNames(configuration), token: token))
         } catch {
             throw StartFailure("\(error)")
         }
@@ -132,6 +134,11 @@ final class GatewayNode: Sendable {
 
     /// Opens the access log again, for whoever has renamed its file.
     func reopenLogs() { workers.reopenAccessLog() }
+
+    private static func adminToken(_ configuration: NodeConfiguration) throws(StartFailure) -> AdminToken? {
+        guard let path = configuration.adminToken else { return nil }
+        do throws(AdminTokenError) { return try AdminToken(file: path) } catch { throw StartFailure("\(error)") }
+    }
 
     private static func adminNames(_ configuration: NodeConfiguration) -> Set<String> {
         Set(["localhost", configuration.node.name] + configuration.peers.map(\.admin.host))

@@ -12,7 +12,7 @@ import Testing
 
     init() throws {
         server = try AdminServer(
-            address: SocketAddress("127.0.0.1:0")!, allowRemote: false,
+            address: SocketAddress("127.0.0.1:0")!,
             handler: AdminHandler(services: node.services, names: ["gw1.example.org"]))
     }
 
@@ -281,10 +281,10 @@ import Testing
         #expect(try late.receiveAll().hasSuffix("live\n"))
     }
 
-    @Test func remoteAddressesNeedPermission() {
+    @Test func remoteAddressesNeedAToken() {
         let handler = AdminHandler(services: node.services, names: [])
         #expect(throws: AdminServerError.reachableFromOutside(SocketAddress("0.0.0.0:0")!)) {
-            try AdminServer(address: SocketAddress("0.0.0.0:0")!, allowRemote: false, handler: handler)
+            try AdminServer(address: SocketAddress("0.0.0.0:0")!, handler: handler)
         }
     }
 }

@@ -33,7 +33,7 @@ private func problems(in text: String) -> [String] {
 @Suite struct NodeFileTests {
     @Test func readsEveryKey() throws {
         let rest = """
-            listen: {web: '10.0.0.1:80', 'web.tls': '[fd00::1]:443'}, admin: '10.0.0.1:8091', allowRemoteAdmin: true,
+            listen: {web: '10.0.0.1:80', 'web.tls': '[fd00::1]:443'}, admin: '10.0.0.1:8091', adminToken: 'token',
             virtualAddress: {provider: 'netlink', interface: 'eth0.7'}, timing: 'cautious',
             gatewayFile: '../gateway.json5', workers: 4, logLevel: 'warning',
             limits: {connections: 9, backendConnections: 8, backlog: 7},
@@ -48,6 +48,7 @@ private func problems(in text: String) -> [String] {
                 "web": SocketAddress("10.0.0.1:80")!, "web.tls": SocketAddress("[fd00::1]:443")!,
             ])
         #expect(configuration.admin == SocketAddress("10.0.0.1:8091"))
+        #expect(configuration.adminToken == "/etc/gwnode/token")
         #expect(configuration.peers.map(\.id) == [NodeID(1), NodeID(2), NodeID(3)])
         #expect(
             configuration.peers.map(\.raft.description) == ["10.0.0.1:8101", "gw2.example.org:8101", "[fd00::3]:8101"])
@@ -90,7 +91,7 @@ private func problems(in text: String) -> [String] {
         let configuration = try read(file())
         #expect(configuration.listen == [:])
         #expect(configuration.admin == SocketAddress("127.0.0.1:8091"))
-        #expect(!configuration.allowRemoteAdmin)
+        #expect(configuration.adminToken == nil)
         #expect(configuration.virtualAddress == .none)
         #expect(configuration.timing == .lan)
         #expect(configuration.gatewayFile == nil)
@@ -121,8 +122,8 @@ private func problems(in text: String) -> [String] {
         ),
         (
             file(rest: "admin: '0.0.0.0:8091'"),
-            "admin: other machines can reach this address, and the admin API asks nobody for a password; "
-                + "use a loopback address, or set allowRemoteAdmin where the network itself is closed"
+            "admin: other machines can reach this address, and clients of the admin API need no token; "
+                + "use a loopback address, or name a token file with adminToken"
         ),
         (
             file(rest: "virtualAddress: {provider: 'netlink'}"),

@@ -4,18 +4,24 @@ import Posix
 package struct AdminHandler: Sendable {
     let services: AdminServices
     private let names: Set<String>
+    private let token: AdminToken?
 
-    /// `names` are host names under which clients may reach the API, in lower case.
-    package init(services: AdminServices, names: Set<String>) {
+    /// `names` are host names under which clients may reach the API, in lower case. They have to show the token if
+    /// there is one.
+    package init(services: AdminServices, names: Set<String>, token: AdminToken? = nil) {
         self.services = services
         self.names = names
+        self.token = token
     }
+
+    var needsToken: Bool { token != nil }
 
     /// Calls `respond` exactly once, at once or later and then on another thread.
     package func handle(_ request: AdminRequest, respond: @escaping @Sendable (AdminResponse) -> Void) {
         let respond = { @Sendable (response: AdminResponse) in respond(response.about(request.path)) }
         do throws(AdminRoute.Refused) {
-            serve(try AdminRoute.find(request, names: names), author: request.peer.ip.description, respond)
+            serve(
+                try AdminRoute.find(request, names: names, token: token), author: request.peer.ip.description, respond)
         } catch {
             respond(error.response)
         }

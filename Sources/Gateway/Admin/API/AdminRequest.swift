@@ -14,16 +14,19 @@ package struct AdminRequest: Hashable, Sendable {
     /// The header fields that the API looks at.
     package struct Fields: Hashable, Sendable {
         package var host: String?
+        package var authorization: String?
         package var origin: String?
         package var fetchSite: String?
         package var ifMatch: String?
         package var ifNoneMatch: String?
 
         package init(
-            host: String? = nil, origin: String? = nil, fetchSite: String? = nil, ifMatch: String? = nil,
+            host: String? = nil, authorization: String? = nil, origin: String? = nil, fetchSite: String? = nil,
+            ifMatch: String? = nil,
             ifNoneMatch: String? = nil
         ) {
             self.host = host
+            self.authorization = authorization
             self.origin = origin
             self.fetchSite = fetchSite
             self.ifMatch = ifMatch

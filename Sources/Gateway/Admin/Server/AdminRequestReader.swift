@@ -95,6 +95,7 @@ package struct AdminRequestReader {
         for index in 0..<head.fieldCount {
             let field = table[index]
             switch text(field.name).lowercased() {
+            case "authorization": fields.authorization = text(field.value)
             case "origin": fields.origin = text(field.value)
             case "sec-fetch-site": fields.fetchSite = text(field.value)
             case "if-match": fields.ifMatch = text(field.value)

@@ -8,10 +8,10 @@ package final class AdminServer: Sendable {
     private let mailbox: Mailbox<AdminLoop.Event>
     private let thread: Thread
 
-    /// Listens and starts to serve. Addresses that other machines can reach are refused unless `allowRemote`, since
-    /// everyone who reaches the API may use all of it.
-    package init(address: SocketAddress, allowRemote: Bool, handler: AdminHandler) throws(AdminServerError) {
-        guard address.ip.isLoopback || allowRemote else { throw .reachableFromOutside(address) }
+    /// Listens and starts to serve. Addresses that other machines can reach are refused unless clients have to show a
+    /// token, since everyone who reaches the API may use all of it.
+    package init(address: SocketAddress, handler: AdminHandler) throws(AdminServerError) {
+        guard address.ip.isLoopback || handler.needsToken else { throw .reachableFromOutside(address) }
         do throws(SystemError) {
             let listener = try Socket.listen(on: address)
             self.address = Socket.localAddress(of: listener.raw) ?? address
@@ -38,7 +38,7 @@ package enum AdminServerError: Error, Hashable, Sendable, CustomStringConvertibl
     package var description: String {
         switch self {
         case .reachableFromOutside(let address):
-            "admin address \(address) is reachable from other machines; use 127.0.0.1, or set allowRemoteAdmin: true"
+            "admin address \(address) is reachable from other machines; use 127.0.0.1, or name a token file with adminToken"
         case .system(let address, let error):
             "cannot serve the admin API on \(address): \(SystemError.message(for: error.code)); \(error.cure)"
         }

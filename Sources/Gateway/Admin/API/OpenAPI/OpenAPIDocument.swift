@@ -14,13 +14,14 @@ package enum OpenAPIDocument {
                 "description": """
                 Any node can be asked; changes are forwarded to the leader. Refusals are problem details (RFC \
                 9457). 503 with `retryable` means that nothing was changed, 504 that a change may still come. \
+                A node with `adminToken` wants the token with all requests but those for /livez and /readyz. \
                 Documents may get new members in later versions.
                 """,
                 "license": ["name": "Apache-2.0", "identifier": "Apache-2.0"],
             ],
             "servers": [["url": "/"]],
             "tags": .array(OperationDescription.Tag.allCases.map { ["name": .string($0.rawValue)] }),
-            "security": [[:], ["token": []]],
+            "security": [["token": []], [:]],
             "paths": .object(paths),
             "components": [
                 "schemas": .object(DocumentSchema.all),
@@ -35,6 +36,7 @@ package enum OpenAPIDocument {
             "operationId": .string(operation.rawValue), "summary": .string(description.summary),
             "tags": [.string(description.tag.rawValue)], "responses": responses(description),
         ]
+        if operation.isOpen { members["security"] = [] }
         if !description.parameters.isEmpty {
             members["parameters"] = .array(description.parameters.map(describe))
         }

@@ -44,6 +44,9 @@ package enum AdminOperation: String, CaseIterable, Sendable {
         }
     }
 
+    /// Served without a token: what says nothing of the cluster, for those who only watch over the process.
+    package var isOpen: Bool { self == .getLiveness || self == .getReadiness }
+
     /// Finds what a request asks for and the parameters in its path, or the answer that refuses it.
     package static func find(
         _ request: AdminRequest

@@ -38,10 +38,19 @@ package enum AdminRoute: Hashable, Sendable {
     case snapshot(AdminServices.Consistency)
 
     /// Finds the route, or the answer that refuses the request. `names` are host names under which the API may be
-    /// reached.
-    package static func find(_ request: AdminRequest, names: Set<String>) throws(Refused) -> AdminRoute {
+    /// reached; `token` is what clients have to show.
+    package static func find(
+        _ request: AdminRequest, names: Set<String>, token: AdminToken? = nil
+    ) throws(Refused) -> AdminRoute {
         if let refusal = BrowserGuard.refusal(of: request.fields, names: names) { throw Refused(response: refusal) }
         let (operation, parameters) = try AdminOperation.find(request)
+        if let token, !operation.isOpen, !token.isShown(by: request.fields.authorization) {
+            var response = AdminResponse.problem(
+                401, "the request does not show this cluster's token",
+                right: "send it as Authorization: Bearer TOKEN; gwnode takes --token-file and GWNODE_TOKEN_FILE")
+            response.challenge = "Bearer realm=\"gwnode\""
+            throw Refused(response: response)
+        }
         return try read(operation, request, PathParameters(values: parameters))
     }
 

@@ -25,7 +25,7 @@ help:
 	@echo "make mutants  classic bugs put into a copy of the core; the simulator has to find each"
 	@echo "make deps     what must be installed (Debian 12; needs root)"
 	@echo "make deb      a Debian package, in .build/packages"
-	@echo "make install  the binary to PREFIX/bin (PREFIX=/usr/local)"
+	@echo "make install  binary, systemd unit, manual page and completions below PREFIX (/usr/local)"
 
 # What a fresh Debian 12 lacks; Swift 6.3 itself comes from swift.org.
 deps:
@@ -79,8 +79,18 @@ docs/configuration.md: build
 deb: build
 	packaging/debian/build $(PRODUCT) .build/packages
 
+# The unit starts the binary that this puts in place.
 install: build
 	install -D -m 0755 $(PRODUCT) $(DESTDIR)$(PREFIX)/bin/gwnode
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/share/man/man1 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
+		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	sed 's|/usr/bin/gwnode|$(PREFIX)/bin/gwnode|' cluster-configs/production/gwnode.service \
+		> $(DESTDIR)$(PREFIX)/lib/systemd/system/gwnode.service
+	$(PRODUCT) manual > $(DESTDIR)$(PREFIX)/share/man/man1/gwnode.1
+	$(PRODUCT) completions bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/gwnode
+	$(PRODUCT) completions zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_gwnode
+	$(PRODUCT) completions fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/gwnode.fish
 
 clean:
 	rm -rf .build .build-tests .build-mutants .build-address .build-thread .build-python

@@ -6,7 +6,7 @@ extension SystemError {
         switch code {
         case EADDRINUSE: "stop what listens there (see `ss -ltnp`), or choose another address or port"
         case EADDRNOTAVAIL: "choose an address of this machine (see `ip address`)"
-        case EACCES, EPERM: isAboutFile ? "give this user the right to it" : privilegeCure
+        case EACCES, EPERM: isAboutPort ? privilegeCure : "give this user the right to it"
         case EMFILE, ENFILE: "raise the limit of open files (`ulimit -n`)"
         case ENOENT: "check the path"
         case EISDIR: "name a file, not a directory"
@@ -18,7 +18,7 @@ extension SystemError {
         }
     }
 
-    private var isAboutFile: Bool { subject.contains("/") }
+    private var isAboutPort: Bool { operation == "bind" }
 
     private var privilegeCure: String { "use a port from 1024 up, or give the process CAP_NET_BIND_SERVICE" }
 }

@@ -40,8 +40,15 @@ extension ClusterTests {
             let before = try #require(cluster.status()).revision
             let changed = try cluster.run(["config", "diff"]).output
             #expect(changed.contains("-// good") && changed.contains("+// regretted"), "\(changed)")
+            try cluster.waitUntilLevel()
+            let start = Instant.now()
             let (status, output) = try cluster.runUntilTaken(["config", "rollback"])
             #expect(status == 0 && output.contains("with the text of revision \(before - 1)"), "\(output)")
+            for id in 1...3 {
+                let line = "revision \(before + 1) by"
+                #expect(eventually { cluster.log(of: id).contains(line) ? true : nil } == true)
+            }
+            print("rolled back on all three nodes \((Instant.now() - start).milliseconds) ms after the command began")
             for id in 1...3 {
                 #expect(eventually { cluster.status(of: id)?.revision == before + 1 ? true : nil } == true)
             }

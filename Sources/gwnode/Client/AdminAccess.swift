@@ -50,7 +50,7 @@ package struct AdminAccess: Hashable, Sendable {
         var addresses = addresses ?? Self.standard
         var tokenPath = tokenPath ?? environment.tokenPath
         if let configPath {
-            let bytes = try File.read(configPath)
+            let bytes = try File.read(configPath, as: .node)
             do throws(ConfigurationProblems) {
                 let node = try NodeConfiguration.read(bytes, file: configPath)
                 addresses = node.peers.map(\.admin)

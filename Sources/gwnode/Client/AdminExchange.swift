@@ -26,13 +26,18 @@ package struct AdminCall: Hashable, Sendable {
     }
 
     static func get(
-        _ path: String, _ query: [String] = [], _ consistency: AdminServices.Consistency = .linearizable
+        _ path: String, _ query: [String] = [], _ consistency: AdminServices.Consistency = .linearizable,
+        timeout: Nanoseconds = AdminCall.readTimeout
     ) -> AdminCall {
         let query = consistency == .stale ? query + ["stale"] : query
         let target = query.isEmpty ? path : "\(path)?\(query.joined(separator: "&"))"
-        return AdminCall(method: .get, target: target, timeout: .seconds(2))
+        return AdminCall(method: .get, target: target, timeout: timeout)
     }
 
+    /// A node gives up on a read of its own accord before this timeout, and says why.
+    static let readTimeout = Nanoseconds.seconds(5)
+    /// Of several nodes one may hang; the status is to come from another one then.
+    static let statusTimeout = Nanoseconds.seconds(2)
     /// A node gives up on agreement of its own accord before this timeout.
     private static let agreementTimeout = Nanoseconds.seconds(40)
 

@@ -25,7 +25,8 @@ package struct ClusterClient: Sendable {
         var failures: [String] = []
         for address in addresses {
             do throws(AdminExchangeError) {
-                let document = try decode(StatusDocument.self, send(.get("/v1/status", [], consistency), to: address))
+                let call = AdminCall.get("/v1/status", [], consistency, timeout: AdminCall.statusTimeout)
+                let document = try decode(StatusDocument.self, send(call, to: address))
                 if document.quorum { return document }
                 withoutQuorum = withoutQuorum ?? document
             } catch {
@@ -86,9 +87,9 @@ package struct ClusterClient: Sendable {
     }
 
     private static func unreachable(_ failures: [String]) -> CommandFailure {
-        CommandFailure(
-            .unreachable,
-            lines: failures + ["no node answers; is one running, and are --admin or GWNODE_ADMIN right?"])
+        let reasons = failures.joined(separator: "; ")
+        return CommandFailure(
+            .unreachable, "no node answers (\(reasons)); is one running, and is --admin or GWNODE_ADMIN right?")
     }
 
     /// The validator's lines alone when there are any: they are for programs too.

@@ -14,7 +14,7 @@ enum ConfigurationCommands {
     static func apply(
         _ client: ClusterClient, file: String, ifRevision: Revision?
     ) throws(CommandFailure) -> ExitCode {
-        let source = try File.read(file)
+        let source = try File.read(file, as: .gateway)
         let target = "/v1/config?name=\(PercentEncoding.encode(file))"
         let document = try client.ask(for: RevisionDocument.self, .put(target, source, ifMatch: tag(ifRevision)))
         guard let revision = document.revision else {
@@ -49,7 +49,7 @@ enum ConfigurationCommands {
     static func compare(
         _ client: ClusterClient, from: Revision?, file: String, _ consistency: AdminServices.Consistency
     ) throws(CommandFailure) -> ExitCode {
-        let source = String(decoding: try File.read(file), as: UTF8.self)
+        let source = String(decoding: try File.read(file, as: .gateway), as: UTF8.self)
         let answer = try text(client, from, consistency)
         let revision = answer.entityTag.map { $0.filter { $0 != "\"" } } ?? "in force"
         let difference = LineDifference(from: String(decoding: answer.body, as: UTF8.self), to: source)

@@ -12,7 +12,7 @@ struct StoppedNode: Sendable {
     var directory: String { configuration.dataDirectory }
 
     init(configPath: String) throws(CommandFailure) {
-        let bytes = try File.read(configPath)
+        let bytes = try File.read(configPath, as: .node)
         do throws(ConfigurationProblems) {
             configuration = try NodeConfiguration.read(bytes, file: configPath)
         } catch {

@@ -34,7 +34,7 @@ package enum ValidateCommand {
         _ bytes: [UInt8], file: String, readOther: (String) throws(CommandFailure) -> [UInt8]
     ) -> Finding {
         do throws(ConfigurationProblems) {
-            guard isNodeFile(bytes) else {
+            guard ConfigurationFileKind(of: bytes) == .node else {
                 let gateway = try GatewayConfiguration.read(bytes, file: file)
                 let summary =
                     "a good gateway file: \(count(gateway.listeners, "listener")), "
@@ -56,15 +56,6 @@ package enum ValidateCommand {
     ) throws(ConfigurationProblems) -> [String] {
         guard let file = node.gatewayFile, let bytes = try? readOther(file) else { return [] }
         return node.conflicts(with: try GatewayConfiguration.read(bytes, file: file))
-    }
-
-    /// By the keys that only a node file has; what is unreadable is left to the gateway file's reader to explain.
-    private static func isNodeFile(_ bytes: [UInt8]) -> Bool {
-        guard let value = try? JSON5Parser.parse(bytes), case .object(let members) = value.content else {
-            return false
-        }
-        let nodeKeys: Set<String> = ["cluster", "node", "peers", "dataDirectory", "admin", "gatewayFile"]
-        return members.contains { nodeKeys.contains($0.key) }
     }
 
     private static func count(_ elements: [some Any], _ noun: String) -> String {

@@ -142,7 +142,9 @@ struct NodeServices: Sendable {
 extension AdminFailure {
     init(_ error: ProposalError) {
         switch error {
-        case .noLeader: self = .unavailable("no leader took the change; nothing was changed, try again")
+        case .noLeader:
+            self = .unavailable(
+                "no leader took the change, so nothing was changed; is there a quorum? see `gwnode status`")
         case .overloaded: self = .unavailable("too many changes wait; nothing was changed, try again")
         case .tooLarge(let limit): self = .unavailable("the change is larger than \(limit) bytes")
         case .timedOut, .unknownOutcome, .stopping: self = .timedOut

@@ -13,7 +13,7 @@ enum Run {
         do throws(StartFailure) {
             return try run(configPath)
         } catch {
-            throw CommandFailure(.failure, error.description)
+            throw CommandFailure(.failure, lines: error.description.split(separator: "\n").map(String.init))
         }
     }
 
@@ -78,8 +78,9 @@ enum Run {
     }
 
     private static func read(_ path: String) throws(StartFailure) -> NodeConfiguration {
-        let bytes = try StartFailure.wrap { () throws(SystemError) in
-            try readFile(path, limit: Command.Limit.sourceBytes)
+        let bytes: [UInt8]
+        do throws(CommandFailure) { bytes = try File.read(path, as: .node) } catch {
+            throw StartFailure(error.lines.joined(separator: "\n"))
         }
         do throws(ConfigurationProblems) { return try NodeConfiguration.read(bytes, file: path) } catch {
             throw StartFailure("\(error)")

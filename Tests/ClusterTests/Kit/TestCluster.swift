@@ -159,12 +159,15 @@ final class TestCluster {
     }
 
     /// Runs the command line against this cluster; the exit status and what it printed.
-    func run(_ arguments: [String]) throws -> (status: Int32, output: String) {
+    /// `ids` are the nodes that it asks, all unless told.
+    func run(
+        _ arguments: [String], asking ids: [Int]? = nil, program: String = TestCluster.binary
+    ) throws -> (status: Int32, output: String) {
         let path = "\(directory)/command-\(UInt64.random(in: 0...UInt64.max)).out"
         let output = FileDescriptor(owning: open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600))
-        let admins = nodes.map { "\($0.admin)" }.joined(separator: ",")
+        let admins = nodes.filter { ids?.contains($0.id) ?? true }.map { "\($0.admin)" }.joined(separator: ",")
         let process = try ChildProcess(
-            TestCluster.binary, arguments, output: output.raw, environment: ["GWNODE_ADMIN=\(admins)"])
+            program, arguments, output: output.raw, environment: ["GWNODE_ADMIN=\(admins)"])
         let end = process.wait()
         let text = try String(decoding: Data(contentsOf: URL(filePath: path)), as: UTF8.self)
         guard case .exited(let status) = end else { return (-1, text) }

@@ -61,8 +61,9 @@ private let write = AdminCall(method: .put, target: "/v1/config", timeout: .seco
         let failure = #expect(throws: CommandFailure.self) { try script.client.status() }
         #expect(failure?.code == .unreachable)
         #expect(
-            failure?.lines.prefix(2) == [
-                "10.0.0.1:1: refused", "10.0.0.2:2: it gives no status as gwnode does (HTTP status 200)",
+            failure?.lines == [
+                "no node answers (10.0.0.1:1: refused; 10.0.0.2:2: it gives no status as gwnode does (HTTP status 200)); "
+                    + "is one running, and is --admin or GWNODE_ADMIN right?"
             ])
     }
 

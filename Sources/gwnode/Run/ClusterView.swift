@@ -43,12 +43,12 @@ final class SharedClusterView: Sendable {
 
 extension NodeReport {
     /// What this node says of itself.
-    init(of view: ClusterView?, activeRequests: [BackendKey: Int]) {
+    init(of view: ClusterView?, serving: Serving) {
         self.init(
             pid: getpid(), version: gwnodeVersion, role: view.map { NodeRole($0.raft.role) } ?? .follower,
             term: view?.raft.term ?? .zero, commitIndex: view?.raft.commit ?? .zero,
             appliedIndex: view?.raft.applied ?? .zero, heldAddresses: view?.heldAddresses ?? [],
-            fence: view?.fence ?? .lease, noticeKey: view?.noticeKey ?? NoticeKey(first: 0, second: 0),
-            activeRequests: activeRequests)
+            fence: view?.fence ?? .lease, engine: serving.engine,
+            noticeKey: view?.noticeKey ?? NoticeKey(first: 0, second: 0), activeRequests: serving.activeRequests)
     }
 }

@@ -29,8 +29,10 @@ final class GatewayNode: Sendable {
         }
         let token = try GatewayNode.adminToken(configuration)
         let view = SharedClusterView { events.post(.viewChanged) }
-        let proxy = ProxyOptions(configuration)
-        let serving = Serving(firstStep: Int(configuration.node.id.number) - 1, workers: proxy.workers)
+        var proxy = ProxyOptions(configuration)
+        proxy.engine = try StartFailure.wrap { () throws(SystemError) in try proxy.engine.resolved() }
+        let serving = Serving(
+            firstStep: Int(configuration.node.id.number) - 1, workers: proxy.workers, engine: proxy.engine)
         let workers = try StartFailure.wrap { () throws(SystemError) in
             try WorkerPool(proxy, table: serving.emptyTable())
         }

@@ -85,7 +85,7 @@ final class OwnProposals {
         guard news != reportedNews || now >= nextReport else { return }
         reportedNews = news
         nextReport = now + OwnProposals.reportInterval
-        publishInfo(NodeReport(of: view, activeRequests: serving.activeRequests).encoded())
+        publishInfo(NodeReport(of: view, serving: serving).encoded())
     }
 
     private func command(_ kind: Kind, _ view: ClusterView) -> Command? {

@@ -18,8 +18,12 @@ final class Serving: Sendable {
 
     private let state: Mutex<State>
 
+    /// What moves the bytes; not `auto`.
+    let engine: EngineChoice
+
     /// `firstStep` is where this node's round robin begins.
-    init(firstStep: Int, workers: Int) {
+    init(firstStep: Int, workers: Int, engine: EngineChoice) {
+        self.engine = engine
         state = Mutex(State(registry: RuntimeRegistry(firstStep: firstStep, workers: workers)))
     }
 

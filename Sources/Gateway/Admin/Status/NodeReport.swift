@@ -12,6 +12,8 @@ package struct NodeReport: Hashable, Sendable {
     /// The virtual addresses on which the node answers now.
     package var heldAddresses: [IPAddress]
     package var fence: Fence
+    /// The one that its workers use; not `auto`.
+    package var engine: EngineChoice
     /// With what its guard signs.
     package var noticeKey: NoticeKey
     /// Requests under way by backend, without those that have none.
@@ -19,7 +21,8 @@ package struct NodeReport: Hashable, Sendable {
 
     package init(
         pid: Int32, version: String, role: NodeRole, term: Term, commitIndex: LogIndex, appliedIndex: LogIndex,
-        heldAddresses: [IPAddress], fence: Fence, noticeKey: NoticeKey, activeRequests: [BackendKey: Int]
+        heldAddresses: [IPAddress], fence: Fence, engine: EngineChoice, noticeKey: NoticeKey,
+        activeRequests: [BackendKey: Int]
     ) {
         self.pid = pid
         self.version = version
@@ -29,6 +32,7 @@ package struct NodeReport: Hashable, Sendable {
         self.appliedIndex = appliedIndex
         self.heldAddresses = heldAddresses
         self.fence = fence
+        self.engine = engine
         self.noticeKey = noticeKey
         self.activeRequests = activeRequests
     }
@@ -39,7 +43,7 @@ package struct NodeReport: Hashable, Sendable {
         package static let backends = 200
     }
 
-    private static let formatVersion: UInt8 = 2
+    private static let formatVersion: UInt8 = 3
 
     /// The binary form for other nodes, at most 64 KiB.
     package func encoded() -> [UInt8] {
@@ -56,6 +60,7 @@ package struct NodeReport: Hashable, Sendable {
             writer.write(address.low)
         }
         writer.write(fence.rawValue)
+        writer.write(engine.code)
         writer.write(noticeKey.first)
         writer.write(noticeKey.second)
         let busiest = activeRequests.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(Limit.backends)
@@ -90,6 +95,11 @@ package struct NodeReport: Hashable, Sendable {
             throw .invalid(what: "fence", offset: fenceOffset)
         }
         self.fence = fence
+        let engineOffset = reader.offset
+        guard let engine = EngineChoice(code: try reader.read()) else {
+            throw .invalid(what: "engine", offset: engineOffset)
+        }
+        self.engine = engine
         noticeKey = NoticeKey(first: try reader.read(), second: try reader.read())
         let active = try reader.readList("active requests", limit: Limit.backends) {
             reader throws(DecodingFault) -> (BackendKey, Int) in
@@ -124,5 +134,20 @@ extension NodeRole {
     fileprivate init?(code: UInt8) {
         guard let role = Self.allCases.first(where: { $0.code == code }) else { return nil }
         self = role
+    }
+}
+
+extension EngineChoice {
+    fileprivate var code: UInt8 {
+        switch self {
+        case .auto: 0
+        case .ioUring: 1
+        case .epoll: 2
+        }
+    }
+
+    fileprivate init?(code: UInt8) {
+        guard let engine = Self.allCases.first(where: { $0.code == code }) else { return nil }
+        self = engine
     }
 }

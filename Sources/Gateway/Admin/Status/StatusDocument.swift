@@ -37,6 +37,8 @@ package struct StatusDocument: Codable, Hashable, Sendable {
         @NullIfAbsent package var trailing: UInt64?
         /// What keeps it from answering on the virtual addresses after its lease: `kernel`, `guard` or `lease`.
         @NullIfAbsent package var fence: String?
+        /// What moves the bytes of its clients: `io_uring` or `epoll`.
+        @NullIfAbsent package var engine: String?
         package var raft: String
         package var admin: String
         @NullIfAbsent package var pid: Int32?

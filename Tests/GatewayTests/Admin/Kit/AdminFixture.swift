@@ -141,7 +141,7 @@ enum Sample {
         NodeReport(
             pid: pid, version: "0.1.0", role: role, term: Term(3), commitIndex: LogIndex(17),
             appliedIndex: LogIndex(applied), heldAddresses: holds, fence: .guard,
-            noticeKey: NoticeKey(first: 1, second: 2),
+            engine: .epoll, noticeKey: NoticeKey(first: 1, second: 2),
             activeRequests: active == 0 ? [:] : [FakeNode.backend: active])
     }
 

@@ -20,8 +20,10 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .target(name: "TLS", dependencies: ["COpenSSL", "Posix"], swiftSettings: strict),
         .target(name: "Raft", dependencies: ["TLS", "Posix", "CLinux"], swiftSettings: strict),
-        .target(name: "Gateway", dependencies: ["Raft", "Posix", "CLinux"], swiftSettings: strict),
-        .executableTarget(name: "gwnode", dependencies: ["CLinux", "Gateway", "Raft", "Posix"], swiftSettings: strict),
+        .target(name: "Gateway", dependencies: ["Raft", "TLS", "Posix", "CLinux"], swiftSettings: strict),
+        .executableTarget(
+            name: "gwnode", dependencies: ["CLinux", "Gateway", "Raft", "TLS", "Posix"],
+            swiftSettings: strict),
 
         .target(name: "Simulation", dependencies: ["Raft", "Posix"], path: "Tests/Simulation", swiftSettings: strict),
         .executableTarget(

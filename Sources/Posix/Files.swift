@@ -17,10 +17,11 @@ package func readFile(_ path: String, limit: Int) throws(SystemError) -> [UInt8]
     }
 }
 
-/// Puts a new file in the place of an old one: after a crash, one of the two is there as a whole.
-package func replaceFile(_ path: String, with bytes: [UInt8]) throws(SystemError) {
+/// Puts a new file in the place of an old one: after a crash, one of the two is there as a whole. Only this user may
+/// read it unless `mode` says otherwise.
+package func replaceFile(_ path: String, with bytes: [UInt8], mode: mode_t = 0o600) throws(SystemError) {
     let temporary = path + ".new"
-    let raw = retryingOnInterrupt { open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600) }
+    let raw = retryingOnInterrupt { open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode) }
     guard raw >= 0 else { throw SystemError("open", temporary) }
     let file = FileDescriptor(owning: raw)
     var written = 0

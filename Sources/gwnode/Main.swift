@@ -81,6 +81,11 @@ import Glibc
                 return try MemberCommands.remove(client(access), node)
             case .transferLeadership(let access, let target):
                 return try LeaderCommands.transfer(client(access), to: target)
+            case .makeAuthority(let directory, let days):
+                return try CertificateCommands.makeAuthority(in: directory, days: days)
+            case .issueCertificates(let directory, let file, let node, let days, let renew):
+                return try CertificateCommands.issue(
+                    in: directory, nodeFile: file, only: node, days: days, renew: renew)
             case .listKeys(let access, let prefix, let format, let consistency):
                 return try KeyCommands.list(client(access), prefix: prefix, format, consistency)
             case .getKey(let access, let key, let consistency):

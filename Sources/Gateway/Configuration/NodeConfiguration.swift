@@ -1,5 +1,6 @@
 import Posix
 import Raft
+import TLS
 
 /// What is true for one node only: who it is, where it listens, where its data lies. Read once at start.
 package struct NodeConfiguration: Hashable, Sendable {
@@ -19,6 +20,8 @@ package struct NodeConfiguration: Hashable, Sendable {
     package var peers: [Peer]
     /// This node founds nothing: it waits until `gwnode members add` makes it a member of a running cluster.
     package var join: Bool
+    /// Nil: the nodes trust the network between them. Its paths are resolved as `dataDirectory`.
+    package var certificate: NodeCertificateFiles?
     package var virtualAddress: VirtualAddressProvider
     package var timing: TimingProfile
     /// For how long requests under way may go on before a planned move of the virtual addresses.
@@ -63,7 +66,8 @@ package struct NodeConfiguration: Hashable, Sendable {
     package init(
         cluster: String, node: Identity, dataDirectory: String, listen: [String: SocketAddress] = [:],
         admin: SocketAddress, adminToken: String? = nil, peers: [Peer],
-        join: Bool = false, virtualAddress: VirtualAddressProvider = .none, timing: TimingProfile = .lan,
+        join: Bool = false, certificate: NodeCertificateFiles? = nil,
+        virtualAddress: VirtualAddressProvider = .none, timing: TimingProfile = .lan,
         moveTimeout: Nanoseconds = Self.standardMoveTimeout, gatewayFile: String? = nil,
         workers: Int? = nil, engine: EngineChoice = .auto, limits: NodeLimits = .standard,
         accessLog: AccessLogOptions? = nil, logLevel: Log.Level = .info
@@ -76,6 +80,7 @@ package struct NodeConfiguration: Hashable, Sendable {
         self.adminToken = adminToken
         self.peers = peers
         self.join = join
+        self.certificate = certificate
         self.virtualAddress = virtualAddress
         self.timing = timing
         self.moveTimeout = moveTimeout

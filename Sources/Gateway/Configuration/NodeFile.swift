@@ -1,5 +1,6 @@
 import Posix
 import Raft
+import TLS
 
 /// The node file: its keys, their ranges, their defaults and what they mean.
 extension NodeConfiguration {
@@ -10,6 +11,11 @@ extension NodeConfiguration {
         configuration.dataDirectory = path(configuration.dataDirectory, besides: file)
         configuration.gatewayFile = configuration.gatewayFile.map { path($0, besides: file) }
         configuration.adminToken = configuration.adminToken.map { path($0, besides: file) }
+        if let files = configuration.certificate {
+            configuration.certificate = NodeCertificateFiles(
+                authority: path(files.authority, besides: file), certificate: path(files.certificate, besides: file),
+                key: path(files.key, besides: file))
+        }
         if case .file(let log) = configuration.accessLog?.destination {
             configuration.accessLog?.destination = .file(path: path(log, besides: file))
         }
@@ -38,6 +44,10 @@ extension NodeConfiguration {
             "join", .boolean, default: false,
             "For a node that is added to a running cluster: it founds nothing and waits for `gwnode members add`. "
                 + "Its peers are some nodes to find the cluster by, and itself."),
+        .optional(
+            "nodeCertificate", .nodeCertificate,
+            "With it, the nodes talk by TLS 1.3 and only to those that the same authority has certified; "
+                + "`gwnode certificates` makes all that is needed. Left out: they trust the network between them."),
         .optional(
             "virtualAddress", .virtualAddressProvider, default: .none, "How this node takes the virtual addresses."),
         .optional(
@@ -80,7 +90,8 @@ extension NodeConfiguration {
 
     private init(
         cluster: String, node: Identity, dataDirectory: String, listen: [String: SocketAddress], admin: SocketAddress,
-        adminToken: String?, peers: [Peer], join: Bool, virtualAddress: VirtualAddressProvider,
+        adminToken: String?, peers: [Peer], join: Bool, certificate: NodeCertificateFiles?,
+        virtualAddress: VirtualAddressProvider,
         timing: TimingProfile, moveTimeout: Nanoseconds,
         gatewayFile: String?, workers: Int?, engine: EngineChoice, limits: NodeLimits, accessLog: AccessLogOptions?,
         logLevel: LogLevelWord
@@ -88,7 +99,8 @@ extension NodeConfiguration {
         self.init(
             cluster: cluster, node: node, dataDirectory: dataDirectory, listen: listen, admin: admin,
             adminToken: adminToken, peers: peers.sorted { $0.id < $1.id }, join: join,
-            virtualAddress: virtualAddress, timing: timing, moveTimeout: moveTimeout, gatewayFile: gatewayFile,
+            certificate: certificate, virtualAddress: virtualAddress, timing: timing, moveTimeout: moveTimeout,
+            gatewayFile: gatewayFile,
             workers: workers, engine: engine, limits: limits, accessLog: accessLog, logLevel: logLevel.level)
     }
 }

@@ -16,6 +16,8 @@ package enum CommandName: String, CaseIterable, Sendable {
     case membersPromote = "members promote"
     case membersRemove = "members remove"
     case leaderTransfer = "leader transfer"
+    case certificatesInit = "certificates init"
+    case certificatesIssue = "certificates issue"
     case keysList = "keys list"
     case keysGet = "keys get"
     case keysPut = "keys put"
@@ -90,6 +92,8 @@ extension CommandName {
         case .membersPromote: Self.membersPromoteSyntax
         case .membersRemove: Self.membersRemoveSyntax
         case .leaderTransfer: Self.leaderTransferSyntax
+        case .certificatesInit: Self.certificatesInitSyntax
+        case .certificatesIssue: Self.certificatesIssueSyntax
         case .keysList: Self.keysListSyntax
         case .keysGet: Self.keysGetSyntax
         case .keysPut: Self.keysPutSyntax

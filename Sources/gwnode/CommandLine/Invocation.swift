@@ -30,6 +30,8 @@ package enum Invocation: Hashable, Sendable {
     case promoteMember(AdminAccess, String)
     case removeMember(AdminAccess, String)
     case transferLeadership(AdminAccess, to: String?)
+    case makeAuthority(directory: String, days: Int)
+    case issueCertificates(directory: String, nodeFile: String, only: UInt64?, days: Int, renew: Bool)
     case listKeys(AdminAccess, prefix: String, OutputFormat, AdminServices.Consistency)
     case getKey(AdminAccess, KeyName, AdminServices.Consistency)
     case putKey(AdminAccess, KeyName, KeyValue, KeyChange.Condition)
@@ -74,6 +76,8 @@ package enum Invocation: Hashable, Sendable {
         case .membersPromote: .promoteMember(try access(parsed), parsed.operands[0])
         case .membersRemove: .removeMember(try access(parsed), parsed.operands[0])
         case .leaderTransfer: .transferLeadership(try access(parsed), to: parsed.value("--to"))
+        case .certificatesInit: try authority(parsed)
+        case .certificatesIssue: try certificates(parsed)
         case .keysList:
             .listKeys(try access(parsed), prefix: try keyPrefix(parsed), try format(parsed), consistency(parsed))
         case .keysGet: .getKey(try access(parsed), try key(parsed), consistency(parsed))

@@ -43,8 +43,9 @@ package enum ValidateCommand {
             }
             let node = try NodeConfiguration.read(bytes, file: file)
             let summary = "a good node file: node \(node.node.id) (\(node.node.name)) of \(count(node.peers, "peer"))"
-            let conflicts = try conflicts(of: node, readOther: readOther).map { "\(file): \($0)" }
-            return Finding(problems: conflicts, advice: node.advice, summary: summary)
+            let conflicts = try conflicts(of: node, readOther: readOther)
+            let problems = (node.certificateProblem.map { [$0] } ?? []) + conflicts
+            return Finding(problems: problems.map { "\(file): \($0)" }, advice: node.advice, summary: summary)
         } catch {
             return Finding(problems: error.problems.map(\.description), advice: [], summary: "")
         }

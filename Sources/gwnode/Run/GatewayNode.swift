@@ -180,6 +180,7 @@ extension RaftNodeOptions {
             peers: configuration.peers.filter { $0.id != own.id }.map {
                 PeerAddress(id: $0.id, address: $0.raft.description)
             })
+        certificate = configuration.certificate
         timing = Timing(configuration.timing)
     }
 }

@@ -211,8 +211,8 @@ final class TestCluster {
         try gatewayFile().write(toFile: "\(directory)/gateway.json5", atomically: false, encoding: .utf8)
     }
 
-    /// `peers` are the ids of the nodes that the file lists.
-    func writeNodeFile(_ id: Int, peers: [Int], join: Bool = false) throws {
+    /// `peers` are the ids of the nodes that the file lists; `more` are further members of the object.
+    func writeNodeFile(_ id: Int, peers: [Int], join: Bool = false, more: String = "") throws {
         let node = nodes[id - 1]
         let list = peers.map { nodes[$0 - 1] }.map {
             "{ id: \($0.id), name: \"gw\($0.id)\", raft: \"\($0.raft)\", admin: \"\($0.admin)\" }"
@@ -230,6 +230,7 @@ final class TestCluster {
               timing: "\(timing)",
               workers: 2,
               gatewayFile: "gateway.json5",
+              \(more)
             }
             """
         try text.write(toFile: "\(directory)/gw\(id).json5", atomically: false, encoding: .utf8)

@@ -9,6 +9,7 @@ package final class NodeCertificate {
     private var fingerprints: [FileFingerprint]
     private var current: TLSContext
     private var refreshesAt: Instant
+    private var remindsAt: Instant
     /// Seconds since 1970.
     package private(set) var expirySeconds: Int
 
@@ -23,6 +24,14 @@ package final class NodeCertificate {
         fingerprints = Self.fingerprints(of: files)
         (current, expirySeconds) = try Self.load(files, name)
         refreshesAt = now + Self.refreshPause
+        remindsAt = now
+    }
+
+    /// Warns in the log, once a day, when the certificate expires soon or has.
+    package func remind(at now: Instant) {
+        guard now >= remindsAt else { return }
+        remindsAt = now + .seconds(UInt64(Self.daySeconds))
+        if let warning = warning(atSeconds: time(nil)) { Log.warning("tls: \(warning)") }
     }
 
     /// What new connections go by.

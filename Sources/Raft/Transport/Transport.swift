@@ -184,6 +184,7 @@ package final class Transport {
     }
 
     package func tick(at now: Instant) {
+        certificate?.remind(at: now)
         if let instant = acceptsAgainAt, instant <= now {
             acceptsAgainAt = nil
             try? poller.modify(listener.raw, .read, token: listenerToken)

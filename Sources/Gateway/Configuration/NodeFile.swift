@@ -65,7 +65,7 @@ extension NodeConfiguration {
         .optional("limits", .nodeLimits, default: .standard, "How many connections this machine is to bear."),
         .optional("accessLog", .accessLog, default: nil, "Where a line for each request is written, and how."),
         .optional("logLevel", .choice, default: LogLevelWord.info, "The least important lines that are logged."),
-        make: NodeConfiguration.init
+        make: NodeConfiguration.assembled
     )
     .rule(
         at: "admin", { $0.adminToken != nil || $0.admin.ip.isLoopback },
@@ -88,15 +88,15 @@ extension NodeConfiguration {
         return file[...slash] + path
     }
 
-    private init(
+    private static func assembled(
         cluster: String, node: Identity, dataDirectory: String, listen: [String: SocketAddress], admin: SocketAddress,
         adminToken: String?, peers: [Peer], join: Bool, certificate: NodeCertificateFiles?,
         virtualAddress: VirtualAddressProvider,
         timing: TimingProfile, moveTimeout: Nanoseconds,
         gatewayFile: String?, workers: Int?, engine: EngineChoice, limits: NodeLimits, accessLog: AccessLogOptions?,
         logLevel: LogLevelWord
-    ) {
-        self.init(
+    ) -> NodeConfiguration {
+        NodeConfiguration(
             cluster: cluster, node: node, dataDirectory: dataDirectory, listen: listen, admin: admin,
             adminToken: adminToken, peers: peers.sorted { $0.id < $1.id }, join: join,
             certificate: certificate, virtualAddress: virtualAddress, timing: timing, moveTimeout: moveTimeout,

@@ -45,7 +45,8 @@ test: build
 	GWNODE_BINARY=$(PRODUCT) $(SWIFT) test $(TEST_FLAGS) --skip-build --no-parallel --filter "ClusterTests|NetworkTests"
 	GWNODE_ENGINE=epoll GWNODE_BINARY=$(PRODUCT) $(SWIFT) test $(TEST_FLAGS) --skip-build --no-parallel --filter ClusterTests
 	Tests/API/run $(PRODUCT)
-	Tests/Packaging/run $$(packaging/debian/build $(PRODUCT) .build/packages)
+	package=$$(packaging/debian/build $(PRODUCT) .build/packages) && \
+		Tests/Packaging/run $$package && Tests/Packaging/quick-start $$package
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests

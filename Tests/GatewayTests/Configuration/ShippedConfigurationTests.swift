@@ -16,7 +16,10 @@ private func bytes(of path: String) -> [UInt8] {
 }
 
 @Suite struct ShippedConfigurationTests {
-    @Test(arguments: ["three-node/gw1", "three-node/gw2", "three-node/gw3", "single-node/gw1", "production/gw1"])
+    @Test(arguments: [
+        "three-node/gw1", "three-node/gw2", "three-node/gw3", "single-node/gw1", "production/gw1", "compose/gw1",
+        "compose/gw2", "compose/gw3",
+    ])
     func nodeFileIsRightAndFitsItsGatewayFile(name: String) throws {
         let path = "\(name).json5"
         let node = try NodeConfiguration.read(bytes(of: path), file: path)

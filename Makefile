@@ -43,7 +43,8 @@ test: build
 	$(MAKE) mutants
 	GWNODE_ENGINE=epoll $(SWIFT) test $(TEST_FLAGS) --skip-build --filter "GatewayTests.*(Flow|Failover|Tunnel|Chaos|WorkerPool|ClientPolicy|Allocation)Tests"
 	GWNODE_BINARY=$(PRODUCT) $(SWIFT) test $(TEST_FLAGS) --skip-build --no-parallel --filter "ClusterTests|NetworkTests"
-	GWNODE_ENGINE=epoll GWNODE_BINARY=$(PRODUCT) $(SWIFT) test $(TEST_FLAGS) --skip-build --no-parallel --filter ClusterTests
+	GWNODE_ENGINE=epoll GWNODE_BINARY=$(PRODUCT) $(SWIFT) test $(TEST_FLAGS) --skip-build --no-parallel --filter ClusterTests \
+		--skip RegistrationTests
 	Tests/API/run $(PRODUCT)
 	package=$$(packaging/debian/build $(PRODUCT) .build/packages) && \
 		Tests/Packaging/run $$package && Tests/Packaging/quick-start $$package

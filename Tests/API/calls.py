@@ -7,6 +7,7 @@ import jsonschema
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 NEW_MEMBER = {"name": "gw4", "raft": "127.0.0.1:3", "admin": "127.0.0.1:4", "votes": False}
+REGISTRATION = {"address": "127.0.0.1:5", "ttlSeconds": 600}
 
 # operation, path, body, header fields, status. What a call leaves behind the next ones find.
 CALLS = [
@@ -55,6 +56,17 @@ CALLS = [
     ("putBackend", "/v1/upstreams/app/backends/127.0.0.1:4", b"", {"If-Match": '"1"'}, 412),
     ("removeBackend", "/v1/upstreams/app/backends/127.0.0.1:3", None, {}, 200),
     ("removeBackend", "/v1/upstreams/app/backends/127.0.0.1:3", None, {}, 404),
+    ("putRegistration", "/v1/upstreams/app/registrations/web-1", REGISTRATION, {}, 200),
+    ("putRegistration", "/v1/upstreams/app/registrations/web-1", REGISTRATION, {}, 200),
+    ("putRegistration", "/v1/upstreams/app/registrations/web-1", REGISTRATION | {"ttlSeconds": 4}, {}, 400),
+    ("putRegistration", "/v1/upstreams/app/registrations/web-2", REGISTRATION, {}, 409),
+    ("putRegistration", "/v1/upstreams/app/registrations/web-2", REGISTRATION | {"address": "127.0.0.1:1"}, {}, 409),
+    ("putRegistration", "/v1/upstreams/aqp/registrations/web-1", REGISTRATION, {}, 404),
+    ("listRegistrations", "/v1/upstreams/app/registrations", None, {}, 200),
+    ("listRegistrations", "/v1/upstreams/aqp/registrations", None, {}, 404),
+    ("getUpstream", "/v1/upstreams/app", None, {}, 200),
+    ("deleteRegistration", "/v1/upstreams/app/registrations/web-1", None, {}, 200),
+    ("deleteRegistration", "/v1/upstreams/app/registrations/web-1", None, {}, 404),
     ("listMembers", "/v1/members", None, {}, 200),
     ("addMember", "/v1/members/4", NEW_MEMBER, {}, 202),
     ("addMember", "/v1/members/4", NEW_MEMBER, {}, 409),

@@ -15,6 +15,9 @@ extension ClusterState {
         case .changeMember(let change): apply(change)
         case .forgetMembers(let nodes, let time): forgetMembers(nodes, at: time)
         case .moveLeadership(let move): apply(move)
+        case .register(let change): apply(change)
+        case .deregister(let change): apply(change)
+        case .expireRegistrations(let serials, let time): expireRegistrations(serials, at: time)
         }
     }
 
@@ -27,9 +30,10 @@ extension ClusterState {
             revision: revision.next, source: change.source, virtualAddresses: change.virtualAddresses,
             author: change.author, at: change.at)
         configuration = record
+        withdrawRegistrations(configuredAs: change.backends)
         let known = backends
         backends = [:]
-        for key in change.backends { backends[key] = known[key] ?? BackendRecord() }
+        for key in change.backends + registeredBackends { backends[key] = known[key] ?? BackendRecord() }
         journal.append(.configurationApplied(record.revision, author: change.author), at: change.at)
         return .configured(record.revision)
     }

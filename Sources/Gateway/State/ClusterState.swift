@@ -9,8 +9,9 @@ package struct ClusterState: Hashable, Sendable {
     package internal(set) var configuration: ConfigurationRecord?
     /// Configurations that were in force before, oldest first, for rollback.
     package internal(set) var history: [ConfigurationRecord] = []
-    /// Exactly the backends of the configuration in force.
+    /// Exactly the backends of the configuration in force and those that registered themselves.
     package internal(set) var backends: [BackendKey: BackendRecord] = [:]
+    package internal(set) var registrations = Registrations()
     package internal(set) var leader: LeaderRecord?
     package internal(set) var virtualAddressHolder: VirtualAddressRecord?
     package internal(set) var members: [NodeID: MemberRecord] = [:]

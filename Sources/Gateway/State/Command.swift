@@ -16,6 +16,10 @@ package enum Command: Hashable, Sendable {
     case forgetMembers([NodeID], at: WallTime)
     /// Acted on by the leader of the term in which it was appended, and by none later.
     case moveLeadership(LeadershipMove)
+    case register(RegistrationChange)
+    case deregister(RegistrationRemoval)
+    /// Withdraws those with these serials, which were not renewed in time.
+    case expireRegistrations([UInt64], at: WallTime)
 
     /// Upper limits on what one command carries; a longer one is refused as unreadable.
     package enum Limit {

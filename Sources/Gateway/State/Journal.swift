@@ -37,6 +37,10 @@ package enum JournalEvent: Hashable, Sendable, CustomStringConvertible {
     case memberPromoted(NodeID, author: String)
     case memberRemoved(NodeID, author: String)
     case leadershipMoveWanted(to: NodeID?, author: String)
+    case backendRegistered(BackendKey, id: String)
+    case backendDeregistered(BackendKey, id: String)
+    /// Its time ran out without a renewal.
+    case registrationExpired(BackendKey, id: String)
 
     /// A name for programs, which does not change.
     package var kind: String {
@@ -52,6 +56,9 @@ package enum JournalEvent: Hashable, Sendable, CustomStringConvertible {
         case .memberPromoted: "member-promoted"
         case .memberRemoved: "member-removed"
         case .leadershipMoveWanted: "leadership-move-wanted"
+        case .backendRegistered: "backend-registered"
+        case .backendDeregistered: "backend-deregistered"
+        case .registrationExpired: "registration-expired"
         }
     }
 
@@ -68,6 +75,10 @@ package enum JournalEvent: Hashable, Sendable, CustomStringConvertible {
         case .memberAdded(let node, let name, let author): "node \(node) (\(name)) added by \(author)"
         case .memberPromoted(let node, let author): "a vote for node \(node) wanted by \(author)"
         case .memberRemoved(let node, let author): "node \(node) removed by \(author)"
+        case .backendRegistered(let backend, let id): "backend \(backend) registered itself as \(id)"
+        case .backendDeregistered(let backend, let id): "backend \(backend), registered as \(id), took itself off"
+        case .registrationExpired(let backend, let id):
+            "backend \(backend), registered as \(id), was not heard of in time"
         case .leadershipMoveWanted(let node, let author):
             "leadership \(node.map { "of node \($0)" } ?? "of another node") wanted by \(author)"
         }

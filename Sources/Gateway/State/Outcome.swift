@@ -22,6 +22,7 @@ package enum Refusal: Error, Hashable, Sendable, CustomStringConvertible {
     case unknownUpstream(String)
     case staleTerm(Term, current: Term)
     case member(MemberRefusal)
+    case registration(RegistrationRefusal)
     case tooMany(what: String, limit: Int)
     case unreadable(DecodingFault)
 
@@ -29,7 +30,8 @@ package enum Refusal: Error, Hashable, Sendable, CustomStringConvertible {
     package var isRetryable: Bool {
         switch self {
         case .member(let refusal): refusal.isRetryable
-        case .revisionConflict, .keyConflict, .unknownBackend, .unknownUpstream, .staleTerm, .tooMany, .unreadable:
+        case .revisionConflict, .keyConflict, .unknownBackend, .unknownUpstream, .staleTerm, .registration, .tooMany,
+            .unreadable:
             false
         }
     }
@@ -47,6 +49,8 @@ package enum Refusal: Error, Hashable, Sendable, CustomStringConvertible {
         case .staleTerm(let term, let current):
             "term \(term) is over; the current one is \(current)"
         case .member(let refusal):
+            refusal.description
+        case .registration(let refusal):
             refusal.description
         case .tooMany(let what, let limit):
             "more than \(limit) \(what)"

@@ -8,7 +8,14 @@ enum ConfigurationCommands {
         let answer = try text(client, revision, consistency)
         Terminal.write(String(decoding: answer.body, as: UTF8.self))
         if let tag = answer.entityTag { Terminal.note("revision \(Terminal.printable(tag.filter { $0 != "\"" }))") }
+        if revision == nil { try noteRegistrations(client) }
         return .success
+    }
+
+    /// Backends that are not in the text because they registered themselves.
+    private static func noteRegistrations(_ client: ClusterClient) throws(CommandFailure) {
+        let count = try client.status(.stale).upstreams.flatMap(\.backends).count { $0.registration != nil }
+        if count > 0 { Terminal.note("\(count) more registered by themselves, see `gwnode backend list`") }
     }
 
     static func apply(

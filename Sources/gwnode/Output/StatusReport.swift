@@ -26,7 +26,9 @@ package enum StatusReport {
                     .init(backend.address), .init("\(backend.weight)"),
                     .init(backend.mode, isEnabled ? .plain : .faint),
                     .init(backend.healthy ? "up" : "down", backend.healthy ? .good : .bad),
-                    .init("\(backend.activeRequests)"), .init(backend.reason, .faint),
+                    .init("\(backend.activeRequests)"),
+                    .init(
+                        backend.registration.map { "registered as \($0); \(backend.reason)" } ?? backend.reason, .faint),
                 ])
             }
         }

@@ -43,12 +43,13 @@ final class SharedClusterView: Sendable {
 
 extension NodeReport {
     /// What this node says of itself.
-    init(of view: ClusterView?, serving: Serving) {
+    init(of view: ClusterView?, serving: Serving, renewals: [UInt64] = []) {
         self.init(
             pid: getpid(), version: gwnodeVersion, role: view.map { NodeRole($0.raft.role) } ?? .follower,
             term: view?.raft.term ?? .zero, commitIndex: view?.raft.commit ?? .zero,
             appliedIndex: view?.raft.applied ?? .zero, heldAddresses: view?.heldAddresses ?? [],
             fence: view?.fence ?? .lease, engine: serving.engine,
-            noticeKey: view?.noticeKey ?? NoticeKey(first: 0, second: 0), activeRequests: serving.activeRequests)
+            noticeKey: view?.noticeKey ?? NoticeKey(first: 0, second: 0), activeRequests: serving.activeRequests,
+            renewals: renewals)
     }
 }

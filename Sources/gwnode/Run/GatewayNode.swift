@@ -28,6 +28,7 @@ final class GatewayNode: Sendable {
             try Mailbox<ControlLoop.Event>(capacity: ControlLoop.mailboxCapacity)
         }
         let token = try GatewayNode.adminToken(configuration)
+        let renewals = SharedRenewals()
         let view = SharedClusterView { events.post(.viewChanged) }
         var proxy = ProxyOptions(configuration)
         proxy.engine = try StartFailure.wrap { () throws(SystemError) in try proxy.engine.resolved() }
@@ -64,7 +65,7 @@ final class GatewayNode: Sendable {
         notices = AddressKeeping.listener(on: raft.listenAddress, view, raft)
         let services = NodeServices(
             configuration, view: view, serving: serving, raft: raft, control: { events.post(.perform($0)) },
-            statistics: { workers.statistics }
+            statistics: { workers.statistics }, renewals: renewals
         ).adminServices
         do throws(AdminServerError) {
             admin = try AdminServer(
@@ -77,7 +78,7 @@ final class GatewayNode: Sendable {
         control = try StartFailure.wrap { () throws(SystemError) in
             try Posix.Thread(name: "control") {
                 GatewayNode.runControl(
-                    configuration, seed, events, view, serving, workers, prober, raft, mover
+                    configuration, seed, events, view, serving, workers, prober, raft, mover, renewals
                 ) { peers in
                     setWitnesses?(Witnesses(node: configuration.node.id, key: noticeKey, peers: peers))
                 }
@@ -96,10 +97,11 @@ final class GatewayNode: Sendable {
     private static func runControl(
         _ configuration: NodeConfiguration, _ seed: SeedConfiguration?, _ events: Mailbox<ControlLoop.Event>,
         _ view: SharedClusterView, _ serving: Serving, _ workers: WorkerPool, _ prober: HealthProber,
-        _ raft: RaftNode<ClusterHost>, _ mover: AddressMover, setPeers: @escaping ([SocketAddress]) -> Void
+        _ raft: RaftNode<ClusterHost>, _ mover: AddressMover, _ renewals: SharedRenewals,
+        setPeers: @escaping ([SocketAddress]) -> Void
     ) {
         let proposals = OwnProposals(
-            node: configuration, view: view, serving: serving, seed: seed,
+            node: configuration, view: view, serving: serving, seed: seed, renewals: renewals,
             propose: { command, timeout, done in
                 raft.propose(command.encoded(), timeout: timeout) { _ in done() }
             }, publishInfo: { raft.publish(info: $0) })

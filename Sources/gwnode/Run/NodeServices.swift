@@ -16,12 +16,13 @@ struct NodeServices: Sendable {
     let control: @Sendable (@escaping @Sendable () -> Void) -> Bool
     /// What the workers have done.
     let statistics: @Sendable () -> ProxyStatistics
+    let renewals: SharedRenewals
     let startedAt = WallTime.now()
 
     init(
         _ node: NodeConfiguration, view: SharedClusterView, serving: Serving, raft: RaftNode<ClusterHost>,
         control: @escaping @Sendable (@escaping @Sendable () -> Void) -> Bool,
-        statistics: @escaping @Sendable () -> ProxyStatistics
+        statistics: @escaping @Sendable () -> ProxyStatistics, renewals: SharedRenewals
     ) {
         self.node = node
         self.view = view
@@ -29,13 +30,15 @@ struct NodeServices: Sendable {
         self.raft = raft
         self.control = control
         self.statistics = statistics
+        self.renewals = renewals
     }
 
     var adminServices: AdminServices {
         AdminServices(
             status: status, node: describe, unreadiness: unreadiness, metrics: metrics, readState: readState,
             validate: { source, name in problems(in: source, name: name) }, apply: apply, setMode: setMode,
-            changeMember: changeMember, moveLeadership: moveLeadership, keys: keyServices, snapshot: snapshot,
+            changeMember: changeMember, moveLeadership: moveLeadership, keys: keyServices,
+            registrations: registrationServices, snapshot: snapshot,
             begin: raft.beginProposed)
     }
 

@@ -11,7 +11,7 @@ import Synchronization
 /// proposal is made again and one that arrived is not.
 final class OwnProposals {
     enum Kind: Int, CaseIterable, Sendable {
-        case member, leader, virtualAddresses, seed, forget
+        case member, leader, virtualAddresses, seed, forget, expire
     }
 
     private static let timeout = Nanoseconds.seconds(2)
@@ -36,16 +36,19 @@ final class OwnProposals {
     private var reportedNews: ReportedNews?
     private var nextReport = Instant.zero
     private var absences = AbsenceWatch()
+    private var leases = RegistrationLeases()
+    private let renewals: SharedRenewals
 
     init(
         node: NodeConfiguration, view: SharedClusterView, serving: Serving, seed: SeedConfiguration?,
-        propose: @escaping (Command, Nanoseconds, @escaping @Sendable () -> Void) -> Void,
+        renewals: SharedRenewals, propose: @escaping (Command, Nanoseconds, @escaping @Sendable () -> Void) -> Void,
         publishInfo: @escaping ([UInt8]) -> Void
     ) {
         self.node = node
         self.view = view
         self.serving = serving
         self.seed = seed
+        self.renewals = renewals
         self.propose = propose
         self.publishInfo = publishInfo
         reporter = HealthReporter(node: node.node.id)
@@ -66,6 +69,7 @@ final class OwnProposals {
         publishReport(view, at: .now())
         let others = MemberDirectory(of: view, node).members.map(\.id).filter { $0 != node.node.id }
         absences.look(at: others, present: view.connected, now: .now())
+        countLeases(view, at: .now())
         guard view.raft.hasQuorum, view.raft.leader != nil else { return }
         for kind in Kind.allCases where !pending.contains(kind) {
             guard let command = command(kind, view) else { continue }
@@ -85,7 +89,8 @@ final class OwnProposals {
         guard news != reportedNews || now >= nextReport else { return }
         reportedNews = news
         nextReport = now + OwnProposals.reportInterval
-        publishInfo(NodeReport(of: view, serving: serving).encoded())
+        let report = NodeReport(of: view, serving: serving, renewals: renewals.serials(at: now))
+        publishInfo(report.encoded())
     }
 
     private func command(_ kind: Kind, _ view: ClusterView) -> Command? {
@@ -95,6 +100,7 @@ final class OwnProposals {
         case .leader: return isLeader ? leaderElected(view) : nil
         case .virtualAddresses: return virtualAddressesMoved(view)
         case .seed: return isLeader && view.state.configuration == nil ? seed?.command : nil
+        case .expire: return isLeader ? expireRegistrations() : nil
         case .forget: return isLeader ? forgetReportsOfTheAbsent(view) : nil
         }
     }
@@ -120,6 +126,17 @@ final class OwnProposals {
         if holder == nil && known?.term != view.raft.term { return nil }
         guard known?.holder != holder || known?.term != view.raft.term else { return nil }
         return .virtualAddressesMoved(VirtualAddressRecord(holder: holder, term: view.raft.term, at: .now()))
+    }
+
+    private func countLeases(_ view: ClusterView, at now: Instant) {
+        guard view.raft.role == .leader else { return leases.follow() }
+        let heard = view.sightings.values.lazy.flatMap(\.report.renewals) + renewals.serials(at: now)
+        leases.lead(in: view.raft.term, view.state.registrations, renewed: heard, now: now)
+    }
+
+    private func expireRegistrations() -> Command? {
+        let expired = leases.expired(at: .now())
+        return expired.isEmpty ? nil : .expireRegistrations(expired, at: .now())
     }
 
     private func forgetReportsOfTheAbsent(_ view: ClusterView) -> Command? {

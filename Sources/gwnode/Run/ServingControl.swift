@@ -19,6 +19,10 @@ final class ServingControl {
     private let configureVirtualIP: (_ addresses: [IPAddress], _ ports: [UInt16]) -> Void
     private let adopted: (GatewayConfiguration) -> Void
 
+    /// The configuration as its file has it.
+    private var base: GatewayConfiguration?
+    /// The revision of the registrations that are served with it.
+    private var servedRegistrations: UInt64 = 0
     /// The revision that was read last, good or not.
     private var seenRevision = Revision.none
     /// Of many configurations in a row only some are read, and always the last one.
@@ -59,6 +63,7 @@ final class ServingControl {
             waitsToRead = Instant.now() < nextReading
             if !waitsToRead { read(record) }
         }
+        if let base, view.state.registrations.revision != servedRegistrations { serve(base) }
         retryListeners()
         publish(view, configurationHasChanged: false)
         if Instant.now() >= nextSave { save() }
@@ -95,6 +100,17 @@ final class ServingControl {
 
     private func adopt(_ configuration: GatewayConfiguration) {
         for conflict in node.conflicts(with: configuration) { Log.warning("config: \(conflict)") }
+        base = configuration
+        serve(configuration)
+        configureVirtualIP(configuration.virtualAddresses, configuration.listeners.map(\.port))
+        listen(as: ListenerPlan(node: node, gateway: configuration))
+    }
+
+    /// Serves what the file says, with the backends that registered themselves.
+    private func serve(_ base: GatewayConfiguration) {
+        let registrations = view.current?.state.registrations ?? Registrations()
+        servedRegistrations = registrations.revision
+        let configuration = base.joined(by: registrations)
         let targets = configuration.probeTargets
         let checked = Set(targets.map(\.backend))
         serving.withState { state in
@@ -103,13 +119,11 @@ final class ServingControl {
         }
         prober.setTargets(targets)
         adopted(configuration)
-        configureVirtualIP(configuration.virtualAddresses, configuration.listeners.map(\.port))
         if let view = view.current {
             publish(view, configurationHasChanged: true)
         } else {
             publishTable(records: [:], hasQuorum: false, configurationHasChanged: true)
         }
-        listen(as: ListenerPlan(node: node, gateway: configuration))
     }
 
     private func publish(_ view: ClusterView, configurationHasChanged: Bool) {

@@ -56,6 +56,13 @@ package struct AdminHandler: Sendable {
             answer(consistency, respond) { .upstream(name, in: $0) }
         case .members(let consistency):
             answer(consistency, respond) { .json(MembersDocument(members: $0.nodes)) }
+        case .registrations(let upstream, let consistency):
+            listRegistrations(in: upstream, consistency, respond)
+        case .register(let key, let registration): register(registration, as: key, respond)
+        case .deregister(let key):
+            services.registrations.remove(key) { result in
+                respond(Self.response(result) { .json(WishDocument(accepted: true)) })
+            }
         case .changeMember(let wish):
             services.changeMember(MemberChange(wish, author: author, at: .now())) { respond(Self.response(wish: $0)) }
         case .moveLeadership(let target):
@@ -154,7 +161,8 @@ package struct AdminHandler: Sendable {
     private static func status(of refusal: Refusal) -> UInt16 {
         switch refusal {
         case .revisionConflict, .keyConflict: 412
-        case .unknownBackend, .unknownUpstream: 404
+        case .unknownBackend, .unknownUpstream, .registration(.unknown): 404
+        case .registration(.configured), .registration(.taken): 409
         case .staleTerm, .member, .tooMany: 409
         case .unreadable: 500
         }

@@ -18,10 +18,26 @@ package struct AdminServices: Sendable {
     package var changeMember: @Sendable (MemberChange, @escaping Completion<Void>) -> Void
     package var moveLeadership: @Sendable (LeadershipMove, @escaping Completion<Void>) -> Void
     package var keys: Keys
+    package var registrations: Registering
     /// All that the nodes agree on, for a backup.
     package var snapshot: @Sendable (Consistency, @escaping Completion<SnapshotArchive>) -> Void
     /// All requests that had arrived have been handed over: what of them was held back to be done together is begun.
     package var begin: @Sendable () -> Void
+
+    /// Backends that register themselves.
+    package struct Registering: Sendable {
+        /// Completes with whether it was there already and is renewed.
+        package var put: @Sendable (RegistrationKey, Registration, @escaping Completion<Bool>) -> Void
+        package var remove: @Sendable (RegistrationKey, @escaping Completion<Void>) -> Void
+
+        package init(
+            put: @escaping @Sendable (RegistrationKey, Registration, @escaping Completion<Bool>) -> Void,
+            remove: @escaping @Sendable (RegistrationKey, @escaping Completion<Void>) -> Void
+        ) {
+            self.put = put
+            self.remove = remove
+        }
+    }
 
     /// The key space beside the configuration.
     package struct Keys: Sendable {
@@ -63,7 +79,8 @@ package struct AdminServices: Sendable {
         setMode: @escaping @Sendable (BackendKey, BackendMode, String, @escaping Completion<Void>) -> Void,
         changeMember: @escaping @Sendable (MemberChange, @escaping Completion<Void>) -> Void,
         moveLeadership: @escaping @Sendable (LeadershipMove, @escaping Completion<Void>) -> Void,
-        keys: Keys, snapshot: @escaping @Sendable (Consistency, @escaping Completion<SnapshotArchive>) -> Void,
+        keys: Keys, registrations: Registering,
+        snapshot: @escaping @Sendable (Consistency, @escaping Completion<SnapshotArchive>) -> Void,
         begin: @escaping @Sendable () -> Void
     ) {
         self.status = status
@@ -77,6 +94,7 @@ package struct AdminServices: Sendable {
         self.changeMember = changeMember
         self.moveLeadership = moveLeadership
         self.keys = keys
+        self.registrations = registrations
         self.snapshot = snapshot
         self.begin = begin
     }

@@ -18,11 +18,13 @@ package struct NodeReport: Hashable, Sendable {
     package var noticeKey: NoticeKey
     /// Requests under way by backend, without those that have none.
     package var activeRequests: [BackendKey: Int]
+    /// The serials of registrations that were renewed at the node of late.
+    package var renewals: [UInt64]
 
     package init(
         pid: Int32, version: String, role: NodeRole, term: Term, commitIndex: LogIndex, appliedIndex: LogIndex,
         heldAddresses: [IPAddress], fence: Fence, engine: EngineChoice, noticeKey: NoticeKey,
-        activeRequests: [BackendKey: Int]
+        activeRequests: [BackendKey: Int], renewals: [UInt64] = []
     ) {
         self.pid = pid
         self.version = version
@@ -35,6 +37,7 @@ package struct NodeReport: Hashable, Sendable {
         self.engine = engine
         self.noticeKey = noticeKey
         self.activeRequests = activeRequests
+        self.renewals = renewals
     }
 
     package enum Limit {
@@ -43,7 +46,7 @@ package struct NodeReport: Hashable, Sendable {
         package static let backends = 200
     }
 
-    private static let formatVersion: UInt8 = 3
+    private static let formatVersion: UInt8 = 4
 
     /// The binary form for other nodes, at most 64 KiB.
     package func encoded() -> [UInt8] {
@@ -71,6 +74,7 @@ package struct NodeReport: Hashable, Sendable {
             writer.write(entry.key.address.port)
             writer.write(UInt32(clamping: entry.value))
         }
+        writer.write(list: renewals.prefix(Registrations.Limit.count)) { writer, serial in writer.write(serial) }
         return writer.bytes
     }
 
@@ -109,6 +113,9 @@ package struct NodeReport: Hashable, Sendable {
             return (BackendKey(upstream: upstream, address: address), Int(try reader.read(UInt32.self)))
         }
         activeRequests = Dictionary(active) { first, _ in first }
+        renewals = try reader.readList("renewals", limit: Registrations.Limit.count) {
+            reader throws(DecodingFault) in try reader.read(UInt64.self)
+        }
         try reader.finish()
     }
 }

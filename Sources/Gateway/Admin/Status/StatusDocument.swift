@@ -61,6 +61,8 @@ package struct StatusDocument: Codable, Hashable, Sendable {
         package var activeRequests: Int
         /// Why it is healthy or not.
         package var reason: String
+        /// What it registered itself as; absent for a backend of the configuration.
+        package var registration: String?
     }
 }
 

@@ -118,7 +118,8 @@ package struct StatusSources: Sendable {
         return StatusDocument.Backend(
             address: backend.address.description, weight: backend.weight, mode: record.mode.rawValue,
             healthy: isHealthy,
-            activeRequests: aliveReports.reduce(0) { $0 + ($1.report.activeRequests[key] ?? 0) }, reason: reason)
+            activeRequests: aliveReports.reduce(0) { $0 + ($1.report.activeRequests[key] ?? 0) }, reason: reason,
+            registration: state.registrations.key(of: backend.address, in: upstream)?.id)
     }
 
     /// The cluster's verdict while there is a quorum to agree on one, else this node's own.

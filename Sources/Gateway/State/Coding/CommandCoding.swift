@@ -27,6 +27,12 @@ extension Command {
             writer.write(list: nodes)
             writer.write(time)
         case .moveLeadership(let move): writer.write(Kind.moveLeadership, move)
+        case .register(let change): writer.write(Kind.register, change)
+        case .deregister(let change): writer.write(Kind.deregister, change)
+        case .expireRegistrations(let serials, let time):
+            writer.write(Kind.expireRegistrations.rawValue)
+            writer.write(list: serials) { writer, serial in writer.write(serial) }
+            writer.write(time)
         }
         return writer.bytes
     }
@@ -49,6 +55,13 @@ extension Command {
         case .forgetMembers:
             self = .forgetMembers(try reader.readList("nodes", limit: Limit.nodes), at: try reader.read())
         case .moveLeadership: self = .moveLeadership(try reader.read())
+        case .register: self = .register(try reader.read())
+        case .deregister: self = .deregister(try reader.read())
+        case .expireRegistrations:
+            let serials = try reader.readList("registrations", limit: Registrations.Limit.count) {
+                reader throws(DecodingFault) in try reader.read(UInt64.self)
+            }
+            self = .expireRegistrations(serials, at: try reader.read())
         }
         try reader.finish()
     }
@@ -64,6 +77,9 @@ extension Command {
         case changeMember = 8
         case forgetMembers = 9
         case moveLeadership = 10
+        case register = 11
+        case deregister = 12
+        case expireRegistrations = 13
     }
 }
 

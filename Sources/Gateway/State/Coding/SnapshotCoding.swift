@@ -2,7 +2,7 @@ import Posix
 import Raft
 
 extension ClusterState {
-    private static let formatVersion: UInt8 = 1
+    private static let formatVersion: UInt8 = 2
 
     /// The state as a snapshot. Equal states give equal bytes.
     ///
@@ -19,6 +19,7 @@ extension ClusterState {
         writer.write(list: aims.sorted { $0.key < $1.key }.map(KeyedAim.init))
         writer.write(journal.nextSequence)
         writer.write(list: journal.entries)
+        writer.write(registrations)
         return writer.bytes
     }
 
@@ -40,6 +41,7 @@ extension ClusterState {
         for one in try reader.readList(of: KeyedAim.self, "aims", limit: aimLimit) { aims[one.node] = one.aim }
         journal.nextSequence = try reader.read()
         journal.entries = try reader.readList("journal", limit: Limit.journal)
+        registrations = try reader.read()
         try reader.finish()
     }
 }
@@ -139,6 +141,11 @@ extension JournalEvent: BinaryCodable {
         case 11:
             self = .leadershipMoveWanted(
                 to: try reader.readOptional("leader"), author: try reader.readText("author", limit: textLimit))
+        case 12: self = .backendRegistered(try reader.read(), id: try reader.readText("registration", limit: textLimit))
+        case 13:
+            self = .backendDeregistered(try reader.read(), id: try reader.readText("registration", limit: textLimit))
+        case 14:
+            self = .registrationExpired(try reader.read(), id: try reader.readText("registration", limit: textLimit))
         case _: throw .invalid(what: "kind of journal entry", offset: start)
         }
     }
@@ -187,6 +194,18 @@ extension JournalEvent: BinaryCodable {
             writer.write(UInt8(10))
             writer.write(node)
             writer.write(author)
+        case .backendRegistered(let backend, let id):
+            writer.write(UInt8(12))
+            writer.write(backend)
+            writer.write(id)
+        case .backendDeregistered(let backend, let id):
+            writer.write(UInt8(13))
+            writer.write(backend)
+            writer.write(id)
+        case .registrationExpired(let backend, let id):
+            writer.write(UInt8(14))
+            writer.write(backend)
+            writer.write(id)
         case .leadershipMoveWanted(let node, let author):
             writer.write(UInt8(11))
             writer.write(optional: node)

@@ -9,7 +9,9 @@ import Testing
 
     /// A path with values for its parameters, as segments.
     private static func path(of operation: AdminOperation) -> [String] {
-        let values = ["{upstream}": "app", "{address}": "10.0.0.1:80", "{id}": "4", "{key}": "deploy/lock"]
+        let values = [
+            "{upstream}": "app", "{address}": "10.0.0.1:80", "{id}": "4", "{key}": "deploy/lock", "{name}": "web-1",
+        ]
         return operation.endpoint.template.split(separator: "/").map { values[String($0)] ?? String($0) }
     }
 

@@ -78,7 +78,7 @@ final class FakeNode: Sendable {
                     return completion(.failure(.refused(.member(.unreachable(NodeID(3))))))
                 }
                 completion(.success(()))
-            }, keys: keys,
+            }, keys: keys, registrations: registrations,
             snapshot: { _, completion in
                 let state = self.held.withLock { held in
                     var state = ReplicatedState()
@@ -90,6 +90,26 @@ final class FakeNode: Sendable {
                         SnapshotArchive(
                             of: state, through: LogIndex(17), term: Term(3), cluster: "demo", by: NodeID(1))))
             }, begin: {})
+    }
+
+    private var registrations: AdminServices.Registering {
+        AdminServices.Registering(
+            put: { key, registration, completion in
+                let change = RegistrationChange(
+                    key: key, registration: registration, at: WallTime(millisecondsSince1970: 0))
+                switch self.held.withLock({ $0.state.apply(.register(change)) }) {
+                case .refused(let refusal): completion(.failure(.refused(refusal)))
+                case .unchanged: completion(.success(true))
+                case .applied, .configured, .keyChanged: completion(.success(false))
+                }
+            },
+            remove: { key, completion in
+                let removal = RegistrationRemoval(key: key, at: WallTime(millisecondsSince1970: 0))
+                switch self.held.withLock({ $0.state.apply(.deregister(removal)) }) {
+                case .refused(let refusal): completion(.failure(.refused(refusal)))
+                case .unchanged, .applied, .configured, .keyChanged: completion(.success(()))
+                }
+            })
     }
 
     private var keys: AdminServices.Keys {

@@ -58,6 +58,22 @@ extension AdminOperation {
                 "Adds a backend to the configuration, or changes its weight. Every other byte of the text stays.",
                 body: .document(BackendWeightDocument.self, isRequired: false))
         case .removeBackend: .backendEdit("Removes a backend from the configuration.")
+        case .listRegistrations:
+            .reading(
+                .upstreams, "The backends that registered themselves.", RegistrationsDocument.self, [.upstream],
+                problems: [404])
+        case .putRegistration:
+            .init(
+                tag: .upstreams,
+                summary:
+                    "Registers a backend, or renews what it said before. Without a renewal it goes after its time.",
+                parameters: [.upstream, .registration], body: .document(RegistrationDocument.self),
+                answer: .document(RegisteredDocument.self), problems: OperationDescription.writing + [404, 409])
+        case .deleteRegistration:
+            .init(
+                tag: .upstreams, summary: "Takes a registered backend off at once.",
+                parameters: [.upstream, .registration], answer: .document(WishDocument.self),
+                problems: OperationDescription.writing + [404])
         case .listMembers: .reading(.members, "All members, dead ones too.", MembersDocument.self)
         case .addMember:
             .wish("Adds a node to the running cluster.", body: .document(NewMemberDocument.self))

@@ -72,6 +72,7 @@ extension OperationDescription.Parameter {
     static let address = path(
         "address", "Address and port of a backend, as in 10.0.0.1:8080 or [fd00::1]:8080.",
         ["type": "string", "examples": ["10.0.0.1:8080"]])
+    static let registration = path("name", "What the backend calls itself.", name)
     static let node = path(
         "id", "The id of a node.",
         ["type": "integer", "minimum": 1, "maximum": .integer(NodeConfiguration.nodeIDs.upperBound)])

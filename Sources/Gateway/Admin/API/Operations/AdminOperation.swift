@@ -4,6 +4,7 @@ package enum AdminOperation: String, CaseIterable, Sendable {
     case getLiveness, getReadiness, getMetrics, getDocument, getVersion, getNode, getStatus, getHealth
     case getConfiguration, putConfiguration, getHistory, getDifference, rollBack
     case listUpstreams, getUpstream, listBackends, setBackendMode, putBackend, removeBackend
+    case listRegistrations, putRegistration, deleteRegistration
     case listMembers, addMember, removeMember, promoteMember, getLeader, transferLeadership
     case listEvents, getSnapshot
     case listKeys, getKey, putKey, deleteKey
@@ -29,6 +30,9 @@ package enum AdminOperation: String, CaseIterable, Sendable {
         case .setBackendMode: .init(.put, "/v1/backends/{upstream}/{address}")
         case .putBackend: .init(.put, "/v1/upstreams/{upstream}/backends/{address}")
         case .removeBackend: .init(.delete, "/v1/upstreams/{upstream}/backends/{address}")
+        case .listRegistrations: .init(.get, "/v1/upstreams/{upstream}/registrations")
+        case .putRegistration: .init(.put, "/v1/upstreams/{upstream}/registrations/{name}")
+        case .deleteRegistration: .init(.delete, "/v1/upstreams/{upstream}/registrations/{name}")
         case .listMembers: .init(.get, "/v1/members")
         case .addMember: .init(.put, "/v1/members/{id}")
         case .removeMember: .init(.delete, "/v1/members/{id}")

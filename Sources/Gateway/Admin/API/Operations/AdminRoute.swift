@@ -26,6 +26,9 @@ package enum AdminRoute: Hashable, Sendable {
     case setMode(BackendKey, BackendMode)
     /// A change of the configuration's text, of the expected revision if there is one.
     case editBackend(BackendEdit, expected: Revision?)
+    case registrations(of: String, AdminServices.Consistency)
+    case register(RegistrationKey, Registration)
+    case deregister(RegistrationKey)
     /// Those with a higher number.
     case events(after: UInt64, AdminServices.Consistency)
     case members(AdminServices.Consistency)
@@ -83,6 +86,9 @@ package enum AdminRoute: Hashable, Sendable {
             .editBackend(try addition(request, path), expected: try expectedRevision(request))
         case .removeBackend:
             .editBackend(.remove(try path.backend()), expected: try expectedRevision(request))
+        case .listRegistrations: .registrations(of: path["upstream"], try consistency(request))
+        case .putRegistration: .register(try path.registration(), try registration(request))
+        case .deleteRegistration: .deregister(try path.registration())
         case .listMembers: .members(try consistency(request))
         case .addMember: .changeMember(try addition(request, of: try path.node()))
         case .removeMember: .changeMember(.remove(try path.node()))

@@ -114,6 +114,8 @@ package enum VirtualAddressProvider: Hashable, Sendable {
 
 /// The timing of failure detection, by the kind of network. The raw value is the name in files.
 package enum TimingProfile: String, Hashable, Sendable, CaseIterable {
+    /// One switch, and hosts that let gwnode have real-time scheduling.
+    case fast
     /// One switch or one rack.
     case lan
     /// Machines that are short of processor time, or virtual machines with noisy neighbours.

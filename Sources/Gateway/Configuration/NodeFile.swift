@@ -52,7 +52,8 @@ extension NodeConfiguration {
             "virtualAddress", .virtualAddressProvider, default: .none, "How this node takes the virtual addresses."),
         .optional(
             "timing", .choice, default: TimingProfile.lan,
-            "How fast a dead node is noticed: \"lan\", \"cautious\" on busy machines, \"wan\" between sites."),
+            "How fast a dead node is noticed: \"lan\", \"fast\" with real-time scheduling, \"cautious\" on busy machines, "
+                + "\"wan\" between sites."),
         .optional(
             "moveTimeout", .duration(from: .zero, to: longestMoveTimeout), default: standardMoveTimeout,
             "For how long requests may go on before the virtual addresses move on purpose. Connections end sooner, "

@@ -14,6 +14,8 @@ package protocol AddressKeeper: AnyObject {
     /// Before a planned move: requests for new connections to the held addresses wait for the next holder, as far as
     /// the fence can do that. `false` takes it back.
     func hold(_ isOnHold: Bool)
+    /// The order to hold is carried out.
+    var isOnHold: Bool { get }
     /// To be called after each event of the consensus thread and at `nextDeadline`. Without a lease, because this
     /// node does not lead or its lease is being surrendered, every address is given up.
     func turn(now: Instant, lease: Lease?, isShuttingDown: Bool) -> AddressTurn
@@ -59,7 +61,10 @@ package final class VirtualIPManager: AddressKeeper {
         for address in unknown { remove(address) }
     }
 
+    package private(set) var isOnHold = false
+
     package func hold(_ isOnHold: Bool) {
+        self.isOnHold = isOnHold
         do throws(VirtualIPError) { try provider.hold(isOnHold ? claim.held : []) } catch {
             Log.warning("vip: new connections are not held back: \(error)")
         }

@@ -114,7 +114,7 @@ final class ConsensusLoop<Host: ConsensusHost> {
 
     /// Runs until the node is stopped, or can not go on; returns why in that case.
     func run() -> RaftNodeError? {
-        ThreadPriority.raise()
+        ThreadPriority.raiseConsensus()
         do throws(SystemError) {
             try disk.start()
             while !isOver {

@@ -15,8 +15,8 @@ import Synchronization
 final class AddressMover: Sendable {
     /// A client whose request for a connection is lost asks again after a second; held ones are let go well before.
     private static let holdLimit = Nanoseconds.milliseconds(500)
-    /// From the order to hold to the first look at what is left: orders travel to the guard and to the workers.
-    private static let holdDelay = Nanoseconds.milliseconds(2)
+    /// Until the guard has carried out the order to hold.
+    private static let orderLimit = Nanoseconds.milliseconds(100)
     /// Until a handover has succeeded or was given up.
     private static let handoverLimit = Nanoseconds.seconds(1)
     private static let pauseMilliseconds: Int32 = 1
@@ -43,12 +43,9 @@ final class AddressMover: Sendable {
         }
         do throws(SystemError) {
             let thread = try Posix.Thread(name: "mover", stackBytes: 256 << 10) { [self] in
-                prepare()
-                raft.transferLeadership(to: target) { refusal in
-                    if let refusal { Log.warning("members: leadership is not handed over: \(refusal)") }
-                }
-                _ = wait(until: .now() + Self.handoverLimit) { view.current?.raft.role != .leader }
-                resume()
+                move(to: target)
+                raft.perform { $0.hold(false) }
+                workers.retire([], endsIdle: false)
                 isMoving.store(false, ordering: .releasing)
                 done()
             }
@@ -60,8 +57,28 @@ final class AddressMover: Sendable {
         }
     }
 
+    /// For a node that stops: hands leadership over if it leads, and returns when that has succeeded or not.
+    func leave() {
+        guard view.current?.raft.role == .leader else { return }
+        if isMoving.exchange(true, ordering: .acquiringAndReleasing) {
+            _ = wait(until: .now() + timeout + Self.holdLimit + Self.handoverLimit) {
+                !isMoving.load(ordering: .acquiring)
+            }
+        } else {
+            move(to: nil)
+        }
+    }
+
+    private func move(to target: NodeID?) {
+        prepare()
+        raft.transferLeadership(to: target) { refusal in
+            if let refusal { Log.warning("members: leadership is not handed over: \(refusal)") }
+        }
+        _ = wait(until: .now() + Self.handoverLimit) { view.current?.raft.role != .leader }
+    }
+
     /// The first two steps; returns when clients have left, or the time for it is over. No effect without addresses.
-    func prepare() {
+    private func prepare() {
         let addresses = Set(view.current?.heldAddresses ?? [])
         guard !addresses.isEmpty else { return }
         workers.retire(addresses, endsIdle: false)
@@ -69,17 +86,12 @@ final class AddressMover: Sendable {
         if view.current?.fence == .kernel {
             raft.perform { $0.hold(true) }
             workers.retire(addresses, endsIdle: true)
-            _ = poll(nil, 0, Int32(Self.holdDelay.milliseconds))
+            _ = wait(until: .now() + Self.orderLimit) { view.current?.isOnHold == true }
             if hasNoConnections(addresses, until: .now() + Self.holdLimit) { return }
         } else if isFree {
             return
         }
         Log.warning("vip: requests are still under way after \(timeout); their connections are lost in the move")
-    }
-
-    private func resume() {
-        raft.perform { $0.hold(false) }
-        workers.retire([], endsIdle: false)
     }
 
     private func hasNoConnections(_ addresses: Set<IPAddress>, until deadline: Instant) -> Bool {

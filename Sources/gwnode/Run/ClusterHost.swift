@@ -74,6 +74,7 @@ final class ClusterHost: ConsensusHost {
         view.publish(
             ClusterView(
                 state: state.cluster, raft: turn.raft, connected: turn.connected, heldAddresses: virtualIP.held,
+                isOnHold: virtualIP.isOnHold,
                 fence: virtualIP.fence, noticeKey: noticeKey, sightings: sightings),
             stateHasChanged: clusterHasChanged || address.hasChanged)
         clusterHasChanged = false

@@ -12,6 +12,8 @@ struct ClusterView: Sendable {
     var connected: [NodeID]
     /// The virtual addresses that this node holds.
     var heldAddresses: [IPAddress]
+    /// New connections to them wait for the next holder.
+    var isOnHold: Bool
     var fence: Fence
     /// With what this node's guard signs.
     var noticeKey: NoticeKey

@@ -125,7 +125,7 @@ final class GatewayNode: Sendable {
     /// Gives up the virtual addresses and leadership, lets running requests finish, and ends all threads.
     func stop() {
         Log.info("stopping: handing over the virtual addresses, then finishing running requests")
-        mover.prepare()
+        mover.leave()
         raft.perform { $0.shutDown() }
         raft.stop(graceful: true)
         workers.stop(drainingUntil: .now() + GatewayNode.drainLimit)
@@ -190,6 +190,7 @@ extension RaftNodeOptions {
 extension Timing {
     init(_ profile: TimingProfile) {
         switch profile {
+        case .fast: self = .fast
         case .lan: self = .lan
         case .cautious: self = .cautious
         case .wan: self = .wan

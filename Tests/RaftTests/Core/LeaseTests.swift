@@ -103,7 +103,7 @@ import Testing
         #expect(cluster.leader != nil)
     }
 
-    @Test(arguments: [Timing.lan, .cautious, .wan])
+    @Test(arguments: [Timing.fast, .lan, .cautious, .wan])
     func profilesAreConsistent(timing: Timing) throws { try timing.validate() }
 
     @Test func periodsThatDoNotFitAreRefused() {

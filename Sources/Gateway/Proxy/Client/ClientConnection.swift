@@ -39,6 +39,8 @@ struct ClientConnection {
     var exchange = Exchange()
     var parse = ParseProgress()
     var requestMethod = HTTPMethod.get
+    /// Accepted while its address retires: it has one request.
+    var isLate = false
     /// The client sent FIN.
     var hasEnded = false
     /// Everything of the request body was taken from the engine.

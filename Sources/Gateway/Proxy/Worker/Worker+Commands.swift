@@ -45,7 +45,8 @@ extension Worker where E: ~Copyable {
                 clients[Slot(index)].pointee.exchange.endAfterNextResponse()
             } else if clients[Slot(index)].pointee.exchange.isTunnel {
                 report(.timeout(.tunnel), Slot(index))
-            } else {
+            } else if !clients[Slot(index)].pointee.isLate {
+                // The request of a late one is on its way; it ends with the answer.
                 report(.drain, Slot(index))
             }
         }
@@ -89,6 +90,7 @@ extension Worker where E: ~Copyable {
             return refuse(descriptor)
         }
         if !retiring.isEmpty, let own = Socket.localAddress(of: descriptor)?.ip, retiring.contains(own) {
+            client.isLate = true
             client.exchange.endAfterNextResponse()
         }
         guard let slot = clients.insert(client) else { preconditionFailure("every admitted client has a place") }

@@ -168,6 +168,8 @@ final class GuardLink: Sendable {
 
     /// The body of the thread.
     private func supervise() {
+        // A report that is read late passes for one that was not made.
+        ThreadPriority.raise()
         var pause = Self.shortestPause
         while true {
             let began = Instant.now()
@@ -207,6 +209,7 @@ final class GuardLink: Sendable {
                 state.view.resignation = new.resignation ?? state.view.resignation
                 if new.sequence == state.view.sequence { state.view.unconfirmedSince = nil }
                 return new.resignation != nil || before?.held != new.held || before?.isClear != new.isClear
+                    || before?.isOnHold != new.isOnHold
                     || (new.isClear && state.lease == nil) || before?.fence != new.fence
             }
             if isNews { onChange() }

@@ -109,18 +109,20 @@ package enum GuardReport: Hashable, Sendable {
         /// When the lease ends by which they are held, as far as the guard has been told.
         package var holdsUntil: Instant
         package var isClear: Bool
+        package var isOnHold: Bool
         /// Set when the gateway should give up leadership.
         package var resignation: VirtualIPClaim.Reason?
 
         package init(
             sequence: UInt64, fence: Fence, held: [IPAddress], holdsUntil: Instant, isClear: Bool,
-            resignation: VirtualIPClaim.Reason? = nil
+            isOnHold: Bool = false, resignation: VirtualIPClaim.Reason? = nil
         ) {
             self.sequence = sequence
             self.fence = fence
             self.held = held
             self.holdsUntil = holdsUntil
             self.isClear = isClear
+            self.isOnHold = isOnHold
             self.resignation = resignation
         }
     }
@@ -137,6 +139,7 @@ package enum GuardReport: Hashable, Sendable {
             writer.write(list: state.held) { $0.write($1) }
             writer.write(state.holdsUntil.nanoseconds)
             writer.write(UInt8(state.isClear ? 1 : 0))
+            writer.write(UInt8(state.isOnHold ? 1 : 0))
             writer.write(state.resignation?.rawValue ?? 0)
         case .refused(let what, let cure):
             writer.write(UInt8(2))
@@ -160,11 +163,12 @@ package enum GuardReport: Hashable, Sendable {
             }
             let holdsUntil = Instant(nanoseconds: try reader.read())
             let isClear = try reader.read(UInt8.self) == 1
+            let isOnHold = try reader.read(UInt8.self) == 1
             let resignation = VirtualIPClaim.Reason(rawValue: try reader.read())
             self = .state(
                 State(
                     sequence: sequence, fence: fence, held: held, holdsUntil: holdsUntil, isClear: isClear,
-                    resignation: resignation))
+                    isOnHold: isOnHold, resignation: resignation))
         case 2:
             // A replacement character is longer than the byte that it stands for.
             let limit = Self.textLimit * 3

@@ -20,8 +20,9 @@ package enum GuardProcess {
         defer { Log.flush() }
         do throws(VirtualIPError) {
             let lock = try GuardLock(interface: interface)
-            let session = try GuardSession(interface: interface, channel)
+            // Before the session, whose threads inherit it.
             takePriority()
+            let session = try GuardSession(interface: interface, channel)
             session.serve()
             withExtendedLifetime(lock) {}
             return 0
@@ -117,7 +118,8 @@ final class GuardSession {
     private func report() {
         let state = GuardReport.State(
             sequence: order.sequence, fence: manager.fence, held: manager.held,
-            holdsUntil: order.lease?.validUntil ?? .zero, isClear: manager.isClear, resignation: resignation)
+            holdsUntil: order.lease?.validUntil ?? .zero, isClear: manager.isClear, isOnHold: manager.isOnHold,
+            resignation: resignation)
         guard channel.send(GuardReport.state(state).encoded()) else { return }
         owesReport = false
         resignation = nil

@@ -42,6 +42,8 @@ package final class GuardedAddresses: AddressKeeper {
 
     package func hold(_ isOnHold: Bool) { link.hold(isOnHold) }
 
+    package var isOnHold: Bool { link.view.state?.isOnHold ?? false }
+
     /// Takes whom the guard shall tell of a release; from any thread.
     package var setWitnesses: @Sendable (Witnesses) -> Void { { [link] in link.set(witnesses: $0) } }
 

@@ -72,6 +72,8 @@ package final class ArrivalRelay: Sendable {
             var polls = [raw, wake.raw].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
             _ = poll(&polls, nfds_t(polls.count), left == .zero ? -1 : Int32(left.milliseconds.rounded(.up)))
             if polls[1].revents != 0 { wake.clear() }
+            // A packet may be the first to tell that a relay has begun.
+            arrivals.addresses = state.withLock { $0.addresses }
             while let (bytes, sender) = receive(&buffer) {
                 for forward in arrivals.take(bytes, protocolNumber: sender.protocolNumber, from: sender.hardware) {
                     send(forward)
@@ -83,7 +85,6 @@ package final class ArrivalRelay: Sendable {
     /// Of the present relay, zero when there is none; nil when the thread is to end.
     private func timeLeft(_ arrivals: inout HeldArrivals) -> Nanoseconds? {
         state.withLock { state -> Nanoseconds? in
-            arrivals.addresses = state.addresses
             guard !state.addresses.isEmpty else { return state.isStopping ? nil : .zero }
             let left = state.endsAt - Instant.now()
             if left > .zero { return left }

@@ -58,16 +58,18 @@ package struct ConnectionCensus: ~Copyable {
                     throw SystemError("list connections", code: EPROTO)
                 }
                 let body = UnsafeRawBufferPointer(rebasing: rest[MemoryLayout<nlmsghdr>.size..<length])
-                if let address = Self.local(body), addresses.contains(address) { total += 1 }
+                if let address = Self.busy(body), addresses.contains(address) { total += 1 }
                 rest = UnsafeRawBufferPointer(rebasing: rest[min(netlinkAligned(length), rest.count)...])
             }
             return false
         }
     }
 
-    private static func local(_ body: UnsafeRawBufferPointer) -> IPAddress? {
+    /// The address of this machine, nil when the client has gone: it did not answer our SYN within a second.
+    private static func busy(_ body: UnsafeRawBufferPointer) -> IPAddress? {
         guard body.count >= MemoryLayout<inet_diag_msg>.size else { return nil }
         let message = body.loadUnaligned(as: inet_diag_msg.self)
+        if [3, 12].contains(message.idiag_state), message.idiag_retrans > 0 { return nil }
         return withUnsafeBytes(of: message.id.idiag_src) { source in
             IPAddress(networkBytes: source.prefix(Int32(message.idiag_family) == AF_INET ? 4 : 16))
         }

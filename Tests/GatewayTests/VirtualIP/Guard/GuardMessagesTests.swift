@@ -21,7 +21,8 @@ private let six = IPAddress("fd00::100")!
             GuardReport.State(
                 sequence: 9, fence: .kernel, held: [four, six], holdsUntil: Instant(nanoseconds: 5), isClear: false,
                 resignation: .carrierLost)),
-        .state(GuardReport.State(sequence: 0, fence: .guard, held: [], holdsUntil: .zero, isClear: true)),
+        .state(
+            GuardReport.State(sequence: 0, fence: .guard, held: [], holdsUntil: .zero, isClear: true, isOnHold: true)),
         .refused(what: "there is no interface x", cure: "see `ip link`"),
     ]
 

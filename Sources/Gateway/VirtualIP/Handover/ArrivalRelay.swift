@@ -8,8 +8,8 @@ import Synchronization
 ///
 /// It hears of a packet before the kernel gate drops it, and answers nothing itself.
 package final class ArrivalRelay: Sendable {
-    /// For how long arrivals are kept and passed on.
-    package static let duration = Nanoseconds.milliseconds(500)
+    /// For how long arrivals are kept and passed on; longer than a mover holds them back.
+    package static let duration = Nanoseconds.seconds(1)
 
     private struct State {
         /// Empty when nothing is kept.

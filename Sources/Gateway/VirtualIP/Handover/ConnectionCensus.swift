@@ -65,11 +65,13 @@ package struct ConnectionCensus: ~Copyable {
         }
     }
 
-    /// The address of this machine, nil when the client has gone: it did not answer our SYN within a second.
+    /// The address of this machine, nil when the client has gone: it did not acknowledge our SYN within a second, or
+    /// what was sent twice again. Such connections are left from when this machine last lost the address.
     private static func busy(_ body: UnsafeRawBufferPointer) -> IPAddress? {
         guard body.count >= MemoryLayout<inet_diag_msg>.size else { return nil }
         let message = body.loadUnaligned(as: inet_diag_msg.self)
-        if [3, 12].contains(message.idiag_state), message.idiag_retrans > 0 { return nil }
+        let isNew = [3, 12].contains(message.idiag_state)
+        if message.idiag_retrans > (isNew ? 0 : 1) { return nil }
         return withUnsafeBytes(of: message.id.idiag_src) { source in
             IPAddress(networkBytes: source.prefix(Int32(message.idiag_family) == AF_INET ? 4 : 16))
         }

@@ -20,7 +20,12 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .target(name: "TLS", dependencies: ["COpenSSL", "Posix"], swiftSettings: strict),
         .target(name: "Raft", dependencies: ["TLS", "Posix", "CLinux"], swiftSettings: strict),
-        .target(name: "Gateway", dependencies: ["Raft", "TLS", "Posix", "CLinux"], swiftSettings: strict),
+        .target(
+            name: "Gateway", dependencies: ["Raft", "TLS", "Posix", "CLinux"],
+            resources: [
+                .embedInCode("Admin/Dashboard/dashboard.html"), .embedInCode("Admin/Dashboard/dashboard.css"),
+                .embedInCode("Admin/Dashboard/dashboard.js"),
+            ], swiftSettings: strict),
         .executableTarget(
             name: "gwnode", dependencies: ["CLinux", "Gateway", "Raft", "TLS", "Posix"],
             swiftSettings: strict),

@@ -11,6 +11,7 @@ REGISTRATION = {"address": "127.0.0.1:5", "ttlSeconds": 600}
 
 # operation, path, body, header fields, status. What a call leaves behind the next ones find.
 CALLS = [
+    ("getDashboard", "/", None, {}, 200),
     ("getLiveness", "/livez", None, {}, 200),
     ("getReadiness", "/readyz", None, {}, 200),
     ("getMetrics", "/metrics", None, {}, 200),
@@ -26,6 +27,9 @@ CALLS = [
     ("listEvents", "/v1/events?after=0", None, {}, 200),
     ("listEvents", "/v1/events?after=x", None, {}, 400),
     ("getSnapshot", "/v1/snapshot", None, {}, 200),
+    ("getLive", "/v1/live", None, {}, 200),
+    ("watch", "/v1/stream?only=hello,status", None, {"Last-Event-ID": "1"}, 200),
+    ("watch", "/v1/stream?only=all", None, {}, 400),
     ("getConfiguration", "/v1/config", None, {}, 200),
     ("getConfiguration", "/v1/config?revision=99", None, {}, 404),
     ("getDifference", "/v1/config/diff", None, {}, 404),
@@ -102,7 +106,9 @@ def send(url, method, body, fields):
     except urllib.error.HTTPError as error:
         answer = error
     with answer:
-        return answer.status, answer.headers, answer.read()
+        # A stream has no end, but a beginning.
+        is_stream = answer.headers["Content-Type"] == "text/event-stream"
+        return answer.status, answer.headers, answer.read1() if is_stream else answer.read()
 
 
 class Caller:

@@ -104,7 +104,12 @@ final class ClusterHost: ConsensusHost {
 
     func received(info: [UInt8], from node: NodeID, at now: Instant) {
         do throws(DecodingFault) {
-            sightings[node] = StatusSources.Sighting(report: try NodeReport(decoding: info), at: now)
+            let earlier = sightings[node]
+            let report = try NodeReport(decoding: info)
+            sightings[node] = StatusSources.Sighting(report: report, at: now, after: earlier)
+            if earlier?.report.role != report.role || earlier?.report.heldAddresses != report.heldAddresses {
+                clusterHasChanged = true
+            }
         } catch {
             Log.debug("report of node \(node) can not be read: \(error)")
         }

@@ -36,7 +36,7 @@ final class SharedClusterView: Sendable {
             guard let before = latest, !stateHasChanged else { return true }
             return before.raft.role != view.raft.role || before.raft.term != view.raft.term
                 || before.raft.leader != view.raft.leader || before.raft.hasQuorum != view.raft.hasQuorum
-                || before.raft.membership != view.raft.membership
+                || before.connected != view.connected || before.raft.membership != view.raft.membership
                 || before.raft.committedMembership != view.raft.committedMembership
         }
         if isNews { wake() }
@@ -45,13 +45,13 @@ final class SharedClusterView: Sendable {
 
 extension NodeReport {
     /// What this node says of itself.
-    init(of view: ClusterView?, serving: Serving, renewals: [UInt64] = []) {
+    init(of view: ClusterView?, serving: Serving, renewals: [UInt64] = [], sample: LiveSample? = nil) {
         self.init(
             pid: getpid(), version: gwnodeVersion, role: view.map { NodeRole($0.raft.role) } ?? .follower,
             term: view?.raft.term ?? .zero, commitIndex: view?.raft.commit ?? .zero,
             appliedIndex: view?.raft.applied ?? .zero, heldAddresses: view?.heldAddresses ?? [],
             fence: view?.fence ?? .lease, engine: serving.engine,
             noticeKey: view?.noticeKey ?? NoticeKey(first: 0, second: 0), activeRequests: serving.activeRequests,
-            renewals: renewals)
+            renewals: renewals, sample: sample)
     }
 }

@@ -24,17 +24,20 @@ enum ControlLoop {
 
     /// Returns after `stop`.
     static func run(
-        _ mailbox: Mailbox<Event>, _ serving: ServingControl, _ proposals: OwnProposals, _ members: MembershipKeeper
+        _ mailbox: Mailbox<Event>, _ serving: ServingControl, _ proposals: OwnProposals, _ members: MembershipKeeper,
+        _ services: NodeServices, tellWatchers: () -> Void
     ) {
         var waiting = pollfd(fd: mailbox.descriptor, events: Int16(POLLIN), revents: 0)
         while true {
-            let deadline = min(proposals.nextDeadline, serving.nextDeadline)
+            let deadline = min(proposals.nextDeadline, serving.nextDeadline, services.liveBoard.nextDeadline)
             let pause = (deadline - .now()).milliseconds.rounded(.up)
             _ = poll(&waiting, 1, Int32(min(pause, beatMilliseconds)))
+            var hasNews = false
             for event in mailbox.drain() {
                 switch event {
-                case .viewChanged: break
+                case .viewChanged: hasNews = true
                 case .verdict(let backend, let verdict):
+                    hasNews = true
                     serving.note(verdict, on: backend)
                     proposals.observe(verdict, on: backend)
                 case .perform(let body): body()
@@ -42,8 +45,10 @@ enum ControlLoop {
                 }
             }
             serving.update()
+            if services.updateLive() { hasNews = true }
             proposals.update()
             members.update()
+            if hasNews { tellWatchers() }
             // Thousands of changes a second are taken in a few hundred turns.
             _ = poll(nil, 0, turnPauseMilliseconds)
         }

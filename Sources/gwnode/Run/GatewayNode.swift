@@ -64,21 +64,23 @@ final class GatewayNode: Sendable {
         self.events = events
         notices = AddressKeeping.listener(on: raft.listenAddress, view, raft)
         let services = NodeServices(
-            configuration, view: view, serving: serving, raft: raft, control: { events.post(.perform($0)) },
-            statistics: { workers.statistics }, renewals: renewals
-        ).adminServices
+            configuration, view: view, serving: serving, liveBoard: LiveBoard(), raft: raft,
+            control: { events.post(.perform($0)) }, statistics: { workers.statistics }, renewals: renewals)
+        let admin: AdminServer
         do throws(AdminServerError) {
             admin = try AdminServer(
                 address: configuration.admin,
                 handler: AdminHandler(
-                    services: services, names: GatewayNode.adminNames(configuration), token: token))
+                    services: services.adminServices, names: GatewayNode.adminNames(configuration), token: token))
         } catch {
             throw StartFailure("\(error)")
         }
+        self.admin = admin
         control = try StartFailure.wrap { () throws(SystemError) in
             try Posix.Thread(name: "control") {
                 GatewayNode.runControl(
-                    configuration, seed, events, view, serving, workers, prober, raft, mover, renewals
+                    configuration, seed, events, view, serving, workers, prober, raft, mover, renewals, services,
+                    tellWatchers: { admin.tellWatchers() }
                 ) { peers in
                     setWitnesses?(Witnesses(node: configuration.node.id, key: noticeKey, peers: peers))
                 }
@@ -97,14 +99,15 @@ final class GatewayNode: Sendable {
     private static func runControl(
         _ configuration: NodeConfiguration, _ seed: SeedConfiguration?, _ events: Mailbox<ControlLoop.Event>,
         _ view: SharedClusterView, _ serving: Serving, _ workers: WorkerPool, _ prober: HealthProber,
-        _ raft: RaftNode<ClusterHost>, _ mover: AddressMover, _ renewals: SharedRenewals,
+        _ raft: RaftNode<ClusterHost>, _ mover: AddressMover, _ renewals: SharedRenewals, _ services: NodeServices,
+        tellWatchers: () -> Void,
         setPeers: @escaping ([SocketAddress]) -> Void
     ) {
         let proposals = OwnProposals(
             node: configuration, view: view, serving: serving, seed: seed, renewals: renewals,
             propose: { command, timeout, done in
                 raft.propose(command.encoded(), timeout: timeout) { _ in done() }
-            }, publishInfo: { raft.publish(info: $0) })
+            }, takeSample: services.liveBoard.takeSample, publishInfo: { raft.publish(info: $0) })
         let control = ServingControl(
             node: configuration, view: view, serving: serving, workers: workers, prober: prober,
             configureVirtualIP: { addresses, ports in
@@ -112,7 +115,7 @@ final class GatewayNode: Sendable {
             }, adopted: { proposals.replaceBackends(of: $0) })
         let members = MembershipKeeper(node: configuration, view: view, raft: raft, mover: mover, setPeers: setPeers)
         control.begin()
-        ControlLoop.run(events, control, proposals, members)
+        ControlLoop.run(events, control, proposals, members, services, tellWatchers: tellWatchers)
     }
 
     /// Why the node can not go on: consensus ended by itself, or the others removed this node; nil while it can.

@@ -54,7 +54,7 @@ extension NodeServices {
         return StatusSources(
             cluster: node.cluster, now: now, node: node.node.id, directory: MemberDirectory(of: view, node),
             leader: view?.raft.leader, hasQuorum: view?.raft.hasQuorum ?? false, isStale: isStale,
-            ownReport: NodeReport(of: view, serving: serving),
+            ownReport: NodeReport(of: view, serving: serving), ownSample: liveBoard.sample,
             sightings: view?.sightings ?? [:], connected: view?.connected ?? [], state: view?.state ?? ClusterState(),
             configuration: serving.configuration, localBackends: serving.localBackends(at: now))
     }

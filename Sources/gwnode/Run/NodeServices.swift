@@ -11,6 +11,7 @@ struct NodeServices: Sendable {
     let node: NodeConfiguration
     let view: SharedClusterView
     let serving: Serving
+    let liveBoard: LiveBoard
     let raft: RaftNode<ClusterHost>
     /// Runs a body on the control thread; false when too much waits there.
     let control: @Sendable (@escaping @Sendable () -> Void) -> Bool
@@ -20,13 +21,15 @@ struct NodeServices: Sendable {
     let startedAt = WallTime.now()
 
     init(
-        _ node: NodeConfiguration, view: SharedClusterView, serving: Serving, raft: RaftNode<ClusterHost>,
+        _ node: NodeConfiguration, view: SharedClusterView, serving: Serving, liveBoard: LiveBoard,
+        raft: RaftNode<ClusterHost>,
         control: @escaping @Sendable (@escaping @Sendable () -> Void) -> Bool,
         statistics: @escaping @Sendable () -> ProxyStatistics, renewals: SharedRenewals
     ) {
         self.node = node
         self.view = view
         self.serving = serving
+        self.liveBoard = liveBoard
         self.raft = raft
         self.control = control
         self.statistics = statistics
@@ -35,14 +38,15 @@ struct NodeServices: Sendable {
 
     var adminServices: AdminServices {
         AdminServices(
-            status: status, node: describe, unreadiness: unreadiness, metrics: metrics, readState: readState,
+            status: status, node: describe, unreadiness: unreadiness, metrics: metrics, live: live,
+            readState: readState,
             validate: { source, name in problems(in: source, name: name) }, apply: apply, setMode: setMode,
             changeMember: changeMember, moveLeadership: moveLeadership, keys: keyServices,
             registrations: registrationServices, snapshot: snapshot,
             begin: raft.beginProposed)
     }
 
-    private func describe() -> NodeDocument {
+    func describe() -> NodeDocument {
         NodeDocument(
             id: node.node.id.number, name: node.node.name, cluster: node.cluster, pid: getpid(),
             version: gwnodeVersion, startedAt: startedAt.description)

@@ -29,6 +29,7 @@ final class OwnProposals {
     private let serving: Serving
     private let seed: SeedConfiguration?
     private let propose: (Command, Nanoseconds, @escaping @Sendable () -> Void) -> Void
+    private let takeSample: () -> LiveSample?
     private let publishInfo: ([UInt8]) -> Void
     /// The kinds with a proposal under way.
     private let pending = PendingKinds()
@@ -42,7 +43,7 @@ final class OwnProposals {
     init(
         node: NodeConfiguration, view: SharedClusterView, serving: Serving, seed: SeedConfiguration?,
         renewals: SharedRenewals, propose: @escaping (Command, Nanoseconds, @escaping @Sendable () -> Void) -> Void,
-        publishInfo: @escaping ([UInt8]) -> Void
+        takeSample: @escaping () -> LiveSample?, publishInfo: @escaping ([UInt8]) -> Void
     ) {
         self.node = node
         self.view = view
@@ -50,6 +51,7 @@ final class OwnProposals {
         self.seed = seed
         self.renewals = renewals
         self.propose = propose
+        self.takeSample = takeSample
         self.publishInfo = publishInfo
         reporter = HealthReporter(node: node.node.id)
     }
@@ -89,7 +91,8 @@ final class OwnProposals {
         guard news != reportedNews || now >= nextReport else { return }
         reportedNews = news
         nextReport = now + OwnProposals.reportInterval
-        let report = NodeReport(of: view, serving: serving, renewals: renewals.serials(at: now))
+        let report = NodeReport(
+            of: view, serving: serving, renewals: renewals.serials(at: now), sample: takeSample())
         publishInfo(report.encoded())
     }
 

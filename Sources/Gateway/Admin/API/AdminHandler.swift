@@ -41,6 +41,9 @@ package struct AdminHandler: Sendable {
         case .health(let consistency): answer(consistency, respond) { .json(HealthDocument(StatusVerdict($0))) }
         case .leader(let consistency): answer(consistency, respond) { .json(LeaderDocument($0)) }
         case .live: respond(.text("live\n"))
+        case .dashboard: respond(.dashboard())
+        case .liveDocument: respond(.json(services.live().live))
+        case .stream(let subscription): respond(.stream(subscription))
         case .metrics:
             let text = services.metrics().text
             respond(AdminResponse(contentType: "text/plain; version=0.0.4; charset=utf-8", body: Array(text.utf8)))

@@ -19,6 +19,7 @@ package struct AdminRequest: Hashable, Sendable {
         package var fetchSite: String?
         package var ifMatch: String?
         package var ifNoneMatch: String?
+        package var lastEventID: String?
 
         package init(
             host: String? = nil, authorization: String? = nil, origin: String? = nil, fetchSite: String? = nil,

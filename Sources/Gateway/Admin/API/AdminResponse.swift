@@ -9,6 +9,10 @@ package struct AdminResponse: Hashable, Sendable {
     package var entityTag: String?
     /// The methods that the resource has, for 405.
     package var allow: String?
+    /// Set when the answer has no end: what goes on after `body`.
+    package var stream: LiveSubscription?
+    /// What the page in the body may load and run, for `Content-Security-Policy`.
+    package var contentPolicy: String?
     /// How to authenticate, for 401.
     package var challenge: String?
     /// What `body` says, where it is a problem.
@@ -28,6 +32,13 @@ package struct AdminResponse: Hashable, Sendable {
             preconditionFailure("documents hold no number that JSON can not express")
         }
         return AdminResponse(status: status, contentType: "application/json", body: Array(data) + [0x0a])
+    }
+
+    /// The server goes on with messages for a watcher.
+    package static func stream(_ subscription: LiveSubscription) -> AdminResponse {
+        var response = AdminResponse(contentType: "text/event-stream", body: [])
+        response.stream = subscription
+        return response
     }
 
     package static func text(_ text: String, status: UInt16 = 200) -> AdminResponse {

@@ -9,6 +9,7 @@ package struct AdminServices: Sendable {
     /// Nil when the node can serve clients, else why not.
     package var unreadiness: @Sendable () -> String?
     package var metrics: @Sendable () -> NodeMetrics
+    package var live: @Sendable () -> LiveView
     package var readState: @Sendable (Consistency, @escaping Completion<ClusterState>) -> Void
     /// Reads a configuration's text; the lines are the validator's, none when it is good.
     package var validate: @Sendable (_ source: String, _ name: String) -> [String]
@@ -73,6 +74,7 @@ package struct AdminServices: Sendable {
         node: @escaping @Sendable () -> NodeDocument,
         unreadiness: @escaping @Sendable () -> String?,
         metrics: @escaping @Sendable () -> NodeMetrics,
+        live: @escaping @Sendable () -> LiveView,
         readState: @escaping @Sendable (Consistency, @escaping Completion<ClusterState>) -> Void,
         validate: @escaping @Sendable (_ source: String, _ name: String) -> [String],
         apply: @escaping @Sendable (ConfigurationUpload, @escaping Completion<Revision>) -> Void,
@@ -87,6 +89,7 @@ package struct AdminServices: Sendable {
         self.node = node
         self.unreadiness = unreadiness
         self.metrics = metrics
+        self.live = live
         self.readState = readState
         self.validate = validate
         self.apply = apply

@@ -14,6 +14,8 @@ package final class AdminConnection {
         case reading
         case answering
         case writing
+        /// The answer goes on without end.
+        case streaming
         /// The answer is sent; what the client still sends is thrown away until it closes.
         case lingering
         case closed
@@ -63,6 +65,10 @@ package final class AdminConnection {
                 return .waits
             case .writing:
                 if !write(at: now) { return phase == .closed ? .closes : .waits }
+            case .streaming:
+                noticeEnd()
+                flush(at: now)
+                return phase == .closed ? .closes : .waits
             case .lingering:
                 discard()
                 return phase == .closed ? .closes : .waits
@@ -78,6 +84,53 @@ package final class AdminConnection {
         queue(response, at: now)
     }
 
+    /// Sends the head of an answer that `stream` then goes on with. HEAD gets no more than that.
+    package func beginStream(_ response: AdminResponse, at now: Instant) {
+        guard phase == .answering else { return }
+        closesAfterAnswer = true
+        if answersHead { return queue(response, at: now) }
+        phase = .streaming
+        deadline = now + AdminLimits.streamSilence
+        stream(response.message(isPersistent: false, isForHead: false), at: now)
+    }
+
+    /// Whether `stream` has somebody to send to.
+    package var isStreaming: Bool { phase == .streaming }
+
+    /// Sends on, or closes if the client is too far behind.
+    package func stream(_ bytes: [UInt8], at now: Instant) {
+        guard phase == .streaming, !bytes.isEmpty else { return }
+        guard output.count - written + bytes.count <= AdminLimits.streamBytes else {
+            phase = .closed
+            return
+        }
+        if written == output.count { deadline = now + AdminLimits.streamSilence }
+        output += bytes
+        flush(at: now)
+    }
+
+    /// Keeps what can not be sent now. The deadline is that of the client while something waits for it, else ours.
+    private func flush(at now: Instant) {
+        let waited = written < output.count
+        while written < output.count {
+            let count = send(output[written...])
+            if count < 0 {
+                if errno != EAGAIN && errno != EWOULDBLOCK { phase = .closed }
+                break
+            }
+            written += count
+            deadline = now + AdminLimits.writeTime
+        }
+        guard written == output.count else {
+            output.removeFirst(written)
+            written = 0
+            return
+        }
+        output = []
+        written = 0
+        if waited { deadline = now + AdminLimits.streamSilence }
+    }
+
     /// The deadline has passed.
     package func expire(at now: Instant) {
         switch phase {
@@ -87,7 +140,10 @@ package final class AdminConnection {
         case .answering:
             closesAfterAnswer = true
             queue(.problem(504, "the node did not answer in time; a change may still take effect"), at: now)
-        case .reading, .writing, .lingering, .closed:
+        case .streaming where output.isEmpty:
+            deadline = now + AdminLimits.streamSilence
+            stream(LiveFeed.heartbeat, at: now)
+        case .reading, .writing, .streaming, .lingering, .closed:
             phase = .closed
         }
     }
@@ -160,6 +216,7 @@ package final class AdminConnection {
             written += count
         }
         output = []
+        written = 0
         if closesAfterAnswer {
             shutdown(socket.raw, Int32(SHUT_WR))
             phase = .lingering
@@ -176,6 +233,13 @@ package final class AdminConnection {
         bytes.withUnsafeBytes { bytes in
             retryingOnInterrupt { Glibc.send(socket.raw, bytes.baseAddress!, bytes.count, Int32(MSG_NOSIGNAL)) }
         }
+    }
+
+    /// A watcher has nothing more to say: whatever comes ends its stream.
+    private func noticeEnd() {
+        var byte: UInt8 = 0
+        let count = retryingOnInterrupt { recv(socket.raw, &byte, 1, 0) }
+        if count >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK) { phase = .closed }
     }
 
     private func discard() {

@@ -22,5 +22,13 @@ package enum AdminLimits {
     package static let lingerTime = Nanoseconds.seconds(2)
     /// Without descriptors for another connection.
     package static let acceptPause = Nanoseconds.milliseconds(100)
+    /// Watchers at a time; more are refused.
+    package static let streams = 32
+    /// Kept for a watcher that does not read; one with more is dropped. The beginning of a stream has room in it.
+    package static let streamBytes = 4 << 20
+    /// Without a message, a sign of life is sent.
+    package static let streamSilence = Nanoseconds.seconds(10)
+    /// Between two rounds of messages; a change after a quiet time is told at once.
+    package static let streamPause = Nanoseconds.milliseconds(100)
     package static let receiveBytes = 16 << 10
 }

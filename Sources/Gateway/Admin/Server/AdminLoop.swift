@@ -6,6 +6,8 @@ import Posix
 final class AdminLoop: @unchecked Sendable {
     enum Event: Sendable {
         case answer(connection: UInt64, AdminResponse)
+        /// There may be something new for watchers.
+        case news
         case stop
     }
 
@@ -21,6 +23,7 @@ final class AdminLoop: @unchecked Sendable {
     private let listener: FileDescriptor
     private let mailbox: Mailbox<Event>
     private let handler: AdminHandler
+    private let hasPostedNews: NewsFlag
     private let poller: Poller
     private let fields = FieldTable()
     private var connections: [UInt64: AdminConnection] = [:]
@@ -28,11 +31,13 @@ final class AdminLoop: @unchecked Sendable {
     /// Set while no connections are accepted, with the time to begin again at the latest.
     private var acceptPausedUntil: Instant?
     private var isStopping = false
+    private var live = LiveStreams()
 
-    init(listener: Int32, mailbox: Mailbox<Event>, handler: AdminHandler) throws(SystemError) {
+    init(listener: Int32, mailbox: Mailbox<Event>, handler: AdminHandler, hasPostedNews: NewsFlag) throws(SystemError) {
         self.listener = FileDescriptor(owning: listener)
         self.mailbox = mailbox
         self.handler = handler
+        self.hasPostedNews = hasPostedNews
         poller = try Poller(capacity: 64)
         try poller.add(listener, .read, token: Token.listener)
         try poller.add(mailbox.descriptor, .read, token: Token.mailbox)
@@ -48,6 +53,7 @@ final class AdminLoop: @unchecked Sendable {
                 return
             }
             expire(at: .now())
+            feedWatchers(at: .now())
             handler.begin()
         }
     }
@@ -64,8 +70,15 @@ final class AdminLoop: @unchecked Sendable {
         switch event {
         case .answer(let token, let response):
             guard let connection = connections[token] else { return }
-            connection.answer(response, at: now)
+            if let subscription = response.stream {
+                beginStream(subscription, response, connection, token, at: now)
+            } else {
+                connection.answer(response, at: now)
+            }
             advance(connection, token, at: now)
+        case .news:
+            hasPostedNews.clear()
+            live.hasNews = true
         case .stop: isStopping = true
         }
     }
@@ -107,6 +120,7 @@ final class AdminLoop: @unchecked Sendable {
             case .waits: return
             case .closes:
                 connections[token] = nil
+                live.watchers[token] = nil
                 if acceptPausedUntil == .distantFuture { resumeAccepting() }
                 return
             case .asks(let request):
@@ -121,6 +135,40 @@ final class AdminLoop: @unchecked Sendable {
         }
     }
 
+    // Watchers.
+
+    private func beginStream(
+        _ subscription: LiveSubscription, _ response: AdminResponse, _ connection: AdminConnection, _ token: UInt64,
+        at now: Instant
+    ) {
+        guard live.watchers.count < AdminLimits.streams else {
+            let problem = AdminResponse.problem(
+                503, "\(AdminLimits.streams) watchers are served already", right: "close one, or ask another node")
+            return connection.answer(problem, at: now)
+        }
+        connection.beginStream(response, at: now)
+        guard connection.isStreaming else { return }
+        let view = handler.services.live()
+        // Those who were here before must not miss what this one is greeted with.
+        send(live.feed.messages(on: view), at: now)
+        connection.stream(LiveFeed.greeting(subscription, view), at: now)
+        live.watchers[token] = subscription
+    }
+
+    private func feedWatchers(at now: Instant) {
+        guard live.takeRound(at: now) else { return }
+        send(live.feed.messages(on: handler.services.live()), at: now)
+    }
+
+    private func send(_ messages: [LiveFeed.Message], at now: Instant) {
+        for (token, subscription) in live.watchers {
+            guard let connection = connections[token] else { continue }
+            let wanted = messages.filter { subscription.topics.contains($0.topic) }
+            connection.stream(wanted.flatMap(\.bytes), at: now)
+            if !connection.isStreaming { advance(connection, token, at: now) }
+        }
+    }
+
     private func expire(at now: Instant) {
         for (token, connection) in connections where connection.deadline <= now {
             connection.expire(at: now)
@@ -130,7 +178,8 @@ final class AdminLoop: @unchecked Sendable {
     }
 
     private func timeout(from now: Instant) -> Int32 {
-        let deadline = connections.values.reduce(acceptPausedUntil ?? .distantFuture) { min($0, $1.deadline) }
+        let own = min(acceptPausedUntil ?? .distantFuture, live.nextRound)
+        let deadline = connections.values.reduce(own) { min($0, $1.deadline) }
         guard deadline != .distantFuture else { return -1 }
         return Int32(clamping: (deadline - now).count / 1_000_000 + 1)
     }

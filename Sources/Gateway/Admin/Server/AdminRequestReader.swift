@@ -100,6 +100,7 @@ package struct AdminRequestReader {
             case "sec-fetch-site": fields.fetchSite = text(field.value)
             case "if-match": fields.ifMatch = text(field.value)
             case "if-none-match": fields.ifNoneMatch = text(field.value)
+            case "last-event-id": fields.lastEventID = text(field.value)
             case _: break
             }
         }

@@ -7,6 +7,7 @@ package final class AdminServer: Sendable {
     package let address: SocketAddress
     private let mailbox: Mailbox<AdminLoop.Event>
     private let thread: Thread
+    private let hasPostedNews: NewsFlag
 
     /// Listens and starts to serve. Addresses that other machines can reach are refused unless clients have to show a
     /// token, since everyone who reaches the API may use all of it.
@@ -17,11 +18,19 @@ package final class AdminServer: Sendable {
             self.address = Socket.localAddress(of: listener.raw) ?? address
             let mailbox = try Mailbox<AdminLoop.Event>(capacity: AdminLoop.mailboxCapacity)
             self.mailbox = mailbox
-            let loop = try AdminLoop(listener: listener.take(), mailbox: mailbox, handler: handler)
+            let hasPostedNews = NewsFlag()
+            self.hasPostedNews = hasPostedNews
+            let loop = try AdminLoop(
+                listener: listener.take(), mailbox: mailbox, handler: handler, hasPostedNews: hasPostedNews)
             thread = try Thread(name: "admin") { loop.run() }
         } catch {
             throw .system(address, error)
         }
+    }
+
+    /// Lets watchers know what has changed, soon. From any thread.
+    package func tellWatchers() {
+        if hasPostedNews.set(), !mailbox.post(.news) { hasPostedNews.clear() }
     }
 
     /// Closes all connections and waits for the thread to end.

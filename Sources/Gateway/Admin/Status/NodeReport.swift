@@ -20,11 +20,13 @@ package struct NodeReport: Hashable, Sendable {
     package var activeRequests: [BackendKey: Int]
     /// The serials of registrations that were renewed at the node of late.
     package var renewals: [UInt64]
+    /// In the first report after it was made.
+    package var sample: LiveSample?
 
     package init(
         pid: Int32, version: String, role: NodeRole, term: Term, commitIndex: LogIndex, appliedIndex: LogIndex,
         heldAddresses: [IPAddress], fence: Fence, engine: EngineChoice, noticeKey: NoticeKey,
-        activeRequests: [BackendKey: Int], renewals: [UInt64] = []
+        activeRequests: [BackendKey: Int], renewals: [UInt64] = [], sample: LiveSample? = nil
     ) {
         self.pid = pid
         self.version = version
@@ -38,6 +40,7 @@ package struct NodeReport: Hashable, Sendable {
         self.noticeKey = noticeKey
         self.activeRequests = activeRequests
         self.renewals = renewals
+        self.sample = sample
     }
 
     package enum Limit {
@@ -46,7 +49,7 @@ package struct NodeReport: Hashable, Sendable {
         package static let backends = 200
     }
 
-    private static let formatVersion: UInt8 = 4
+    private static let formatVersion: UInt8 = 5
 
     /// The binary form for other nodes, at most 64 KiB.
     package func encoded() -> [UInt8] {
@@ -75,6 +78,7 @@ package struct NodeReport: Hashable, Sendable {
             writer.write(UInt32(clamping: entry.value))
         }
         writer.write(list: renewals.prefix(Registrations.Limit.count)) { writer, serial in writer.write(serial) }
+        writer.write(optional: sample)
         return writer.bytes
     }
 
@@ -116,6 +120,7 @@ package struct NodeReport: Hashable, Sendable {
         renewals = try reader.readList("renewals", limit: Registrations.Limit.count) {
             reader throws(DecodingFault) in try reader.read(UInt64.self)
         }
+        sample = try reader.readOptional("sample")
         try reader.finish()
     }
 }

@@ -20,10 +20,16 @@ package struct StatusSources: Sendable {
     package struct Sighting: Hashable, Sendable {
         package var report: NodeReport
         package var at: Instant
+        /// The newest, which need not be in the newest report.
+        package var sample: LiveSample?
+        package var sampledAt: Instant
 
-        package init(report: NodeReport, at: Instant) {
+        /// `earlier` is what was known of the node before this report.
+        package init(report: NodeReport, at: Instant, after earlier: Sighting? = nil) {
             self.report = report
             self.at = at
+            sample = report.sample ?? earlier?.sample
+            sampledAt = report.sample == nil ? earlier?.sampledAt ?? .zero : at
         }
     }
 
@@ -38,6 +44,7 @@ package struct StatusSources: Sendable {
     package var hasQuorum: Bool
     package var isStale: Bool
     package var ownReport: NodeReport
+    package var ownSample: LiveSample?
     package var sightings: [NodeID: Sighting]
     /// The nodes to which this one has an open connection: a process that ended is known at once by its absence.
     package var connected: [NodeID]
@@ -48,7 +55,8 @@ package struct StatusSources: Sendable {
 
     package init(
         cluster: String, now: Instant, node: NodeID, directory: MemberDirectory, leader: NodeID?,
-        hasQuorum: Bool, isStale: Bool, ownReport: NodeReport, sightings: [NodeID: Sighting], connected: [NodeID],
+        hasQuorum: Bool, isStale: Bool, ownReport: NodeReport, ownSample: LiveSample? = nil,
+        sightings: [NodeID: Sighting], connected: [NodeID],
         state: ClusterState, configuration: GatewayConfiguration?, localBackends: [BackendKey: LocalBackend]
     ) {
         self.cluster = cluster
@@ -59,6 +67,7 @@ package struct StatusSources: Sendable {
         self.hasQuorum = hasQuorum
         self.isStale = isStale
         self.ownReport = ownReport
+        self.ownSample = ownSample
         self.sightings = sightings
         self.connected = connected
         self.state = state
@@ -84,6 +93,8 @@ package struct StatusSources: Sendable {
     private var aliveReports: [(node: NodeID, report: NodeReport)] {
         directory.members.compactMap { member in aliveReport(of: member.id).map { (member.id, $0) } }
     }
+
+    func isAlive(_ id: NodeID) -> Bool { aliveReport(of: id) != nil }
 
     private func aliveReport(of id: NodeID) -> NodeReport? {
         if id == node { return ownReport }

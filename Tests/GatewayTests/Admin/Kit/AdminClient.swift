@@ -32,6 +32,16 @@ final class AdminClient {
         return String(decoding: text, as: UTF8.self)
     }
 
+    /// What comes through the next `mark`, at least; all there is when the server closes before.
+    func receive(through mark: String) throws -> String {
+        var text: [UInt8] = []
+        while !String(decoding: text, as: UTF8.self).contains(mark) {
+            guard let part = try receive() else { break }
+            text += part
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+
     /// One response, by its Content-Length.
     func receiveResponse() throws -> String {
         var text: [UInt8] = []

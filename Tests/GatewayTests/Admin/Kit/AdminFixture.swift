@@ -30,6 +30,8 @@ final class FakeNode: Sendable {
 
     let held = Mutex(Held())
     let unreadiness = Mutex<String?>(nil)
+    /// What watchers are told.
+    let view = Mutex(Sample.view)
     /// Set to hold back answers to `apply` until `release` is called.
     let withheld = Mutex<[@Sendable () -> Void]?>(nil)
 
@@ -57,6 +59,7 @@ final class FakeNode: Sendable {
             },
             unreadiness: { self.unreadiness.withLock { $0 } },
             metrics: { Sample.metrics() },
+            live: { self.view.withLock { $0 } },
             readState: { _, completion in completion(.success(self.held.withLock { $0.state })) },
             validate: { source, name in source.contains("bad") ? ["\(name):1:1: x: bad; good"] : [] },
             apply: { upload, completion in self.apply(upload, completion) },
@@ -200,6 +203,14 @@ enum Sample {
                 NodeID(3): .init(report: report(.follower, pid: 103, applied: 9), at: now - .seconds(2)),
             ],
             connected: [NodeID(1), NodeID(3)], state: state, configuration: configuration, localBackends: [:])
+    }
+
+    static var view: LiveView {
+        let live = sources().liveDocument(at: WallTime(millisecondsSince1970: 0))
+        return LiveView(
+            node: NodeDocument(
+                id: 2, name: "gw2", cluster: "demo", pid: 1, version: "0.1.0", startedAt: "2026-11-22T13:07:05.123Z"),
+            status: sources().document(), live: live, history: [live.point], journal: sources().state.journal)
     }
 
     static var measures: UpstreamMeasures {

@@ -1,6 +1,8 @@
 extension AdminOperation {
     var description: OperationDescription {
         switch self {
+        case .getDashboard:
+            .init(tag: .node, summary: "The dashboard, a page for people.", answer: .text("text/html; charset=utf-8"))
         case .getLiveness: .init(tag: .node, summary: "Whether the process answers at all.", answer: .text())
         case .getReadiness:
             .init(
@@ -33,6 +35,11 @@ extension AdminOperation {
                 tag: .cluster, summary: "All that the nodes agree on, as a file for `gwnode snapshot restore`.",
                 parameters: [.stale], answer: .text("application/octet-stream"),
                 problems: OperationDescription.reading)
+        case .getLive:
+            .init(
+                tag: .cluster, summary: "Rates and latencies of the last second, by node and upstream.",
+                answer: .document(LiveDocument.self))
+        case .watch: .watch
         case .getConfiguration: .configuration
         case .putConfiguration: .upload
         case .getHistory: .reading(.configuration, "The revisions that are kept.", HistoryDocument.self)
@@ -135,6 +142,18 @@ extension OperationDescription {
         tag: .configuration, summary: "The text of the configuration in force, or of an earlier one.",
         parameters: [.revision("revision", "Which one."), .stale],
         answer: .text("application/json5", hasEntityTag: true), problems: reading + [404])
+
+    fileprivate static let watch = Self(
+        tag: .cluster,
+        summary: "What happens, as server-sent events without end: hello, history, status, sample, event.",
+        parameters: [
+            .query("only", "The kinds wanted, separated by commas.", ["type": "string"]),
+            .query("after", "Of what has happened, only events with a higher number.", Parameter.number),
+            Parameter(
+                name: "Last-Event-ID", place: .header, summary: "The same, as browsers send it.",
+                schema: Parameter.number),
+        ],
+        answer: .text("text/event-stream"), problems: [503])
 
     fileprivate static let upload = Self(
         tag: .configuration, summary: "Puts a configuration in force on the whole cluster, or only checks it.",

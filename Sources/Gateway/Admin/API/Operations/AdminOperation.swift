@@ -1,16 +1,17 @@
 /// One thing that a client can ask of the admin API. Requests are routed by these and the OpenAPI document lists
 /// them, so that the two can not differ. The raw value is the `operationId`.
 package enum AdminOperation: String, CaseIterable, Sendable {
-    case getLiveness, getReadiness, getMetrics, getDocument, getVersion, getNode, getStatus, getHealth
+    case getDashboard, getLiveness, getReadiness, getMetrics, getDocument, getVersion, getNode, getStatus, getHealth
     case getConfiguration, putConfiguration, getHistory, getDifference, rollBack
     case listUpstreams, getUpstream, listBackends, setBackendMode, putBackend, removeBackend
     case listRegistrations, putRegistration, deleteRegistration
     case listMembers, addMember, removeMember, promoteMember, getLeader, transferLeadership
-    case listEvents, getSnapshot
+    case listEvents, getSnapshot, getLive, watch
     case listKeys, getKey, putKey, deleteKey
 
     package var endpoint: AdminEndpoint {
         switch self {
+        case .getDashboard: .init(.get, "/")
         case .getLiveness: .init(.get, "/livez")
         case .getReadiness: .init(.get, "/readyz")
         case .getMetrics: .init(.get, "/metrics")
@@ -41,6 +42,8 @@ package enum AdminOperation: String, CaseIterable, Sendable {
         case .transferLeadership: .init(.post, "/v1/leader/transfer")
         case .listEvents: .init(.get, "/v1/events")
         case .getSnapshot: .init(.get, "/v1/snapshot")
+        case .getLive: .init(.get, "/v1/live")
+        case .watch: .init(.get, "/v1/stream")
         case .listKeys: .init(.get, "/v1/keys")
         case .getKey: .init(.get, "/v1/keys/{key...}")
         case .putKey: .init(.put, "/v1/keys/{key...}")
@@ -48,8 +51,9 @@ package enum AdminOperation: String, CaseIterable, Sendable {
         }
     }
 
-    /// Served without a token: what says nothing of the cluster, for those who only watch over the process.
-    package var isOpen: Bool { self == .getLiveness || self == .getReadiness }
+    /// Served without a token: what says nothing of the cluster, for those who only watch over the process, and the page
+    /// that asks people for the token.
+    package var isOpen: Bool { self == .getDashboard || self == .getLiveness || self == .getReadiness }
 
     /// Finds what a request asks for and the parameters in its path, or the answer that refuses it.
     package static func find(

@@ -4,6 +4,7 @@ import Raft
 
 /// What a request to the admin API asks for, with every value read.
 package enum AdminRoute: Hashable, Sendable {
+    case dashboard
     case live
     case ready
     case metrics
@@ -31,6 +32,8 @@ package enum AdminRoute: Hashable, Sendable {
     case deregister(RegistrationKey)
     /// Those with a higher number.
     case events(after: UInt64, AdminServices.Consistency)
+    case liveDocument
+    case stream(LiveSubscription)
     case members(AdminServices.Consistency)
     case changeMember(MemberChange.Wish)
     case leader(AdminServices.Consistency)
@@ -61,6 +64,7 @@ package enum AdminRoute: Hashable, Sendable {
         _ operation: AdminOperation, _ request: AdminRequest, _ path: PathParameters
     ) throws(Refused) -> AdminRoute {
         switch operation {
+        case .getDashboard: .dashboard
         case .getLiveness: .live
         case .getReadiness: .ready
         case .getMetrics: .metrics
@@ -97,6 +101,8 @@ package enum AdminRoute: Hashable, Sendable {
         case .transferLeadership: .moveLeadership(to: try target(request))
         case .listEvents: .events(after: try sequence(request), try consistency(request))
         case .getSnapshot: .snapshot(try consistency(request))
+        case .getLive: .liveDocument
+        case .watch: .stream(try subscription(request))
         case .listKeys: .listKeys(prefix: try prefix(request), try consistency(request))
         case .getKey: .readKey(try path.key(), try consistency(request))
         case .putKey: try keyChange(request, try path.key())
@@ -143,11 +149,33 @@ package enum AdminRoute: Hashable, Sendable {
     }
 
     private static func sequence(_ request: AdminRequest) throws(Refused) -> UInt64 {
-        guard let text = request.query["after"] else { return 0 }
+        try number(ofEvent: request.query["after"], "the parameter after") ?? 0
+    }
+
+    private static func number(ofEvent text: String?, _ place: String) throws(Refused) -> UInt64? {
+        guard let text else { return nil }
         guard let revision = Revision(parsing: text) else {
-            throw refused(400, "the parameter after is no number", "give the sequence number of an event")
+            throw refused(400, "\(place) is no number", "give the sequence number of an event")
         }
         return revision.number
+    }
+
+    /// `?only=status,event`, and the field that a browser sends when it comes back.
+    private static func subscription(_ request: AdminRequest) throws(Refused) -> LiveSubscription {
+        var subscription = LiveSubscription()
+        let asked = try number(ofEvent: request.query["after"], "the parameter after")
+        let seen = try number(ofEvent: request.fields.lastEventID, "Last-Event-ID")
+        subscription.after = asked ?? seen
+        guard let only = request.query["only"] else { return subscription }
+        subscription.topics = []
+        for word in only.split(separator: ",") {
+            guard let topic = LiveSubscription.Topic(rawValue: String(word)) else {
+                let topics = LiveSubscription.Topic.allCases.map(\.rawValue).joined(separator: ", ")
+                throw refused(400, "there is no kind of message \(word)", "use some of \(topics)")
+            }
+            subscription.topics.insert(topic)
+        }
+        return subscription
     }
 
     /// RFC 9110, section 13.1.1, for the one strong entity tag that a revision is.

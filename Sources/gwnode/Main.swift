@@ -60,6 +60,8 @@ import Glibc
                 return try ConfigurationCommands.compare(client(access), from: from, file: file, consistency)
             case .rollBack(let access, let revision, let expected):
                 return try ConfigurationCommands.rollBack(client(access), to: revision, ifRevision: expected)
+            case .top(let access, let format, let once):
+                return try TopCommand.run(client(access), format, once: once)
             case .events(let access, let format, let consistency, let follow):
                 return try EventsCommand.run(client(access), format, consistency, follow: follow)
             case .listBackends(let access, let format):

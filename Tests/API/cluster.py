@@ -11,6 +11,7 @@ import urllib.request
 
 GATEWAY = """// what the cluster serves
 {
+    virtualAddresses: ["127.0.0.100"],
     listeners: [{ name: "web", port: %d }],
     routes: [{ path: "/", upstream: "app" }],
     upstreams: [
@@ -63,7 +64,8 @@ class Cluster:
         file.write_text(json.dumps({
             "cluster": "api", "node": {"id": peer["id"], "name": peer["name"]}, "dataDirectory": f"data-{peer['id']}",
             "listen": {"web": f"127.0.0.1:{web}"}, "admin": peer["admin"], "adminToken": "token", "peers": peers,
-            "timing": self.timing, "gatewayFile": "gateway.json5", "workers": 1}))
+            "virtualAddress": {"provider": "loopback"}, "timing": self.timing,
+            "gatewayFile": "gateway.json5", "workers": 1}))
         return self.again(peer["id"] - 1)
 
     def again(self, index):

@@ -6,6 +6,7 @@ import sys
 
 import calls
 import cluster
+import metrics
 
 # What would take the cluster apart under the test, and what never ends: these are called with care in calls.py.
 EXCLUDED = ["addMember", "removeMember", "promoteMember", "transferLeadership", "watch"]
@@ -25,6 +26,7 @@ def fuzz(admin, authorization, examples):
 
 if __name__ == "__main__":
     with cluster.Cluster(sys.argv[1]) as nodes:
+        metrics.check(nodes)
         calls.check(nodes.admins, nodes.authorization)
         nodes.wait()
         if fuzz(nodes.admins[0], nodes.authorization, int(sys.argv[2])):

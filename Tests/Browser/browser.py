@@ -64,11 +64,8 @@ class Browser:
         element = self.call("POST", "/element", {"using": "css selector", "value": selector})[ELEMENT]
         self.call("POST", f"/element/{element}/click")
 
-    def press(self, key):
-        """A key for whatever has the focus."""
-        self.type(key)
-
     def type(self, text):
+        """Keys for whatever has the focus."""
         actions = [{"type": kind, "value": key} for key in text for kind in ("keyDown", "keyUp")]
         self.call("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]})
 

@@ -59,7 +59,7 @@ class Watching:
         assert headings[0] == 1 and all(after - before <= 1 for before, after in steps), f"headings leap: {headings}"
         reached = []
         for _ in range(20):
-            self.browser.press("\ue004")
+            self.browser.type("\ue004")
             reached.append(self.browser.run("return document.activeElement.getAttribute('aria-label') ?? ''"))
             if reached[-1] == f"Drain {BACKEND} of app":
                 return
@@ -75,7 +75,7 @@ class Watching:
         other = self.nodes.admins[(self.here + 1) % 3]
         assert self.mode(other) == "enabled"
         # The focus is on the button from before.
-        self.browser.press("\ue007")
+        self.browser.type("\ue007")
         self.browser.wait(lambda: self.mode(other) == "draining", "the other node does not know of the drain")
         self.browser.wait(
             lambda: self.browser.run("return document.querySelector('.state.draining')?.textContent") == "draining",

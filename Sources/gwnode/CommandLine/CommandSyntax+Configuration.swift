@@ -58,4 +58,13 @@ extension CommandName {
         summary: "Lists elections, moves of the virtual addresses, and changes of health, configuration and members.",
         details: "The cluster keeps the last 256. Times are those of the nodes that noticed. \(accessDetails)",
         examples: [("gwnode events --follow", "beside a terminal in which nodes are killed")])
+
+    static let topSyntax = CommandSyntax(
+        options: accessOptions + [formatOption, .flag("--once", "Print one picture and end, for scripts.")],
+        summary: "Shows requests, errors and latencies of the last second, by upstream and node, until ^C.",
+        details: "The asked node knows what all nodes do. Without a terminal it prints one picture. \(accessDetails)",
+        examples: [
+            ("gwnode top", "where the requests go, and how long they take"),
+            ("gwnode top --once --format json", "the same for programs"),
+        ])
 }

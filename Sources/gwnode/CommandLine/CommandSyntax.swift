@@ -11,6 +11,7 @@ package enum CommandName: String, CaseIterable, Sendable {
     case configDiff = "config diff"
     case configRollback = "config rollback"
     case events
+    case top
     case membersList = "members list"
     case membersAdd = "members add"
     case membersPromote = "members promote"
@@ -87,6 +88,7 @@ extension CommandName {
         case .configDiff: Self.configDiffSyntax
         case .configRollback: Self.configRollbackSyntax
         case .events: Self.eventsSyntax
+        case .top: Self.topSyntax
         case .membersList: Self.membersListSyntax
         case .membersAdd: Self.membersAddSyntax
         case .membersPromote: Self.membersPromoteSyntax

@@ -19,6 +19,7 @@ package enum Invocation: Hashable, Sendable {
     case compareRevisions(AdminAccess, from: Revision?, to: Revision?, AdminServices.Consistency)
     case compareFile(AdminAccess, from: Revision?, file: String, AdminServices.Consistency)
     case rollBack(AdminAccess, to: Revision?, ifRevision: Revision?)
+    case top(AdminAccess, OutputFormat, once: Bool)
     case events(AdminAccess, OutputFormat, AdminServices.Consistency, follow: Bool)
     case listBackends(AdminAccess, OutputFormat)
     case setMode(AdminAccess, BackendMode, upstream: String?, SocketAddress)
@@ -69,6 +70,7 @@ package enum Invocation: Hashable, Sendable {
         case .configHistory: .listHistory(try access(parsed), try format(parsed), consistency(parsed))
         case .configDiff: try comparison(parsed)
         case .configRollback: try rollback(parsed)
+        case .top: .top(try access(parsed), try format(parsed), once: parsed.has("--once"))
         case .events:
             .events(try access(parsed), try format(parsed), consistency(parsed), follow: parsed.has("--follow"))
         case .membersList: .listMembers(try access(parsed), try format(parsed))

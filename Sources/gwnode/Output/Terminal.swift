@@ -32,6 +32,17 @@ package enum Terminal {
     /// Moves to the top left and clears what is below, so that a watched table does not flicker.
     package static let startOver = "\u{1b}[H\u{1b}[J"
 
+    /// Another screen without a cursor, and back to what was there before.
+    package static let enterScreen = "\u{1b}[?1049h\u{1b}[?25l"
+    package static let leaveScreen = "\u{1b}[?25h\u{1b}[?1049l"
+
+    /// Of the terminal at standard output; nil when there is none, or it does not know.
+    package static var size: (rows: Int, columns: Int)? {
+        var size = winsize()
+        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_row > 0, size.ws_col > 0 else { return nil }
+        return (Int(size.ws_row), Int(size.ws_col))
+    }
+
     /// `text` with control characters made visible: what comes from files and nodes must not drive the terminal.
     package static func printable(_ text: String) -> String {
         text.unicodeScalars.reduce(into: "") { result, scalar in

@@ -15,7 +15,7 @@ package struct RingEngine: ~Copyable, Engine {
     private static let entries: UInt32 = 1024
     private static let completions: UInt32 = 8192
     private static let bufferCount: UInt32 = 256
-    static let bufferSize = 16 << 10
+    static let bufferSize = 8 << 10
 
     let ring: UnsafeMutablePointer<clinux_ring>
     let channels: UnsafeMutablePointer<Channel>

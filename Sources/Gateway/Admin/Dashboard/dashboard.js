@@ -472,7 +472,7 @@
     if (event.kind.startsWith("virtual-addresses")) return "address";
     if (event.kind === "backend-health-changed") return / down:/.test(event.text) ? "down" : "up";
     if (event.kind === "backend-mode-changed") return "mode";
-    return event.kind.startsWith("configuration") ? "config" : "other";
+    return event.kind.startsWith("configuration") ? "revised" : "other";
   }
 
   let shownEvents = 0;

@@ -150,7 +150,6 @@ private func upstream(_ rest: String) -> String { file(upstreams: "[{name: 'a', 
                 "g.json5:9:76: upstreams[0].backends[1].weight: \"0\" is out of range; "
                     + "use a whole number from 1 to 1000",
                 "g.json5:11:17: upstreams[1].name: \"api\" is here for the second time; the first is on line 8",
-                "g.json5:11:34: upstreams[1].backends: found 0 elements; use at least 1",
                 "g.json5:11:71: upstreams[1].health.interval: found a number; "
                     + "use a duration from 50ms to 1h, such as \"500ms\", \"2s\" or \"1m\"",
             ])

@@ -29,7 +29,7 @@ class Watching:
 
     def opens_and_shows_three_nodes(self):
         self.leader = self.nodes.get(self.nodes.admins[0], "/v1/leader")["leader"]
-        # The page's own node stays for now.
+        # The page is one of a follower: the leader is killed while it is looked at.
         self.here = next(i for i in range(3) if i + 1 != self.leader)
         self.browser.open(self.nodes.admins[self.here] + "/")
         self.browser.wait(

@@ -6,31 +6,17 @@ import Testing
 
 /// The deadlines of a connection, on a clock that the test sets.
 @Suite final class AdminConnectionTests {
-    private let connection: AdminConnection
-    private let client: FileDescriptor
+    private let pair: AdminPair
     private let fields = FieldTable()
     private let start = Instant.zero + .seconds(1000)
 
-    init() throws {
-        var ends: [Int32] = [-1, -1]
-        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
-        try #require(socketpair(AF_UNIX, type, 0, &ends) == 0)
-        client = FileDescriptor(owning: ends[0])
-        let peer = SocketAddress("127.0.0.1:1")!
-        connection = AdminConnection(FileDescriptor(owning: ends[1]), peer: peer, at: start)
-    }
+    init() throws { pair = try AdminPair(at: start) }
 
-    private func send(_ text: String) {
-        let bytes = Array(text.utf8)
-        #expect(Glibc.send(client.raw, bytes, bytes.count, 0) == bytes.count)
-    }
+    private var connection: AdminConnection { pair.connection }
 
-    /// What has arrived; nil when the server has closed.
-    private func received() -> String? {
-        var buffer = [UInt8](repeating: 0, count: 65536)
-        let count = recv(client.raw, &buffer, buffer.count, 0)
-        return count == 0 ? nil : String(decoding: buffer[..<max(0, count)], as: UTF8.self)
-    }
+    private func send(_ text: String) { pair.send(text) }
+
+    private func received() -> String? { pair.received().map { String(decoding: $0, as: UTF8.self) } }
 
     private func waits(at now: Instant) -> Bool {
         if case .waits = connection.advance(fields, at: now) { return true }
@@ -111,7 +97,7 @@ import Testing
 
     @Test func aClientThatLeavesIsForgotten() {
         send("GET /li")
-        shutdown(client.raw, Int32(SHUT_WR))
+        shutdown(pair.client.raw, Int32(SHUT_WR))
         #expect(closes(at: start))
     }
 }

@@ -101,28 +101,20 @@ import Testing
 
 /// A stream's sending, on a clock that the test sets.
 @Suite final class AdminStreamingTests {
-    private let connection: AdminConnection
-    private let client: FileDescriptor
+    private let pair: AdminPair
     private let fields = FieldTable()
     private let start = Instant.zero + .seconds(1000)
 
     init() throws {
-        var ends: [Int32] = [-1, -1]
-        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
-        try #require(socketpair(AF_UNIX, type, 0, &ends) == 0)
-        client = FileDescriptor(owning: ends[0])
-        connection = AdminConnection(FileDescriptor(owning: ends[1]), peer: SocketAddress("127.0.0.1:1")!, at: start)
-        let request = Array("GET /v1/stream HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
-        #expect(Glibc.send(client.raw, request, request.count, 0) == request.count)
+        pair = try AdminPair(at: start)
+        pair.send("GET /v1/stream HTTP/1.1\r\nHost: a\r\n\r\n")
         _ = connection.advance(fields, at: start)
         connection.beginStream(.stream(LiveSubscription()), at: start)
     }
 
-    private func received() -> [UInt8] {
-        var buffer = [UInt8](repeating: 0, count: 1 << 20)
-        let count = recv(client.raw, &buffer, buffer.count, 0)
-        return Array(buffer[..<max(0, count)])
-    }
+    private var connection: AdminConnection { pair.connection }
+
+    private func received() -> [UInt8] { pair.received() ?? [] }
 
     @Test func silenceIsBrokenByASignOfLife() {
         _ = received()
@@ -165,7 +157,7 @@ import Testing
     }
 
     @Test func whateverAWatcherSaysEndsItsStream() {
-        #expect(Glibc.send(client.raw, "x", 1, 0) == 1)
+        pair.send("x")
         guard case .closes = connection.advance(fields, at: start) else {
             Issue.record("the stream goes on")
             return

@@ -3,10 +3,11 @@ import Posix
 /// What is kept of a request until its end. It lies in front of a buffer of `textBytes`, which has the texts, escaped
 /// already.
 struct AccessLogEntry {
-    static let textBytes = 2048
+    static let textBytes = 2304
     private static let lineLimit = 1024
     private static let hostLimit = 128
     private static let fieldLimit = 384
+    private static let identityLimit = 160
 
     private let base: UnsafeMutableRawPointer
     let startedAt: Instant
@@ -22,6 +23,8 @@ struct AccessLogEntry {
     private(set) var host = 0..<0
     private(set) var referer = 0..<0
     private(set) var agent = 0..<0
+    private(set) var requestID = 0..<0
+    private(set) var traceID = 0..<0
     private var end = 0
 
     private init(base: UnsafeMutableRawPointer, startedAt: Instant) {
@@ -48,7 +51,7 @@ struct AccessLogEntry {
     /// The head as it was parsed: the path is the normalised one, by which the request is routed.
     mutating func take(
         _ head: RequestHead, of source: UnsafeRawBufferPointer, _ fields: borrowing FieldTable,
-        _ format: AccessLogFormat
+        _ trace: RequestTrace, _ format: AccessLogFormat, _ parts: AccessLogParts
     ) {
         // Up to the version the request line is what lies in front of the first field.
         let target = head.hasQuery ? head.query.end : head.isAsterisk ? head.methodName.end + 2 : head.path.end
@@ -73,13 +76,32 @@ struct AccessLogEntry {
         case .http11: add(" HTTP/1.1")
         }
         line = start..<end
-        switch format {
-        case .common: break
-        case .combined: takeFields(head, source, fields, format)
-        case .json:
-            host = piece(head.authority.range, of: source, format, AccessLogEntry.hostLimit)
-            takeFields(head, source, fields, format)
+        if parts.contains(.host) { host = piece(head.authority.range, of: source, format, AccessLogEntry.hostLimit) }
+        if parts.contains(.refererAndAgent) { takeFields(head, source, fields, format) }
+        if parts.contains(.identity) { takeIdentity(trace, source, format) }
+    }
+
+    private mutating func takeIdentity(
+        _ trace: RequestTrace, _ source: UnsafeRawBufferPointer, _ format: AccessLogFormat
+    ) {
+        switch trace.identity {
+        case .untouched: break
+        case .kept(let id): requestID = piece(id.range, of: source, format, AccessLogEntry.identityLimit)
+        case .made(let number): requestID = piece(number)
         }
+        switch trace.context {
+        case .none: break
+        case .passed(let id): traceID = piece(id.range, of: source, format, AccessLogEntry.identityLimit)
+        case .made(let number, _, _): traceID = piece(number)
+        }
+    }
+
+    private mutating func piece(_ number: TraceNumber) -> Range<Int> {
+        var output = HeadOutput(UnsafeMutableRawBufferPointer(start: base + end, count: AccessLogEntry.identityLimit))
+        output.write(number)
+        let start = end
+        end += output.count ?? 0
+        return start..<end
     }
 
     /// A request line that was not understood: what came of it.

@@ -8,10 +8,10 @@ enum AccessLogLine {
     /// Returns the bytes of `buffer`, which has `maximumBytes`, that the line takes.
     static func write(
         _ entry: AccessLogEntry, client: IPAddress, duration: Nanoseconds, _ stamp: AccessLogStamp,
-        as format: AccessLogFormat, into buffer: UnsafeMutableRawBufferPointer
+        _ content: AccessLogContent, into buffer: UnsafeMutableRawBufferPointer
     ) -> UnsafeRawBufferPointer {
         var output = HeadOutput(buffer)
-        switch format {
+        switch content.format {
         case .common: writeCommon(entry, client, stamp, &output)
         case .combined:
             writeCommon(entry, client, stamp, &output)
@@ -20,9 +20,9 @@ enum AccessLogLine {
             output.write("\" \"")
             writeText(entry, entry.agent, &output)
             output.write("\"")
-        case .json: writeJSON(entry, client, duration, stamp, &output)
+        case .json: writeJSON(entry, client, duration, stamp, content.fields, &output)
         }
-        switch format {
+        switch content.format {
         case .common, .combined:
             output.write(.space)
             if let backend = entry.backend { output.write(backend) } else { output.write("-") }
@@ -56,34 +56,57 @@ enum AccessLogLine {
 
     private static func writeJSON(
         _ entry: AccessLogEntry, _ client: IPAddress, _ duration: Nanoseconds, _ stamp: AccessLogStamp,
-        _ output: inout HeadOutput
+        _ fields: [AccessLogField], _ output: inout HeadOutput
     ) {
-        output.write("{\"time\":\"")
-        stamp.write(to: &output)
-        output.write("\",\"client\":\"")
-        output.write(client)
-        output.write("\",\"request\":\"")
-        output.write(entry.text(entry.line))
-        output.write("\",\"host\":\"")
-        output.write(entry.text(entry.host))
-        output.write("\",\"status\":")
-        output.write(decimal: UInt64(entry.status))
-        output.write(",\"bytes\":")
-        output.write(decimal: entry.bytes)
-        output.write(entry.isComplete ? ",\"complete\":true,\"seconds\":" : ",\"complete\":false,\"seconds\":")
-        writeSeconds(duration, &output)
-        if let backend = entry.backend {
-            output.write(",\"backend\":\"")
-            output.write(backend)
-            output.write("\"")
-        } else {
-            output.write(",\"backend\":null")
+        var separator: StaticString = "{"
+        for field in fields {
+            output.write(separator)
+            separator = ","
+            switch field {
+            case .time:
+                output.write("\"time\":\"")
+                stamp.write(to: &output)
+                output.write("\"")
+            case .client:
+                output.write("\"client\":\"")
+                output.write(client)
+                output.write("\"")
+            case .request: writeJSON("\"request\":\"", entry, entry.line, &output)
+            case .host: writeJSON("\"host\":\"", entry, entry.host, &output)
+            case .status:
+                output.write("\"status\":")
+                output.write(decimal: UInt64(entry.status))
+            case .bytes:
+                output.write("\"bytes\":")
+                output.write(decimal: entry.bytes)
+            case .complete: output.write(entry.isComplete ? "\"complete\":true" : "\"complete\":false")
+            case .seconds:
+                output.write("\"seconds\":")
+                writeSeconds(duration, &output)
+            case .backend: writeBackend(entry.backend, &output)
+            case .referer: writeJSON("\"referer\":\"", entry, entry.referer, &output)
+            case .userAgent: writeJSON("\"userAgent\":\"", entry, entry.agent, &output)
+            case .requestId: writeJSON("\"requestId\":\"", entry, entry.requestID, &output)
+            case .traceId: writeJSON("\"traceId\":\"", entry, entry.traceID, &output)
+            }
         }
-        output.write(",\"referer\":\"")
-        output.write(entry.text(entry.referer))
-        output.write("\",\"userAgent\":\"")
-        output.write(entry.text(entry.agent))
-        output.write("\"}")
+        output.write("}")
+    }
+
+    /// `start` ends with the quote in front of the text.
+    private static func writeJSON(
+        _ start: StaticString, _ entry: AccessLogEntry, _ range: Range<Int>, _ output: inout HeadOutput
+    ) {
+        output.write(start)
+        output.write(entry.text(range))
+        output.write("\"")
+    }
+
+    private static func writeBackend(_ backend: SocketAddress?, _ output: inout HeadOutput) {
+        guard let backend else { return output.write("\"backend\":null") }
+        output.write("\"backend\":\"")
+        output.write(backend)
+        output.write("\"")
     }
 
     /// With six digits behind the point.

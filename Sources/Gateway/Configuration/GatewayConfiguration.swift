@@ -15,16 +15,19 @@ package struct GatewayConfiguration: Hashable, Sendable {
     package var upstreams: [Upstream]
     /// The same for all listeners.
     package var clients: ClientPolicy
+    /// The same for all requests, also for those that no route takes.
+    package var tracing: TracingPolicy
 
     package init(
         virtualAddresses: [IPAddress] = [], listeners: [Listener], routes: [Route], upstreams: [Upstream],
-        clients: ClientPolicy = .standard
+        clients: ClientPolicy = .standard, tracing: TracingPolicy = .standard
     ) {
         self.virtualAddresses = virtualAddresses
         self.listeners = listeners
         self.routes = routes
         self.upstreams = upstreams
         self.clients = clients
+        self.tracing = tracing
     }
 
     /// Upper limits on what one file may ask for.

@@ -21,6 +21,9 @@ extension GatewayConfiguration {
             "upstreams", .array(of: .upstream, count: 0...Limit.upstreams),
             "Groups of backends that answer the same requests."),
         .optional("clients", .clientPolicy, default: .standard, "What clients may do, and which of them are proxies."),
+        .optional(
+            "tracing", .tracing, default: .standard,
+            "The number by which a request is found again in all logs, and W3C Trace Context."),
         make: GatewayConfiguration.init)
 }
 

@@ -11,6 +11,7 @@ package final class RoutingTable: @unchecked Sendable {
     package let upstreams: UnsafeBufferPointer<UpstreamTable>
     package let upstreamNames: [String]
     let clients: ClientTerms
+    let tracing: TracingTerms
     /// One past the highest `BackendSlot.runtimeID` in use, for a worker's array of connection pools.
     package let runtimeIDBound: Int
     private let matcher: RouteMatcher
@@ -53,6 +54,7 @@ package final class RoutingTable: @unchecked Sendable {
         upstreamNames = configuration.upstreams.map(\.name)
         upstreams = copied(tables)
         clients = ClientTerms(configuration.clients)
+        tracing = TracingTerms(configuration.tracing)
         let targets = Dictionary(uniqueKeysWithValues: upstreamNames.enumerated().map { ($1, Int32($0)) })
         matcher = RouteMatcher(
             configuration.routes.map { route in
@@ -64,6 +66,7 @@ package final class RoutingTable: @unchecked Sendable {
         for upstream in upstreams { upstream.deallocate() }
         upstreams.deallocate()
         clients.deallocate()
+        tracing.deallocate()
     }
 
     /// What lasts of a backend, by its indices in `upstreams` and there. Not for the request path.

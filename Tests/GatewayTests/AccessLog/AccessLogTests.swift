@@ -46,7 +46,9 @@ import Testing
         #expect(lines.contains { $0.contains(old) })
         #expect(lines.contains { $0.contains("\"request\":\"GET /\\u0022") && $0.contains("\"status\":400") })
         let last = try #require(lines.first { $0.contains("GET /y ") })
-        #expect(last.contains("\"referer\":\"a\\u0022b\\u005cc\\u00c3\\u00a9\\u0009d\",\"userAgent\":\"e\"}"))
+        #expect(
+            last.contains(
+                "\"referer\":\"a\\u0022b\\u005cc\\u00c3\\u00a9\\u0009d\",\"userAgent\":\"e\",\"requestId\":\""))
         #expect(last.contains("\"host\":\"test\",\"status\":200,\"bytes\":3,\"complete\":true,\"seconds\":0."))
         #expect(last.contains("\"backend\":\"\(backend.address)\""))
     }
@@ -229,10 +231,36 @@ import Testing
         withExtendedLifetime(log) {}
     }
 
+    @Test func ofSuccessfulRequestsAShareIsLoggedAndErrorsAlwaysAre() throws {
+        let none = try TestLog(AccessLogContent(format: .json, successPercent: 0))
+        let some = try TestLog(AccessLogContent(format: .common, successPercent: 25))
+        let backend = try TestBackend(answering: { request in
+            let status = request.startLine.contains("/bad") ? "500 Bad" : "200 OK"
+            return "HTTP/1.1 \(status)\r\nContent-Length: 0\r\n\r\n"
+        })
+        for log in [none, some] {
+            let gateway = try TestGateway([backend.address], options: log.options)
+            let client = try gateway.connect()
+            for _ in 0..<1000 { _ = try client.get("/good") }
+            _ = try client.get("/bad")
+            let refused = try gateway.connect()
+            try refused.send("GET / HTTP/1.1\r\n\r\n")
+            #expect(try refused.message().status == 400)
+            // The log is written when the workers have ended.
+            gateway.pool.stop(drainingUntil: .now() + .seconds(20))
+            let lines = String(decoding: log.bytes, as: UTF8.self).split(separator: "\n")
+            #expect(lines.count { $0.contains("/bad ") } == 1 && lines.count { $0.contains("400") } == 1)
+            // Of 1000 draws at a quarter, fewer than 150 or more than 350 happen once in 10^12 runs.
+            let good = lines.count { $0.contains("/good") }
+            #expect(log === none ? good == 0 : 150...350 ~= good)
+        }
+    }
+
     @Test func fileThatCanNotBeOpenedIsAnError() throws {
         let options = ProxyOptions(
             limits: TestGateway.limits,
-            accessLog: AccessLogOptions(destination: .file(path: "/nowhere/access.log"), format: .json))
+            accessLog: AccessLogOptions(
+                destination: .file(path: "/nowhere/access.log"), content: AccessLogContent(format: .json)))
         #expect(throws: SystemError.self) { try TestGateway([], options: options) }
     }
 }
@@ -244,7 +272,11 @@ final class TestLog {
     private let directory: String
     private let reader: Int32
 
-    init(_ format: AccessLogFormat, queueBytes: Int = 1 << 20, isPipe: Bool = false) throws {
+    convenience init(_ format: AccessLogFormat, queueBytes: Int = 1 << 20, isPipe: Bool = false) throws {
+        try self.init(AccessLogContent(format: format), queueBytes: queueBytes, isPipe: isPipe)
+    }
+
+    init(_ content: AccessLogContent, queueBytes: Int = 1 << 20, isPipe: Bool = false) throws {
         var template = Array("/tmp/gwnode-log-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw SystemError("mkdtemp") }
         directory = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
@@ -253,7 +285,7 @@ final class TestLog {
         reader = isPipe ? open(path, O_RDONLY | O_NONBLOCK) : -1
         options = ProxyOptions(
             limits: TestGateway.limits,
-            accessLog: AccessLogOptions(destination: .file(path: path), format: format, queueBytes: queueBytes))
+            accessLog: AccessLogOptions(destination: .file(path: path), content: content, queueBytes: queueBytes))
     }
 
     deinit {

@@ -37,7 +37,8 @@ private func problems(in text: String) -> [String] {
             virtualAddress: {provider: 'netlink', interface: 'eth0.7'}, timing: 'cautious',
             gatewayFile: '../gateway.json5', workers: 4, logLevel: 'warning',
             limits: {connections: 9, backendConnections: 8, backlog: 7},
-            accessLog: {to: 'file', path: 'log/access.log', format: 'json'}
+            accessLog: {to: 'file', path: 'log/access.log', format: 'json',
+                        fields: ['status', 'requestId'], successPercent: 5}
             """
         let configuration = try read(file(rest: rest), file: "/etc/gwnode/n.json5")
         #expect(configuration.cluster == "c")
@@ -60,7 +61,9 @@ private func problems(in text: String) -> [String] {
         #expect(configuration.limits == NodeLimits(connections: 9, backendConnections: 8, backlog: 7))
         #expect(
             configuration.accessLog
-                == AccessLogOptions(destination: .file(path: "/etc/gwnode/log/access.log"), format: .json))
+                == AccessLogOptions(
+                    destination: .file(path: "/etc/gwnode/log/access.log"),
+                    content: AccessLogContent(format: .json, fields: [.status, .requestId], successPercent: 5)))
         #expect(configuration.logLevel == .warning)
     }
 
@@ -76,7 +79,7 @@ private func problems(in text: String) -> [String] {
         #expect(try read(file(rest: "accessLog: {to: 'off'}")).accessLog == nil)
         #expect(
             try read(file(rest: "accessLog: {to: 'stdout'}")).accessLog
-                == AccessLogOptions(destination: .standardOutput, format: .combined))
+                == AccessLogOptions(destination: .standardOutput, content: AccessLogContent(format: .combined)))
         #expect(
             problems(in: file(rest: "accessLog: {to: 'file', format: 'xml'}"))
                 == [

@@ -4,4 +4,5 @@ package enum KnownField: UInt8, Sendable {
     case host, connection, contentLength, transferEncoding, te, trailer, upgrade, http2Settings
     case expect, keepAlive, proxyConnection, date
     case forwardedFor, forwardedProto, forwardedHost, forwarded, maxForwards
+    case traceparent, tracestate
 }

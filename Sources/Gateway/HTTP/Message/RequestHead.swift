@@ -21,6 +21,8 @@ package struct RequestHead: Hashable, Sendable {
     package var connectionNamesFields = false
     /// There is a Forwarded field.
     package var hasForwarded = false
+    /// There is a traceparent or tracestate field.
+    package var hasTraceFields = false
     /// How many hops an OPTIONS request may still go, RFC 9110 section 7.6.2; 0: this one answers it. Nil for other
     /// methods, which go on with the field as it is.
     package var maxForwards: UInt32?

@@ -25,7 +25,8 @@ struct ConnectionOptions {
         case .upgrade: upgrade = true
         case .host, .connection, .contentLength, .transferEncoding, .te, .trailer, .http2Settings, .proxyConnection:
             break
-        case .unknown, .expect, .date, .forwardedFor, .forwardedProto, .forwardedHost, .forwarded, .maxForwards:
+        case .unknown, .expect, .date, .forwardedFor, .forwardedProto, .forwardedHost, .forwarded, .maxForwards,
+            .traceparent, .tracestate:
             namesFields = true
         }
     }

@@ -9,6 +9,7 @@ extension KnownField {
         case 7: sevenLetters(bytes, name)
         case 9: Scan.matches(bytes, name, "forwarded") ? .forwarded : .unknown
         case 10: tenLetters(bytes, name)
+        case 11: Scan.matches(bytes, name, "traceparent") ? .traceparent : .unknown
         case 12: Scan.matches(bytes, name, "max-forwards") ? .maxForwards : .unknown
         case 14: fourteenLetters(bytes, name)
         case 15: Scan.matches(bytes, name, "x-forwarded-for") ? .forwardedFor : .unknown
@@ -33,7 +34,8 @@ extension KnownField {
     @inline(__always)
     private static func tenLetters(_ bytes: RawSpan, _ name: ByteSlice) -> KnownField {
         if Scan.matches(bytes, name, "connection") { return .connection }
-        return Scan.matches(bytes, name, "keep-alive") ? .keepAlive : .unknown
+        if Scan.matches(bytes, name, "keep-alive") { return .keepAlive }
+        return Scan.matches(bytes, name, "tracestate") ? .tracestate : .unknown
     }
 
     @inline(__always)

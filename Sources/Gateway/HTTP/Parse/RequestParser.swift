@@ -102,6 +102,8 @@ private struct RequestHeadState {
             expectsContinue = true
         case .forwarded:
             head.hasForwarded = true
+        case .traceparent, .tracestate:
+            head.hasTraceFields = true
         case .maxForwards:
             if head.traits.method == .options { try takeMaxForwards(bytes, field.value) }
         case .unknown, .te, .trailer, .http2Settings, .keepAlive, .proxyConnection, .date, .forwardedFor,

@@ -60,6 +60,34 @@ struct HeadOutput {
         }
     }
 
+    @inline(__always)
+    mutating func write(_ number: TraceNumber) {
+        write(hexadecimal: number.high)
+        write(hexadecimal: number.low)
+    }
+
+    /// Sixteen digits.
+    @inline(__always)
+    mutating func write(hexadecimal value: UInt64) {
+        var digits = (
+            HeadOutput.hexadecimal(UInt32(truncatingIfNeeded: value >> 32)).bigEndian,
+            HeadOutput.hexadecimal(UInt32(truncatingIfNeeded: value)).bigEndian
+        )
+        withUnsafeBytes(of: &digits) { write($0) }
+    }
+
+    /// The eight digits of `value` as bytes, the first one in the highest byte: each half byte is given a byte of its
+    /// own, and those above nine get the distance from `9` to `a` on top.
+    @inline(__always)
+    private static func hexadecimal(_ value: UInt32) -> UInt64 {
+        var bytes = UInt64(value)
+        bytes = (bytes << 16 | bytes) & 0x0000_ffff_0000_ffff
+        bytes = (bytes << 8 | bytes) & 0x00ff_00ff_00ff_00ff
+        bytes = (bytes << 4 | bytes) & 0x0f0f_0f0f_0f0f_0f0f
+        let letters = (bytes &+ 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+        return bytes &+ 0x3030_3030_3030_3030 &+ letters &* 0x27
+    }
+
     private mutating func write(hexadecimal value: UInt16) {
         var shift = value == 0 ? 0 : (15 - value.leadingZeroBitCount) / 4 * 4
         while shift >= 0 {

@@ -38,7 +38,7 @@ package enum RequestHeadWriter {
     /// parsed into `head` and `fields`; it must not overlap `buffer`.
     package static func write(
         _ head: RequestHead, of source: UnsafeRawBufferPointer, fields: borrowing FieldTable,
-        context: ForwardingContext, into buffer: UnsafeMutableRawBufferPointer
+        context: ForwardingContext, trace: RequestTrace = .none, into buffer: UnsafeMutableRawBufferPointer
     ) -> Int? {
         var output = HeadOutput(buffer)
         writeRequestLine(head, source, &output)
@@ -46,9 +46,17 @@ package enum RequestHeadWriter {
         let keepsHost = !head.isAbsolute
         ForwardedFields.write(source, fields, count: head.fieldCount, headEnd: head.byteCount, to: &output) { field in
             switch field.known {
-            case .unknown, .date:
+            case .unknown:
+                (!head.connectionNamesFields
+                    || !ForwardedFields.connectionNames(field.name, source, fields, count: head.fieldCount))
+                    && !trace.replaces(field, of: source)
+            case .date:
                 !head.connectionNamesFields
                     || !ForwardedFields.connectionNames(field.name, source, fields, count: head.fieldCount)
+            case .traceparent, .tracestate:
+                trace.passesContext
+                    && !(head.connectionNamesFields
+                        && ForwardedFields.connectionNames(field.name, source, fields, count: head.fieldCount))
             case .host: keepsHost
             case .expect: head.traits.expectsContinue
             case .connection, .contentLength, .transferEncoding, .te, .trailer, .upgrade, .http2Settings,
@@ -61,6 +69,7 @@ package enum RequestHeadWriter {
             }
         }
         ForwardedForFields.write(head, of: source, fields, context, to: &output)
+        trace.write(to: &output)
         writeHop(head, source, fields, &output)
         return output.count
     }

@@ -29,7 +29,7 @@ package enum ResponseHeadWriter {
         ForwardedFields.write(source, fields, count: head.fieldCount, headEnd: head.byteCount, to: &output) { field in
             switch field.known {
             case .unknown, .date, .host, .expect, .http2Settings, .forwardedFor, .forwardedProto, .forwardedHost,
-                .forwarded, .maxForwards:
+                .forwarded, .maxForwards, .traceparent, .tracestate:
                 !head.connectionNamesFields
                     || !ForwardedFields.connectionNames(field.name, source, fields, count: head.fieldCount)
             case .connection, .contentLength, .transferEncoding, .te, .trailer, .upgrade, .keepAlive,

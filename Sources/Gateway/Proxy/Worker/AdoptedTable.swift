@@ -5,6 +5,7 @@ struct AdoptedTable {
     let table: Unmanaged<RoutingTable>
     let upstreams: UnsafeBufferPointer<UpstreamTable>
     let clients: ClientTerms
+    let tracing: TracingTerms
     let generation: UInt64
     var users = 0
 
@@ -12,6 +13,7 @@ struct AdoptedTable {
         self.table = .passRetained(table)
         upstreams = table.upstreams
         clients = table.clients
+        tracing = table.tracing
         generation = table.generation
     }
 

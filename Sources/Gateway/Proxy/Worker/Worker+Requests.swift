@@ -82,13 +82,16 @@ extension Worker where E: ~Copyable {
         let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[head.byteCount...])
         if client.pointee.isBodyRead { engine.unread(slot, UnsafeRawBufferPointer(rest)) }
         let trustedField = identify(head, client, UnsafeRawBufferPointer(bytes))
+        let trace = RequestTrace.decide(
+            head, of: UnsafeRawBufferPointer(bytes), fields, tables.current.pointee.tracing,
+            isTrusted: trustedField != nil, &traceRandom)
         if accessLog.isOn {
-            client.pointee.logEntry = accessLog.begin(head, of: UnsafeRawBufferPointer(bytes), fields, now: now)
+            client.pointee.logEntry = accessLog.begin(head, of: UnsafeRawBufferPointer(bytes), fields, trace, now: now)
         }
         if let refusal = refusal(head, client) {
             actions = client.pointee.exchange.handle(refusal)
         } else if client.pointee.route != nil {
-            if !keepHead(head, client, UnsafeRawBufferPointer(bytes), trustedField) {
+            if !keepHead(head, client, UnsafeRawBufferPointer(bytes), trustedField, trace) {
                 actions = client.pointee.exchange.handle(.invalidRequest(.headTooLarge))
             } else if !client.pointee.isBodyRead {
                 actions = takeEarlyBody(slot, client, rest, actions)
@@ -146,7 +149,7 @@ extension Worker where E: ~Copyable {
     /// fit.
     private mutating func keepHead(
         _ head: RequestHead, _ client: UnsafeMutablePointer<ClientConnection>, _ bytes: UnsafeRawBufferPointer,
-        _ trustedField: ForwardedField?
+        _ trustedField: ForwardedField?, _ trace: RequestTrace
     ) -> Bool {
         guard let backend = client.pointee.route?.pointee.backends.first else { return true }
         let base = keptRequests.takeSmall()
@@ -154,7 +157,8 @@ extension Worker where E: ~Copyable {
         let context = ForwardingContext(
             client: client.pointee.address, peer: client.pointee.peer.ip, scheme: .http, backend: backend.address,
             trustedField: trustedField)
-        let count = RequestHeadWriter.write(head, of: bytes, fields: fields, context: context, into: buffer)
+        let count = RequestHeadWriter.write(
+            head, of: bytes, fields: fields, context: context, trace: trace, into: buffer)
         client.pointee.kept = HeldBytes(base: base, count: count ?? 0)
         return count != nil
     }

@@ -28,6 +28,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     var date = HTTPDate(.now())
     var dateUntil = Instant.zero
     var random: RandomSource
+    var traceRandom: TraceRandom
     /// Read once a turn.
     var now: Instant
     var listeners = WorkerListeners()
@@ -43,7 +44,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
         self.handle = handle
         self.options = options
         self.admission = admission
-        self.accessLog = AccessLogger(accessLog, options.accessLog?.format ?? .common)
+        self.accessLog = AccessLogger(accessLog, options.accessLog?.content ?? .standard, seed: mix(seed))
         counters = handle.counters
         index = handle.index
         let limits = options.limits
@@ -58,6 +59,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
         keptRequests = BufferPool(options.memory)
         answerBuffer = .allocate(byteCount: OwnResponse.maximumBytes, alignment: 64)
         random = RandomSource(seed: seed)
+        traceRandom = TraceRandom(highSeed: .random(in: 0 ... .max), lowSeed: .random(in: 0 ... .max))
         engine = try E(
             capacity: capacity, clients: limits.clients, wake: handle.mailbox.descriptor, memory: options.memory)
     }

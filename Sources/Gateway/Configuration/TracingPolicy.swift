@@ -1,0 +1,79 @@
+/// How a request gets the number by which it is found again in all logs, and what of W3C Trace Context goes on.
+package struct TracingPolicy: Hashable, Sendable {
+    /// The raw value is the name in files.
+    package enum RequestID: String, Hashable, Sendable, CaseIterable {
+        /// Every request gets a new one, but for those of trusted proxies, which may bring their own.
+        case create
+        /// Whoever asks may bring one; the others get a new one.
+        case keep
+        /// The field is one like any other.
+        case off
+    }
+
+    /// The raw value is the name in files.
+    package enum Traceparent: String, Hashable, Sendable, CaseIterable {
+        /// A valid one goes on with its tracestate, another one does not.
+        case pass
+        /// The same, and a request without a valid one begins a new trace.
+        case create
+        /// The same as `create`, but only trusted proxies are believed.
+        case restart
+    }
+
+    package var requestID: RequestID
+    /// A token of 1 to 64 characters that the gateway has no other use for.
+    package var requestIDField: String
+    package var traceparent: Traceparent
+    /// The share of new traces that others are asked to record, 0…100.
+    package var sampledPercent: Int
+
+    package init(
+        requestID: RequestID = .create, requestIDField: String = "X-Request-Id", traceparent: Traceparent = .pass,
+        sampledPercent: Int = 100
+    ) {
+        self.requestID = requestID
+        self.requestIDField = requestIDField
+        self.traceparent = traceparent
+        self.sampledPercent = sampledPercent
+    }
+
+    package static let standard = TracingPolicy()
+}
+
+extension Schema where Value == TracingPolicy {
+    /// The `tracing` object of a gateway file.
+    static let tracing = object(
+        .optional(
+            "requestId", .choice, default: TracingPolicy.RequestID.create,
+            "\"create\": every request gets a new one, but trusted proxies may bring their own; \"keep\": so may "
+                + "everybody; \"off\": the field is left alone."),
+        .optional(
+            "requestIdField", .requestIDField, default: TracingPolicy.standard.requestIDField,
+            "The field in which backends see it."),
+        .optional(
+            "traceparent", .choice, default: TracingPolicy.Traceparent.pass,
+            "\"pass\": a valid one goes on with its tracestate, another one does not; \"create\": requests without one "
+                + "begin a new trace; \"restart\": so do all but those of trusted proxies."),
+        .optional(
+            "sampledPercent", .integer(0...100), default: TracingPolicy.standard.sampledPercent,
+            "Of the traces that begin here, the share that backends are asked to record."),
+        make: TracingPolicy.init)
+}
+
+extension Schema where Value == String {
+    fileprivate static var requestIDField: Schema {
+        let noun = "a field name of 1 to 64 letters, digits and hyphens, such as \"X-Request-Id\""
+        return text(noun) { text throws(TextFault) in
+            let bytes = Array(text.utf8)
+            guard 1...64 ~= bytes.count, bytes.allSatisfy({ $0.isASCIILetterOrDigit || $0 == UInt8(ascii: "-") }) else {
+                throw TextFault(wrong: "\(quoted(text)) is no field name", right: "use \(noun)")
+            }
+            let known = KnownField.classify(bytes.span.bytes, ByteSlice(offset: 0, count: bytes.count))
+            guard known == .unknown else {
+                throw TextFault(
+                    wrong: "\(quoted(text)) has another meaning", right: "use a name such as \"X-Request-Id\"")
+            }
+            return text
+        }
+    }
+}

@@ -2,8 +2,7 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// The process's event log: one line an event on standard error, as
-/// `2026-11-22T13:07:05.123Z info  raft: elected leader term=3 node=1`.
+/// The process's event log: one line an event on standard error, in one of the formats of `LogFormat`.
 ///
 /// A line is queued and written by a thread of its own, so a full pipe or a slow terminal never holds up
 /// consensus. When the queue is full the line is dropped and the drop is counted and said later.
@@ -19,6 +18,15 @@ package enum Log {
             case .error: "error"
             }
         }
+        /// Of syslog, RFC 5424 section 6.2.1.
+        var priority: Int {
+            switch self {
+            case .debug: 7
+            case .info: 6
+            case .warning: 4
+            case .error: 3
+            }
+        }
     }
 
     private struct Queue {
@@ -32,14 +40,48 @@ package enum Log {
     /// Held while a batch is on its way, so that lines neither interleave nor overtake.
     private static let output = Mutex(())
     private static let minimum = Atomic<Int>(Level.info.rawValue)
+    private static let format = Mutex(LogFormat.text)
     private static let wake = Result { () throws(SystemError) in try Mailbox<Void>(capacity: 1) }
 
     package static func setLevel(_ level: Level) { minimum.store(level.rawValue, ordering: .relaxed) }
 
-    package static func debug(_ message: @autoclosure () -> String) { write(.debug, message()) }
-    package static func info(_ message: @autoclosure () -> String) { write(.info, message()) }
-    package static func warning(_ message: @autoclosure () -> String) { write(.warning, message()) }
-    package static func error(_ message: @autoclosure () -> String) { write(.error, message()) }
+    /// Also for the children of this process that log with it: they take it over with `inheritFormat`.
+    package static func setFormat(_ format: LogFormat) {
+        self.format.withLock { $0 = format }
+        setenv(formatVariable, format.rawValue, 1)
+    }
+
+    package static func inheritFormat() {
+        let inherited = getenv(formatVariable).flatMap { LogFormat(rawValue: String(cString: $0)) }
+        format.withLock { $0 = inherited ?? .text }
+    }
+
+    private static let formatVariable = "GWNODE_LOG_FORMAT"
+
+    /// systemd names the device and inode of its stream, so that output which goes elsewhere is not taken for it.
+    private static let isForJournal: Bool = {
+        guard let stream = getenv("JOURNAL_STREAM") else { return false }
+        var status = stat()
+        return fstat(STDERR_FILENO, &status) == 0 && String(cString: stream) == "\(status.st_dev):\(status.st_ino)"
+    }()
+
+    private static func line(_ level: Level, _ message: String, _ fields: [LogField]) -> String {
+        LogLine.make(
+            at: .now(), level, message, fields, format.withLock { $0 }, isForJournal: isForJournal)
+    }
+
+    package static func debug(_ message: @autoclosure () -> String, _ fields: @autoclosure () -> [LogField] = []) {
+        write(.debug, message(), fields())
+    }
+    package static func info(_ message: @autoclosure () -> String, _ fields: @autoclosure () -> [LogField] = []) {
+        write(.info, message(), fields())
+    }
+    package static func warning(_ message: @autoclosure () -> String, _ fields: @autoclosure () -> [LogField] = []) {
+        write(.warning, message(), fields())
+    }
+    package static func error(_ message: @autoclosure () -> String, _ fields: @autoclosure () -> [LogField] = []) {
+        write(.error, message(), fields())
+    }
 
     /// Writes what is queued before returning; for the moment before the process ends.
     package static func flush() {
@@ -48,9 +90,11 @@ package enum Log {
         }
     }
 
-    private static func write(_ level: Level, _ message: @autoclosure () -> String) {
+    private static func write(
+        _ level: Level, _ message: @autoclosure () -> String, _ fields: @autoclosure () -> [LogField]
+    ) {
         guard level.rawValue >= minimum.load(ordering: .relaxed) else { return }
-        let line = "\(WallTime.now()) \(level.label) \(escaped(message()))\n"
+        let line = line(level, message(), fields())
         let mustStart = queue.withLock { queue -> Bool in
             if queue.lines.count < capacity { queue.lines.append(line) } else { queue.dropped += 1 }
             defer { queue.started = true }
@@ -58,20 +102,6 @@ package enum Log {
         }
         if mustStart { start() }
         if case .success(let wake) = wake { wake.post(()) }
-    }
-
-    /// Control characters from outside must not forge lines or drive the operator's terminal.
-    private static func escaped(_ message: String) -> String {
-        if message.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7f && !(0x80...0x9f ~= $0.value) }) {
-            return message
-        }
-        return message.unicodeScalars.reduce(into: "") { result, scalar in
-            if scalar.value < 0x20 || scalar.value == 0x7f || 0x80...0x9f ~= scalar.value {
-                result += "\\u{\(String(scalar.value, radix: 16))}"
-            } else {
-                result.unicodeScalars.append(scalar)
-            }
-        }
     }
 
     private static func start() {
@@ -91,7 +121,9 @@ package enum Log {
             guard !queue.lines.isEmpty || queue.dropped > 0 else { return nil }
             var batch = queue.lines.joined()
             if queue.dropped > 0 {
-                batch += "\(WallTime.now()) warn  log: \(queue.dropped) lines dropped, the reader was too slow\n"
+                batch += line(
+                    .warning, "log: \(queue.dropped) lines dropped, the reader was too slow",
+                    [.event("log-lines-dropped"), .lines(UInt64(queue.dropped))])
             }
             queue.lines.removeAll(keepingCapacity: true)
             queue.dropped = 0

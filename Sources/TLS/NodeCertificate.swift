@@ -43,7 +43,9 @@ package final class NodeCertificate {
         fingerprints = found
         do throws(TLSFailure) {
             (current, expirySeconds) = try Self.load(files, name)
-            Log.info("tls: new certificates are in force: \(files.certificate)")
+            Log.info(
+                "tls: new certificates are in force: \(files.certificate)",
+                [.event("certificates-loaded"), .path(files.certificate)])
         } catch {
             Log.error("tls: the changed certificates can not be used, the former ones stay in force: \(error)")
         }

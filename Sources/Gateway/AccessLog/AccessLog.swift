@@ -57,7 +57,9 @@ final class AccessLog: Sendable {
             if isReopened { reopen(&file) }
             let dropped = droppedLines
             if dropped > reported, .now() >= nextReport || isLast {
-                Log.warning("access log: \(dropped - reported) lines dropped, \(file.name) is too slow or full")
+                Log.warning(
+                    "access log: \(dropped - reported) lines dropped, \(file.name) is too slow or full",
+                    [.event("access-log-dropped"), .lines(dropped - reported), .path(file.name)])
                 reported = dropped
                 nextReport = .now() + AccessLog.reportPause
             }
@@ -86,7 +88,7 @@ final class AccessLog: Sendable {
             let new = try AccessLogFile(options.destination)
             file.close()
             file = new
-            Log.info("access log: \(file.name) opened again")
+            Log.info("access log: \(file.name) opened again", [.event("access-log-reopened"), .path(file.name)])
         } catch {
             Log.error("access log: not opened again, the old file is written on: \(error)")
         }

@@ -36,6 +36,7 @@ package struct NodeConfiguration: Hashable, Sendable {
     /// Nil: requests are not logged. The path of its file is resolved as `dataDirectory`.
     package var accessLog: AccessLogOptions?
     package var logLevel: Log.Level
+    package var logFormat: LogFormat
 
     package struct Identity: Hashable, Sendable {
         package var id: NodeID
@@ -70,7 +71,7 @@ package struct NodeConfiguration: Hashable, Sendable {
         virtualAddress: VirtualAddressProvider = .none, timing: TimingProfile = .lan,
         moveTimeout: Nanoseconds = Self.standardMoveTimeout, gatewayFile: String? = nil,
         workers: Int? = nil, engine: EngineChoice = .auto, limits: NodeLimits = .standard,
-        accessLog: AccessLogOptions? = nil, logLevel: Log.Level = .info
+        accessLog: AccessLogOptions? = nil, logLevel: Log.Level = .info, logFormat: LogFormat = .text
     ) {
         self.cluster = cluster
         self.node = node
@@ -90,6 +91,7 @@ package struct NodeConfiguration: Hashable, Sendable {
         self.limits = limits
         self.accessLog = accessLog
         self.logLevel = logLevel
+        self.logFormat = logFormat
     }
 
     /// The most voters a cluster may have: more make every write slower and hardly more available.

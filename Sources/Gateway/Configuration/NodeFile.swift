@@ -66,6 +66,9 @@ extension NodeConfiguration {
         .optional("limits", .nodeLimits, default: .standard, "How many connections this machine is to bear."),
         .optional("accessLog", .accessLog, default: nil, "Where a line for each request is written, and how."),
         .optional("logLevel", .choice, default: LogLevelWord.info, "The least important lines that are logged."),
+        .optional(
+            "logFormat", .choice, default: LogFormat.text,
+            "How they are written: \"text\" for people, \"logfmt\" or \"json\" for programs."),
         make: NodeConfiguration.assembled
     )
     .rule(
@@ -95,14 +98,15 @@ extension NodeConfiguration {
         virtualAddress: VirtualAddressProvider,
         timing: TimingProfile, moveTimeout: Nanoseconds,
         gatewayFile: String?, workers: Int?, engine: EngineChoice, limits: NodeLimits, accessLog: AccessLogOptions?,
-        logLevel: LogLevelWord
+        logLevel: LogLevelWord, logFormat: LogFormat
     ) -> NodeConfiguration {
         NodeConfiguration(
             cluster: cluster, node: node, dataDirectory: dataDirectory, listen: listen, admin: admin,
             adminToken: adminToken, peers: peers.sorted { $0.id < $1.id }, join: join,
             certificate: certificate, virtualAddress: virtualAddress, timing: timing, moveTimeout: moveTimeout,
             gatewayFile: gatewayFile,
-            workers: workers, engine: engine, limits: limits, accessLog: accessLog, logLevel: logLevel.level)
+            workers: workers, engine: engine, limits: limits, accessLog: accessLog, logLevel: logLevel.level,
+            logFormat: logFormat)
     }
 }
 

@@ -58,7 +58,9 @@ package final class WorkerPool: Sendable {
                 throw error
             }
         }
-        Log.info("proxy: \(options.workers) workers, engine \(engine.rawValue)")
+        Log.info(
+            "proxy: \(options.workers) workers, engine \(engine.rawValue)",
+            [.event("workers-started"), .workers(options.workers), .engine(engine.rawValue)])
     }
 
     /// Routes new requests by `table`; requests under way keep theirs.

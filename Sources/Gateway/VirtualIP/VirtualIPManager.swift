@@ -116,14 +116,20 @@ package final class VirtualIPManager: AddressKeeper {
                 case .claim(let address):
                     try provider.claim(address, until: conditions.lease?.validUntil ?? conditions.now)
                     stuck.remove(address)
-                    Log.info("vip: claimed \(address) term=\(conditions.lease?.term.description ?? "?")")
+                    Log.info(
+                        "vip: claimed \(address) term=\(conditions.lease?.term.description ?? "?")",
+                        [.event("address-claimed"), .address("\(address)"), .term(conditions.lease?.term.number ?? 0)])
                 case .announce(let address):
                     announce(address)
                 case .release(let address, let reason):
                     remove(address)
-                    Log.info("vip: released \(address), \(reason)")
+                    Log.info(
+                        "vip: released \(address), \(reason)",
+                        [.event("address-released"), .address("\(address)"), .reason("\(reason)")])
                 case .resign(let reason):
-                    Log.warning("vip: resigning as leader, \(reason)")
+                    Log.warning(
+                        "vip: resigning as leader, \(reason)",
+                        [.event("leadership-resigned"), .reason("\(reason)")])
                     resignation = reason
                 }
             } catch {

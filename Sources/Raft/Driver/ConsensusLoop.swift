@@ -186,7 +186,7 @@ final class ConsensusLoop<Host: ConsensusHost> {
     /// The node can not go on: it gives up leadership, tells the others so where it can, and ends.
     func fail(_ error: RaftNodeError) {
         guard failure == nil else { return }
-        Log.error("raft: this node stops: \(error)")
+        Log.error("raft: this node stops: \(error)", [.event("node-failed"), .error("\(error)")])
         failure = error
         endsAt = now + options.timing.electionMinimum
         raft.stepDown(at: now)
@@ -280,7 +280,9 @@ final class ConsensusLoop<Host: ConsensusHost> {
         for due in proposals.takeDue(at: now) { raft.propose(due.id, due.command, at: now) }
         for id in reads.takeDue(at: now, again: readAgainAt) { raft.read(id, at: now) }
         if let waited = writes.noticeStall(at: now) {
-            Log.warning("raft: the disk has not finished a write for \(waited); this node does not lead with it")
+            Log.warning(
+                "raft: the disk has not finished a write for \(waited); this node does not lead with it",
+                [.event("disk-stalled")])
             raft.stepDown(at: now)
         }
     }

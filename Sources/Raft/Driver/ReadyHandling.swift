@@ -60,7 +60,9 @@ extension ConsensusLoop {
         } catch {
             return fail(.restore(error))
         }
-        Log.info("raft: took over a snapshot through index \(snapshot.index) of \(snapshot.state.count) bytes")
+        Log.info(
+            "raft: took over a snapshot through index \(snapshot.index) of \(snapshot.state.count) bytes",
+            [.event("snapshot-installed"), .index(snapshot.index.number), .bytes(snapshot.state.count)])
         raft.applied(through: snapshot.index, at: now)
         proposals.restored()
     }

@@ -101,7 +101,11 @@ extension Transport {
         connection.deadline = nil
         links[peer]![lane].opened(token: connection.token)
         links[peer]!.owesInfo = true
-        if lane == .control { Log.info("raft: connected to node \(peer) at \(connection.address)") }
+        if lane == .control {
+            Log.info(
+                "raft: connected to node \(peer) at \(connection.address)",
+                [.event("peer-connected"), .node(peer.number), .address("\(connection.address)")])
+        }
     }
 
     /// Whether the peer is the one first met under its id.

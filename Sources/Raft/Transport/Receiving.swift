@@ -82,7 +82,11 @@ extension Transport {
         forget(connection.token)
         switch connection.purpose {
         case .dialed(let peer, let lane):
-            if connection.phase == .open, lane == .control { Log.info("raft: lost node \(peer): \(reason)") }
+            if connection.phase == .open, lane == .control {
+                Log.info(
+                    "raft: lost node \(peer): \(reason)",
+                    [.event("peer-lost"), .node(peer.number), .reason("\(reason)")])
+            }
             links[peer]![lane].lost(at: now)
         case .unknown:
             limiter.warn("unknown \(connection.address.ip)", at: now, "raft: \(connection.address) refused: \(reason)")

@@ -84,10 +84,15 @@ final class MembershipKeeper {
 private func note(_ change: MembershipChange, _ refusal: MembershipRefusal?) {
     if let refusal { return Log.debug("members: \(change) has to wait: \(refusal)") }
     switch change {
-    case .addLearner(let node): Log.info("members: node \(node) becomes a learner")
-    case .addVoter(let node): Log.info("members: node \(node) becomes a voter once it has caught up")
-    case .promote(let node): Log.info("members: the learner \(node) becomes a voter")
-    case .remove(let node): Log.info("members: node \(node) is removed")
+    case .addLearner(let node):
+        Log.info("members: node \(node) becomes a learner", [.event("member-added"), .node(node.number)])
+    case .addVoter(let node):
+        Log.info(
+            "members: node \(node) becomes a voter once it has caught up", [.event("member-added"), .node(node.number)])
+    case .promote(let node):
+        Log.info("members: the learner \(node) becomes a voter", [.event("member-promoted"), .node(node.number)])
+    case .remove(let node):
+        Log.info("members: node \(node) is removed", [.event("member-removed"), .node(node.number)])
     }
 }
 

@@ -22,6 +22,7 @@ enum Run {
         let arrivals = try StartFailure.wrap { () throws(SystemError) in try SignalDescriptor(signals) }
         ignoreBrokenPipes()
         let configuration = try read(path)
+        Log.setFormat(configuration.logFormat)
         Log.setLevel(configuration.logLevel)
         for advice in configuration.advice { Log.warning("config: \(path): \(advice)") }
         raiseDescriptorLimit()
@@ -31,7 +32,11 @@ enum Run {
         let manager = ServiceManager()
         Log.info(
             "gwnode \(gwnodeVersion) node \(configuration.node.name) (\(configuration.node.id)) of cluster "
-                + "\(configuration.cluster), pid \(getpid())")
+                + "\(configuration.cluster), pid \(getpid())",
+            [
+                .event("node-started"), .node(configuration.node.id.number), .name(configuration.node.name),
+                .cluster(configuration.cluster), .version(gwnodeVersion), .pid(getpid()),
+            ])
         manager.ready()
         let failure = wait(arrivals, node, manager, path)
         manager.stopping()
@@ -59,7 +64,7 @@ enum Run {
                 case SIGHUP: reload(path)
                 case SIGUSR1: node.reopenLogs()
                 default:
-                    Log.info("stopping on signal \(signal)")
+                    Log.info("stopping on signal \(signal)", [.event("node-stopping"), .signal(signal)])
                     return nil
                 }
             }
@@ -71,9 +76,11 @@ enum Run {
         do throws(StartFailure) {
             let configuration = try read(path)
             Log.setLevel(configuration.logLevel)
-            Log.info("config: \(path) read again; all but logLevel needs a restart")
+            Log.info(
+                "config: \(path) read again; all but logLevel needs a restart",
+                [.event("node-file-read"), .path(path)])
         } catch {
-            Log.error("config: not reloaded: \(error)")
+            Log.error("config: not reloaded: \(error)", [.event("node-file-refused"), .error("\(error)")])
         }
     }
 

@@ -89,12 +89,19 @@ final class ServingControl {
             let configuration = try GatewayConfiguration.read(
                 Array(record.source.utf8), file: "revision \(record.revision)")
             unsaved = record.source
-            Log.info("config: revision \(record.revision) by \(record.author) is in force")
+            Log.info(
+                "config: revision \(record.revision) by \(record.author) is in force",
+                [
+                    .event("configuration-applied"), .revision(record.revision.number), .author(record.author),
+                ])
             adopt(configuration)
         } catch {
             Log.error(
                 "config: revision \(record.revision) can not be read by this version of gwnode, "
-                    + "which goes on serving the one before: \(error)")
+                    + "which goes on serving the one before: \(error)",
+                [
+                    .event("configuration-refused"), .revision(record.revision.number), .error("\(error)"),
+                ])
         }
     }
 
@@ -145,7 +152,9 @@ final class ServingControl {
         for (endpoint, id) in openListeners where !plan.endpoints.contains(endpoint) {
             workers.removeListener(id, acceptsWaiting: true)
             openListeners[endpoint] = nil
-            Log.info("listener: closed \(endpoint.address)")
+            Log.info(
+                "listener: closed \(endpoint.address)",
+                [.event("listener-closed"), .address("\(endpoint.address)")])
         }
         failedListeners.formIntersection(plan.endpoints)
         for endpoint in plan.endpoints where openListeners[endpoint] == nil { open(endpoint) }
@@ -160,10 +169,14 @@ final class ServingControl {
             let options: Socket.ListenOptions = endpoint.isVirtual ? .addressMayComeLater : []
             openListeners[endpoint] = try workers.addListener(endpoint.address, options: options).0
             failedListeners.remove(endpoint)
-            Log.info("listener: serving clients on \(endpoint.address)")
+            Log.info(
+                "listener: serving clients on \(endpoint.address)",
+                [.event("listener-opened"), .address("\(endpoint.address)")])
         } catch {
             guard failedListeners.insert(endpoint).inserted else { return }
-            Log.error("listener: \(error); \(error.cure); trying again")
+            Log.error(
+                "listener: \(error); \(error.cure); trying again",
+                [.event("listener-failed"), .address("\(endpoint.address)"), .error("\(error)")])
         }
     }
 }

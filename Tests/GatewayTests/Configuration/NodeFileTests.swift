@@ -35,7 +35,7 @@ private func problems(in text: String) -> [String] {
         let rest = """
             listen: {web: '10.0.0.1:80', 'web.tls': '[fd00::1]:443'}, admin: '10.0.0.1:8091', adminToken: 'token',
             virtualAddress: {provider: 'netlink', interface: 'eth0.7'}, timing: 'cautious',
-            gatewayFile: '../gateway.json5', workers: 4, logLevel: 'warning',
+            gatewayFile: '../gateway.json5', workers: 4, logLevel: 'warning', logFormat: 'json',
             limits: {connections: 9, backendConnections: 8, backlog: 7},
             accessLog: {to: 'file', path: 'log/access.log', format: 'json',
                         fields: ['status', 'requestId'], successPercent: 5}
@@ -65,6 +65,7 @@ private func problems(in text: String) -> [String] {
                     destination: .file(path: "/etc/gwnode/log/access.log"),
                     content: AccessLogContent(format: .json, fields: [.status, .requestId], successPercent: 5)))
         #expect(configuration.logLevel == .warning)
+        #expect(configuration.logFormat == .json)
     }
 
     @Test func aNodeThatJoinsNeedsSomebodyToFindTheClusterBy() throws {

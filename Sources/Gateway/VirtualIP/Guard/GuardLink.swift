@@ -176,7 +176,9 @@ final class GuardLink: Sendable {
             readReports()
             let end = clearUp()
             guard let end else { return }
-            Log.error("vip: the guard ended with \(end); this node holds no address until another one runs")
+            Log.error(
+                "vip: the guard ended with \(end); this node holds no address until another one runs",
+                [.event("guard-lost"), .reason("\(end)")])
             onChange()
             pause = Instant.now() - began > Self.longestPause ? Self.shortestPause : min(pause * 2, Self.longestPause)
             while !tryStart(after: pause) { pause = min(pause * 2, Self.longestPause) }
@@ -190,7 +192,7 @@ final class GuardLink: Sendable {
         if state.withLock({ $0.isStopping }) { return true }
         do throws(VirtualIPError) {
             try start()
-            Log.info("vip: the guard runs again")
+            Log.info("vip: the guard runs again", [.event("guard-started")])
             return true
         } catch {
             Log.error("vip: \(error)")

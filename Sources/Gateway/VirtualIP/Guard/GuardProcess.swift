@@ -16,6 +16,7 @@ package enum GuardProcess {
     package static func run(interface: String) -> Int32 {
         // Whoever stops the gateway's service signals this process too; it has to outlive the gateway.
         for number in [SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGPIPE] { _ = signal(number, SIG_IGN) }
+        Log.inheritFormat()
         let channel = GuardChannel(owning: STDIN_FILENO)
         defer { Log.flush() }
         do throws(VirtualIPError) {
@@ -38,7 +39,8 @@ package enum GuardProcess {
             clinux_set_fifo(fifoPriority) == 0
             ? "under SCHED_FIFO, priority \(fifoPriority)"
             : clinux_set_thread_nice(nice) == 0 ? "at nice \(nice)" : "at ordinary priority"
-        Log.info("guard: pid \(getpid()) runs \(scheduling), memory \(memory)")
+        Log.info(
+            "guard: pid \(getpid()) runs \(scheduling), memory \(memory)", [.event("guard-started"), .pid(getpid())])
     }
 }
 

@@ -67,7 +67,9 @@ package final class GuardedAddresses: AddressKeeper {
             if now >= resignations.next {
                 resignations.record(at: now)
                 turn.resignation = .guardLost
-                Log.warning("vip: resigning as leader, \(VirtualIPClaim.Reason.guardLost)")
+                Log.warning(
+                    "vip: resigning as leader, \(VirtualIPClaim.Reason.guardLost)",
+                    [.event("leadership-resigned"), .reason("\(VirtualIPClaim.Reason.guardLost)")])
             }
             turn.nextDeadline = min(turn.nextDeadline, resignations.next)
         } else if let end = view.state?.holdsUntil, !lastHeld.isEmpty {

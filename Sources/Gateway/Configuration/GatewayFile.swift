@@ -76,6 +76,10 @@ extension Schema where Value == Upstream {
             .optional(
                 "retries", .integer(0...10), default: Upstream.standardRetries,
                 "How many other backends a request may be sent to after one failed it before it answered."),
+            .optional("retryPolicy", .retryPolicy, default: .standard, "When and how often requests are repeated."),
+            .optional(
+                "ejection", .ejection, default: .standard,
+                "When a backend is left alone because of how it answers requests."),
             make: Upstream.init)
     }
 }
@@ -113,7 +117,16 @@ extension Schema where Value == UpstreamTimeouts {
         wait(
             "keepAlive", upTo: .seconds(3600), default: Value.standard.keepAlive,
             "For which an unused connection is kept. Use less than the backend does."),
-        make: UpstreamTimeouts.init)
+        total,
+        make: { connect, response, idle, keepAlive, total in
+            UpstreamTimeouts(connect: connect, response: response, idle: idle, keepAlive: keepAlive, total: total)
+        })
+
+    private static var total: Field<Nanoseconds?> {
+        .optional(
+            "total", Schema<Nanoseconds>.duration(from: .milliseconds(10), to: .seconds(86_400)),
+            "From the request's head to the response's last byte, retries included. Left out: no limit.")
+    }
 
     private static func wait(
         _ key: String, upTo longest: Nanoseconds, default standard: Nanoseconds, _ documentation: String

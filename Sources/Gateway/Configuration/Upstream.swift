@@ -12,11 +12,13 @@ package struct Upstream: Hashable, Sendable {
     /// How many other backends a request may be sent to after the first one failed it, 0…10. Only a request that
     /// was not sent, or that is idempotent and got no byte of a response, is ever sent again.
     package var retries: Int
+    package var retry: RetryPolicy
+    package var ejection: EjectionPolicy
 
     package init(
         name: String, algorithm: BalancingAlgorithm = .roundRobin, backends: [Backend],
         health: HealthCheck? = .standard, timeouts: UpstreamTimeouts = .standard,
-        retries: Int = Upstream.standardRetries
+        retries: Int = Upstream.standardRetries, retry: RetryPolicy = .standard, ejection: EjectionPolicy = .standard
     ) {
         self.name = name
         self.algorithm = algorithm
@@ -24,6 +26,8 @@ package struct Upstream: Hashable, Sendable {
         self.health = health
         self.timeouts = timeouts
         self.retries = retries
+        self.retry = retry
+        self.ejection = ejection
     }
 
     package static let standardRetries = 2
@@ -114,14 +118,19 @@ package struct UpstreamTimeouts: Hashable, Sendable {
     package var idle: Nanoseconds
     /// For which an unused connection is kept.
     package var keepAlive: Nanoseconds
+    /// From the head of the request to the last byte of the response, retries and pauses included; nil for no limit.
+    /// Tunnels have none.
+    package var total: Nanoseconds?
 
     package init(
-        connect: Nanoseconds, response: Nanoseconds, idle: Nanoseconds, keepAlive: Nanoseconds = .seconds(30)
+        connect: Nanoseconds, response: Nanoseconds, idle: Nanoseconds, keepAlive: Nanoseconds = .seconds(30),
+        total: Nanoseconds? = nil
     ) {
         self.connect = connect
         self.response = response
         self.idle = idle
         self.keepAlive = keepAlive
+        self.total = total
     }
 
     package static let standard = UpstreamTimeouts(

@@ -9,13 +9,15 @@ package struct NodeMetrics: Sendable {
         package var requests: Int
         package var failures: Int
         package var activeRequests: Int
-        package var isEjected: Bool
+        package var isPassedOver: Bool
+        package var ejections: Int
 
-        package init(requests: Int, failures: Int, activeRequests: Int, isEjected: Bool) {
+        package init(requests: Int, failures: Int, activeRequests: Int, isPassedOver: Bool, ejections: Int = 0) {
             self.requests = requests
             self.failures = failures
             self.activeRequests = activeRequests
-            self.isEjected = isEjected
+            self.isPassedOver = isPassedOver
+            self.ejections = ejections
         }
     }
 
@@ -106,6 +108,9 @@ package struct NodeMetrics: Sendable {
             upstreams.map { ([("upstream", $0.name)], $0.measures.durations) })
         family("gwnode_upstream_retries_total", "Attempts at a further backend.", \.retries)
         family(
+            "gwnode_upstream_retries_refused_total", "Requests not repeated because the budget for that was spent.",
+            \.retriesRefused)
+        family(
             "gwnode_upstream_abandoned_total", "Requests that ended without a response, as their client had gone.",
             \.abandoned)
         family("gwnode_upstream_received_bytes_total", "Bytes of requests that are over.", \.bytesReceived)
@@ -130,14 +135,17 @@ package struct NodeMetrics: Sendable {
             samples(\.requests))
         page.family(
             "gwnode_backend_failures_total", .counter,
-            "Requests that failed before the first byte of a response; each ejects the backend for a moment.",
+            "Requests that got no response, none in time, an invalid one, or 5xx without 501 and 505.",
             samples(\.failures))
+        page.family(
+            "gwnode_backend_ejections_total", .counter, "How often this node ejected the backend for its answers.",
+            samples(\.ejections))
         page.family(
             "gwnode_backend_requests_active", .gauge, "Requests that this node has under way at the backend.",
             samples(\.activeRequests))
         page.family(
             "gwnode_backend_ejected", .gauge, "1 while traffic itself has shown that the backend fails.",
-            samples { $0.isEjected ? 1 : 0 })
+            samples { $0.isPassedOver ? 1 : 0 })
         page.family(
             "gwnode_backend_healthy", .gauge, "1 if the cluster takes the backend to be healthy.",
             document.upstreams.flatMap { upstream in
@@ -214,6 +222,7 @@ extension NodeMetrics.BackendCount {
             requests: runtime.counters.pointee.requests.load(ordering: .relaxed),
             failures: runtime.counters.pointee.failures.load(ordering: .relaxed),
             activeRequests: runtime.counters.pointee.activeRequests.load(ordering: .relaxed),
-            isEjected: runtime.counters.pointee.isEjected(at: now))
+            isPassedOver: runtime.counters.pointee.isPassedOver(at: now),
+            ejections: runtime.counters.pointee.ejections.load(ordering: .relaxed))
     }
 }

@@ -7,32 +7,60 @@ package struct BackendCounters: ~Copyable, Sendable {
     /// Requests that this node has under way at the backend, tunnels included.
     package let activeRequests = Atomic<Int>(0)
     package let requests = Atomic<Int>(0)
-    /// Exchanges that failed before the first byte of a reply: connect refused, reset, timed out.
+    /// Requests that got no response, none in time, an invalid one, or one that says that the backend failed.
     package let failures = Atomic<Int>(0)
-    private let ejectedUntilNanoseconds = Atomic<UInt64>(0)
+    /// Failures since the last request that did not fail.
+    package let failuresInARow = Atomic<Int>(0)
+    package let ejections = Atomic<Int>(0)
+    private let avoidedUntil = Atomic<UInt64>(0)
+    private let ejectedUntil = Atomic<UInt64>(0)
 
     init() {}
 
-    /// Keeps new requests away from the backend until `instant`, as long as its upstream has another one.
-    package borrowing func eject(until instant: Instant) {
-        ejectedUntilNanoseconds.store(instant.nanoseconds, ordering: .relaxed)
+    /// Counts a failed request. Returns how many there now are in a row.
+    package borrowing func countFailure() -> Int {
         failures.add(1, ordering: .relaxed)
+        return failuresInARow.add(1, ordering: .relaxed).newValue
     }
 
-    /// Ends an ejection: an active check has seen the backend answer.
-    package borrowing func readmit() { ejectedUntilNanoseconds.store(0, ordering: .relaxed) }
+    /// A request did not fail. Most find nothing to do, and write to no memory that workers share.
+    @inline(__always)
+    package borrowing func noteSuccess() {
+        if failuresInARow.load(ordering: .relaxed) != 0 { failuresInARow.store(0, ordering: .relaxed) }
+    }
+
+    /// Keeps new requests away from a backend that can not be reached until `instant`, as long as its upstream has
+    /// another one.
+    package borrowing func avoid(until instant: Instant) {
+        avoidedUntil.store(instant.nanoseconds, ordering: .relaxed)
+    }
+
+    /// An active check has seen the backend answer: it can be reached. That it answers requests well is not shown.
+    package borrowing func readmit() { avoidedUntil.store(0, ordering: .relaxed) }
+
+    /// The same for a backend that answers badly, whatever the active checks say.
+    package borrowing func eject(until instant: Instant) {
+        ejectedUntil.store(instant.nanoseconds, ordering: .relaxed)
+        failuresInARow.store(0, ordering: .relaxed)
+        ejections.add(1, ordering: .relaxed)
+    }
 
     @inline(__always)
-    package borrowing func isEjected(at now: Instant) -> Bool {
-        ejectedUntilNanoseconds.load(ordering: .relaxed) > now.nanoseconds
+    package borrowing func isPassedOver(at now: Instant) -> Bool {
+        avoidedUntil.load(ordering: .relaxed) > now.nanoseconds
+            || ejectedUntil.load(ordering: .relaxed) > now.nanoseconds
     }
+
+    /// When an ejection ends or ended.
+    package borrowing func ejectionEnd() -> Instant { Instant(nanoseconds: ejectedUntil.load(ordering: .relaxed)) }
 }
 
 /// The counters of one backend, kept as long as a routing table or a request in flight refers to them.
 package final class BackendRuntime: Sendable {
     package let counters: BackendCountersReference
-    /// The last passive failure and when it was, for `status`; written rarely.
-    private let lastFailure = Mutex<(reason: PassiveFailure, at: WallTime)?>(nil)
+    /// For `status`; written rarely.
+    private let lastFailure = Mutex<PassiveFailure?>(nil)
+    private let lastEjection = Mutex<EjectionCause?>(nil)
 
     init() {
         let pointer = UnsafeMutablePointer<BackendCounters>.allocate(capacity: 1)
@@ -45,9 +73,40 @@ package final class BackendRuntime: Sendable {
         counters.pointer.deallocate()
     }
 
-    package func note(_ reason: PassiveFailure, at time: WallTime) { lastFailure.withLock { $0 = (reason, time) } }
+    /// Keeps requests away from the backend for a moment.
+    package func avoid(until instant: Instant, because reason: PassiveFailure) {
+        lastFailure.withLock { $0 = reason }
+        counters.pointee.avoid(until: instant)
+    }
 
-    package var latestFailure: (reason: PassiveFailure, at: WallTime)? { lastFailure.withLock { $0 } }
+    package func eject(until instant: Instant, because cause: EjectionCause) {
+        lastEjection.withLock { $0 = cause }
+        counters.pointee.eject(until: instant)
+    }
+
+    /// Why new requests are kept away from it now; nil when they are not.
+    package func avoidance(at now: Instant) -> BackendAvoidance? {
+        let end = counters.pointee.ejectionEnd()
+        if end > now, let cause = lastEjection.withLock({ $0 }) { return .ejected(cause, remaining: end - now) }
+        guard counters.pointee.isPassedOver(at: now) else { return nil }
+        return lastFailure.withLock { $0 }.map { .suspected($0) }
+    }
+}
+
+/// Why a node sends no new requests to a backend that its upstream calls healthy.
+package enum BackendAvoidance: Hashable, Sendable, CustomStringConvertible {
+    /// It could not be reached just now.
+    case suspected(PassiveFailure)
+    /// It answered badly.
+    case ejected(EjectionCause, remaining: Nanoseconds)
+
+    package var description: String {
+        switch self {
+        case .suspected(let failure): "avoided for a moment: \(failure)"
+        case .ejected(let cause, let remaining):
+            "ejected: \(cause), back in \(Int(remaining.seconds.rounded(.up))) s"
+        }
+    }
 }
 
 /// An unretained way to counters which the owner of the `BackendRuntime` keeps alive.
@@ -68,6 +127,8 @@ package enum PassiveFailure: Sendable, Hashable, CustomStringConvertible {
     case closedBeforeReply
     case responseTimedOut
     case invalidResponse
+    /// A response that says that the backend failed.
+    case status(UInt16)
 
     package var description: String {
         switch self {
@@ -77,6 +138,7 @@ package enum PassiveFailure: Sendable, Hashable, CustomStringConvertible {
         case .closedBeforeReply: "closed the connection before a reply"
         case .responseTimedOut: "no response in time"
         case .invalidResponse: "invalid response"
+        case .status(let status): "status \(status)"
         }
     }
 }

@@ -75,6 +75,9 @@ package final class RoutingTable: @unchecked Sendable {
         return runtimes[earlier + Int(backend)]
     }
 
+    /// What lasts of an upstream, by its index in `upstreams`. Not for the request path.
+    func runtime(upstream: Int32) -> UpstreamRuntime { upstreamRuntimes[Int(upstream)] }
+
     /// The index of the upstream for a request, nil when no route matches. `host` is without a port; `path` is
     /// normalised.
     @inline(__always)
@@ -102,7 +105,8 @@ extension UpstreamTable {
                 keys: backends.map { StableHash.hash($0.address) }, weights: backends.map { Int($0.weight) })
         }
         self.init(
-            timeouts: upstream.timeouts, retries: upstream.retries, algorithm: upstream.algorithm,
+            timeouts: upstream.timeouts, retries: upstream.retries, retry: upstream.retry, ejection: upstream.ejection,
+            algorithm: upstream.algorithm,
             backends: copied(backends), slots: copied(slots), cumulativeWeights: copied(cumulative),
             cursor: runtime.cursor, cells: runtime.cells)
     }

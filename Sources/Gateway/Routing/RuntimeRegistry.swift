@@ -62,9 +62,8 @@ package struct RuntimeRegistry: ~Copyable {
     }
 
     /// How traffic showed that the backend fails, while it is avoided for that.
-    package func ejection(_ key: BackendKey, at now: Instant) -> PassiveFailure? {
-        guard let runtime = runtime(key), runtime.counters.pointee.isEjected(at: now) else { return nil }
-        return runtime.latestFailure?.reason
+    package func avoidance(_ key: BackendKey, at now: Instant) -> BackendAvoidance? {
+        runtime(key)?.avoidance(at: now)
     }
 
     /// Lets go of what no table since `oldestAdopted` names and no request uses.

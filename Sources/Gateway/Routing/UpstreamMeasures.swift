@@ -7,6 +7,8 @@ package struct UpstreamMeasures: Hashable, Sendable {
     package var responses: [UInt64] = [0, 0, 0, 0, 0]
     /// Attempts at a further backend.
     package var retries: UInt64 = 0
+    /// Requests that were not repeated because the budget for that was spent.
+    package var retriesRefused: UInt64 = 0
     /// Requests that ended without a response, mostly because their client had gone.
     package var abandoned: UInt64 = 0
     /// Bytes from and to clients, heads and framing included, counted when their request ends.
@@ -23,6 +25,7 @@ package struct UpstreamMeasures: Hashable, Sendable {
     package mutating func add(_ other: UpstreamMeasures) {
         for index in responses.indices { responses[index] &+= other.responses[index] }
         retries &+= other.retries
+        retriesRefused &+= other.retriesRefused
         abandoned &+= other.abandoned
         bytesReceived &+= other.bytesReceived
         bytesSent &+= other.bytesSent
@@ -64,6 +67,14 @@ struct UpstreamCells {
         HistogramCells(cells + UpstreamCells.offsetOfDurations).record(duration)
     }
 
+    /// Requests that are over.
+    fileprivate var requests: Int {
+        let finished = (0..<5).reduce(cells[UpstreamCells.offsetOfAbandoned].load(ordering: .relaxed)) {
+            $0 &+ cells[$1].load(ordering: .relaxed)
+        }
+        return Int(finished)
+    }
+
     fileprivate var snapshot: UpstreamMeasures {
         var measures = UpstreamMeasures()
         for index in measures.responses.indices { measures.responses[index] = cells[index].load(ordering: .relaxed) }
@@ -76,13 +87,18 @@ struct UpstreamCells {
     }
 }
 
-/// What lasts of an upstream over configuration changes: where its round robin stands, and what its workers count.
+/// What lasts of an upstream over configuration changes: where its round robin stands, what its workers count, and what
+/// they decide together where requests fail.
 final class UpstreamRuntime: @unchecked Sendable {
     /// Shared by all workers.
     let cursor: UnsafeMutablePointer<Atomic<Int>>
     /// The base for `UpstreamCells`.
     let cells: UnsafeMutablePointer<Atomic<UInt64>>
     private let workers: Int
+    /// Both are asked only when a request failed.
+    private let budget = Mutex(RetryBudget(at: .now()))
+    private let outliers = Mutex(OutlierDetector())
+    private let retriesRefused = Atomic<UInt64>(0)
 
     init(firstStep: Int, workers: Int) {
         self.workers = workers
@@ -105,6 +121,27 @@ final class UpstreamRuntime: @unchecked Sendable {
     var measures: UpstreamMeasures {
         var total = UpstreamMeasures()
         for worker in 0..<workers { total.add(UpstreamCells(cells, worker: worker).snapshot) }
+        total.retriesRefused = retriesRefused.load(ordering: .relaxed)
         return total
+    }
+
+    /// Whether one more request may be repeated. `active`: those under way.
+    func takeRetry(_ terms: RetryBudget.Terms, active: Int, at now: Instant) -> Bool {
+        let finished = (0..<workers).reduce(0) { $0 + UpstreamCells(cells, worker: $1).requests }
+        let isTaken = budget.withLock { $0.take(terms, requests: finished + active, at: now) }
+        if !isTaken { retriesRefused.add(1, ordering: .relaxed) }
+        return isTaken
+    }
+
+    /// The ejections that follow from a failed request, `inARow` of its backend. `tallies` is asked now and then.
+    func ejections(
+        after failure: PassiveFailure, of backend: UInt32, inARow count: Int, among backends: Int,
+        _ policy: EjectionPolicy, at now: Instant, tallies: () -> [OutlierDetector.Tally]
+    ) -> [OutlierDetector.Ejection] {
+        outliers.withLock { detector in
+            let one = detector.failed(backend, inARow: count, last: failure, among: backends, policy, at: now)
+            let several = detector.isComparisonDue(at: now) ? detector.compare(tallies(), policy, at: now) : []
+            return (one.map { [$0] } ?? []) + several
+        }
     }
 }

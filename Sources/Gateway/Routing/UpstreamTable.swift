@@ -9,6 +9,8 @@ package struct UpstreamTable {
     package let timeouts: UpstreamTimeouts
     /// Backends tried after the first.
     package let retries: Int
+    let retry: RetryPolicy
+    let ejection: EjectionPolicy
     package let algorithm: BalancingAlgorithm
     package let backends: UnsafeBufferPointer<BackendSlot>
     /// Round robin's period, or Maglev's slots; empty for the other algorithms.
@@ -44,7 +46,24 @@ package struct UpstreamTable {
     @inline(__always)
     private func takes(_ index: Int32, _ tried: TriedBackends, _ now: Instant) -> Bool {
         let slot = backends[Int(index)]
-        return slot.isUsable && !tried.contains(index) && !slot.counters.pointee.isEjected(at: now)
+        return slot.isUsable && !tried.contains(index) && !slot.counters.pointee.isPassedOver(at: now)
+    }
+
+    /// Whether a request that was sent to `backend` last has another one that takes requests. Not for the request path.
+    func hasAlternative(to backend: Int32, _ tried: TriedBackends, _ now: Instant) -> Bool {
+        backends.indices.contains { Int32($0) != backend && takes(Int32($0), tried, now) }
+    }
+
+    /// Requests that this node has under way at the backends. Not for the request path.
+    var activeRequests: Int { backends.reduce(0) { $0 + $1.counters.pointee.activeRequests.load(ordering: .relaxed) } }
+
+    /// What was counted of the backends. Not for the request path.
+    var tallies: [OutlierDetector.Tally] {
+        backends.map { backend in
+            OutlierDetector.Tally(
+                backend: backend.runtimeID, requests: backend.counters.pointee.requests.load(ordering: .relaxed),
+                failures: backend.counters.pointee.failures.load(ordering: .relaxed))
+        }
     }
 
     private func nextInPeriod(_ tried: TriedBackends, _ now: Instant) -> Int32? {

@@ -54,7 +54,7 @@ final class Serving: Sendable {
             var backends: [BackendKey: StatusSources.LocalBackend] = [:]
             for key in state.configuration?.backendKeys ?? [] {
                 backends[key] = StatusSources.LocalBackend(
-                    verdict: state.verdicts[key] ?? .unknown, ejection: state.registry.ejection(key, at: now))
+                    verdict: state.verdicts[key] ?? .unknown, avoidance: state.registry.avoidance(key, at: now))
             }
             return backends
         }

@@ -45,8 +45,16 @@ private func upstream(_ rest: String) -> String { file(upstreams: "[{name: 'a', 
                             type: "http", path: "/health?full=1", host: "api.example.org", statuses: "200-204",
                             interval: "2s", timeout: "1s", rise: 3, fall: 4,
                         },
-                        timeouts: { connect: "100ms", response: "1m", idle: "1h", keepAlive: "5s" },
+                        timeouts: { connect: "100ms", response: "1m", idle: "1h", keepAlive: "5s", total: "2h" },
                         retries: 0,
+                        retryPolicy: {
+                          statuses: [503], tryTimeout: "1s", backoff: "5ms", maximumBackoff: "1s", budgetPercent: 10,
+                          minimumPerSecond: 3,
+                        },
+                        ejection: {
+                          consecutiveFailures: 7, excessPercent: 20, minimumRequests: 50, interval: "5s", time: "1s",
+                          maximumTime: "1m", maximumPercent: 30,
+                        },
                     },
                 ],
                 clients: {
@@ -83,8 +91,14 @@ private func upstream(_ rest: String) -> String { file(upstreams: "[{name: 'a', 
                         probe: .http(probe), interval: .seconds(2), timeout: .seconds(1), rise: 3, fall: 4),
                     timeouts: UpstreamTimeouts(
                         connect: .milliseconds(100), response: .seconds(60), idle: .seconds(3600),
-                        keepAlive: .seconds(5)),
-                    retries: 0)
+                        keepAlive: .seconds(5), total: .seconds(7200)),
+                    retries: 0,
+                    retry: RetryPolicy(
+                        statuses: [503], tryTimeout: .seconds(1), backoff: .milliseconds(5),
+                        maximumBackoff: .seconds(1), budget: RetryBudget.Terms(percent: 10, minimumPerSecond: 3)),
+                    ejection: EjectionPolicy(
+                        consecutiveFailures: 7, excessPercent: 20, minimumRequests: 50, interval: .seconds(5),
+                        time: .seconds(1), maximumTime: .seconds(60), maximumPercent: 30))
             ],
             clients: ClientPolicy(
                 limits: ClientLimits(

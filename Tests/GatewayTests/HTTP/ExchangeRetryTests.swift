@@ -86,6 +86,39 @@ import Testing
         #expect(exchange.handle(.upstreamLost(.possible)) == [.discardUpstream, .retry])
     }
 
+    @Test(arguments: HTTPMethod.allCases)
+    func badAnswersAreTriedAgainForIdempotentMethodsOnly(method: HTTPMethod) {
+        var exchange = Exchange.awaiting(.of(method, .none))
+        #expect(exchange.mayTryAgain == method.isIdempotent)
+        guard method.isIdempotent else { return }
+        _ = exchange.handle(.responseStarted)
+        #expect(exchange.mayTryAgain, "the client has been told nothing yet")
+        #expect(exchange.handle(.tryAgain(.backendRefused(503))) == [.discardUpstream, .retry])
+        #expect(exchange.handle(.unavailable) == [.discardUpstream, .respond, .nextRequest])
+        #expect(exchange.answer.status == 503)
+    }
+
+    @Test func nothingIsTriedAgainThatTheClientHasHeardOf() {
+        var exchange = Exchange.awaiting(.of(.put, .length(5)).expecting)
+        _ = exchange.handle(.response(.status(100, .none)))
+        #expect(!exchange.mayTryAgain)
+        exchange = Exchange.awaiting(.of(.put, .length(5)))
+        _ = exchange.handle(.requestNotKept)
+        #expect(!exchange.mayTryAgain)
+        #expect(!Exchange.replying(.get, .length(5)).mayTryAgain)
+    }
+
+    @Test func aRequestThatTakesTooLongInAllEnds() {
+        var connecting = Exchange()
+        _ = connecting.handle(.request(.get))
+        #expect(connecting.handle(.timeout(.total)) == [.discardUpstream, .respond, .nextRequest])
+        #expect(connecting.answer.status == 504)
+        var awaiting = Exchange.awaiting(.get)
+        #expect(awaiting.handle(.timeout(.total)) == [.discardUpstream, .respond, .nextRequest])
+        var replying = Exchange.replying(.get, .length(5))
+        #expect(replying.handle(.timeout(.total)) == [.discardUpstream, .closeClient])
+    }
+
     @Test func slowBackendIsNotRetried() {
         var exchange = Exchange.awaiting(.get)
         #expect(exchange.handle(.timeout(.responseHead)) == [.discardUpstream, .respond, .nextRequest])

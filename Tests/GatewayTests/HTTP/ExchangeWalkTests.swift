@@ -65,6 +65,8 @@ private struct ExchangeWalk {
             ]
         }
         if isKept { events.append(.requestNotKept) }
+        if upstream != .none { events.append(.timeout(.total)) }
+        if exchange.mayTryAgain { events.append(.tryAgain(.backendRefused(503))) }
         let delivery = Delivery.allCases[random.below(Delivery.allCases.count)]
         switch upstream {
         case .none: return events
@@ -96,6 +98,7 @@ private struct ExchangeWalk {
         case .requestNotKept: isKept = false
         case .clientEnd: clientEnded = true
         case .upstreamEnd: upstreamEnded = true
+        case .tryAgain: replied = false
         case .responseStarted, .response: replied = true
         case .connected: upstream = .serving
         case .invalidRequest, .requestBody, .clientLost, .unroutable, .answered, .unavailable, .connectFailed,
@@ -114,8 +117,11 @@ private struct ExchangeWalk {
         if actions.contains(.retry) {
             retries += 1
             if replied || !isKept || retries > Exchange.maximumRetries { return "a retry that must not be" }
-            if case .upstreamLost(let delivery) = event, delivery != .unsent, !exchange.request.method.isIdempotent {
+            switch event {
+            case .upstreamLost(let delivery) where delivery != .unsent && !exchange.request.method.isIdempotent:
                 return "a request sent twice"
+            case .tryAgain where !exchange.request.method.isIdempotent: return "a request sent twice"
+            default: break
             }
         }
         if !actions.isDisjoint(with: [.connect, .retry]) {

@@ -16,7 +16,7 @@ import Testing
         for _ in 0..<10 { #expect(try client.get().text == "alive") }
         // The first refusal ejects the backend, so the others do not even try it.
         #expect(gateway.pool.statistics.retries == 1)
-        #expect(gateway.ejection(dead.address) == .connectRefused)
+        #expect(gateway.avoidance(dead.address) == .suspected(.connectRefused))
         #expect(gateway.wait { gateway.activeRequests(dead.address) == 0 })
         #expect(gateway.wait { gateway.activeRequests(alive.address) == 0 })
     }

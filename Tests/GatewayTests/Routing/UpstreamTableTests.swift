@@ -108,7 +108,7 @@ private struct Picking: ~Copyable {
     func ejectedBackendsAreUsedOnlyWhenThereIsNoOther(algorithm: BalancingAlgorithm) {
         var picking = Picking()
         let table = picking.table(algorithm, weights: [1, 1])
-        table.upstreams[0].backends[0].counters.pointee.eject(until: Instant(nanoseconds: 10))
+        table.upstreams[0].backends[0].counters.pointee.avoid(until: Instant(nanoseconds: 10))
         for client in (0..<20).map({ mix($0) }) {
             #expect(picking.picks(table, 2, client: client) == [1, 1])
             #expect(picking.picks(table, 1, client: client, tried: [1]) == [0])

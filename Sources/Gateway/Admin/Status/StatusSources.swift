@@ -8,11 +8,11 @@ package struct StatusSources: Sendable {
         /// Of this node's own checks.
         package var verdict: HealthVerdict
         /// Set while traffic itself has shown that the backend fails, with how.
-        package var ejection: PassiveFailure?
+        package var avoidance: BackendAvoidance?
 
-        package init(verdict: HealthVerdict, ejection: PassiveFailure? = nil) {
+        package init(verdict: HealthVerdict, avoidance: BackendAvoidance? = nil) {
             self.verdict = verdict
-            self.ejection = ejection
+            self.avoidance = avoidance
         }
     }
 
@@ -139,7 +139,7 @@ package struct StatusSources: Sendable {
         let verdict = hasQuorum ? record.agreedVerdict : own
         if verdict.status == .down { return (false, verdict.reason) }
         if own.status == .down { return (true, "up for the cluster, not from here: \(own.reason)") }
-        if let ejection = local?.ejection { return (true, "avoided for a moment: \(ejection)") }
+        if let avoidance = local?.avoidance { return (true, "\(avoidance)") }
         return (true, verdict.reason)
     }
 }

@@ -26,6 +26,15 @@ extension Exchange {
         return [.discardUpstream, .retry]
     }
 
+    mutating func tryAgain(_ failure: ExchangeAnswer) -> ExchangeActions {
+        precondition(mayTryAgain, "a request that may be sent again")
+        answer = failure
+        replied = false
+        retries += 1
+        phase = .connecting
+        return [.discardUpstream, .retry]
+    }
+
     /// Whether a backend whose connection died can have read a part of the request.
     ///
     /// A FIN acknowledges all that came before it, so one that acknowledges nothing was sent before the request

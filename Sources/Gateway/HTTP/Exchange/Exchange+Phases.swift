@@ -21,8 +21,8 @@ extension Exchange {
             return .abortClient
         case .requestBody, .requestEnd, .requestNotKept, .unroutable, .answered, .unavailable, .connected,
             .connectFailed,
-            .responseStarted, .response, .invalidResponse, .responseBody, .responseEnd, .upstreamEnd, .upstreamLost,
-            .timeout:
+            .responseStarted, .response, .invalidResponse, .tryAgain, .responseBody, .responseEnd, .upstreamEnd,
+            .upstreamLost, .timeout:
             preconditionFailure("\(event) without a request")
         }
     }
@@ -48,9 +48,9 @@ extension Exchange {
             requestEnded = true
             return []
         case .invalidRequest, .requestNotKept, .clientEnd, .clientLost, .drain, .timeout(.requestBody),
-            .timeout(.clientWrite):
+            .timeout(.clientWrite), .timeout(.total):
             return beforeReply(event)
-        case .request, .responseStarted, .response, .invalidResponse, .responseBody, .responseEnd, .timeout:
+        case .request, .responseStarted, .response, .invalidResponse, .tryAgain, .responseBody, .responseEnd, .timeout:
             preconditionFailure("\(event) while connecting")
         }
     }
@@ -73,10 +73,12 @@ extension Exchange {
             return retryOrFail(.backendLost, wasSeen: wasSeen(delivery, byReset: false))
         case .upstreamLost(let delivery):
             return retryOrFail(.backendLost, wasSeen: wasSeen(delivery, byReset: true))
+        case .tryAgain(let failure):
+            return tryAgain(failure)
         case .timeout(.responseHead):
             return fail(.responseTimeout)
         case .invalidRequest, .requestNotKept, .clientEnd, .clientLost, .drain, .timeout(.requestBody),
-            .timeout(.clientWrite):
+            .timeout(.clientWrite), .timeout(.total):
             return beforeReply(event)
         case .request, .unroutable, .answered, .unavailable, .connected, .connectFailed, .responseBody, .responseEnd,
             .timeout:
@@ -103,9 +105,11 @@ extension Exchange {
             return []
         case .timeout(.requestBody):
             return fail(.requestTimeout)
+        case .timeout(.total):
+            return fail(.totalTimeout)
         case .request, .requestBody, .requestEnd, .unroutable, .answered, .unavailable, .connected, .connectFailed,
-            .responseStarted, .response, .invalidResponse, .responseBody, .responseEnd, .upstreamEnd, .upstreamLost,
-            .timeout:
+            .responseStarted, .response, .invalidResponse, .tryAgain, .responseBody, .responseEnd, .upstreamEnd,
+            .upstreamLost, .timeout:
             preconditionFailure("\(event) is not one of the client's side")
         }
     }
@@ -118,7 +122,8 @@ extension Exchange {
             return complete(upstreamIsClean: isClean)
         case .upstreamEnd:
             return responseFraming == .untilClose ? complete(upstreamIsClean: false) : cutShort()
-        case .upstreamLost, .invalidResponse, .invalidRequest, .timeout(.responseBody), .timeout(.requestBody):
+        case .upstreamLost, .invalidResponse, .invalidRequest, .timeout(.responseBody), .timeout(.requestBody),
+            .timeout(.total):
             return cutShort()
         case .requestBody:
             return .forwardRequestBody
@@ -137,7 +142,7 @@ extension Exchange {
         case .requestNotKept:
             return []
         case .request, .unroutable, .answered, .unavailable, .connected, .connectFailed, .responseStarted, .response,
-            .timeout:
+            .tryAgain, .timeout:
             preconditionFailure("\(event) while replying")
         }
     }
@@ -158,7 +163,8 @@ extension Exchange {
         case .drain, .requestNotKept:
             return []
         case .request, .invalidRequest, .requestBody, .requestEnd, .unroutable, .answered, .unavailable, .connected,
-            .connectFailed, .responseStarted, .response, .invalidResponse, .responseBody, .responseEnd, .timeout:
+            .connectFailed, .responseStarted, .response, .invalidResponse, .tryAgain, .responseBody, .responseEnd,
+            .timeout:
             preconditionFailure("\(event) in a tunnel")
         }
     }
@@ -168,7 +174,7 @@ extension Exchange {
         case .clientEnd, .clientLost, .invalidRequest, .requestBody, .requestEnd, .requestNotKept, .drain, .timeout:
             return []
         case .request, .unroutable, .answered, .unavailable, .connected, .connectFailed, .responseStarted, .response,
-            .invalidResponse, .responseBody, .responseEnd, .upstreamEnd, .upstreamLost:
+            .invalidResponse, .tryAgain, .responseBody, .responseEnd, .upstreamEnd, .upstreamLost:
             preconditionFailure("\(event) after the exchange was closed")
         }
     }

@@ -56,6 +56,12 @@ package struct Exchange: Sendable {
     package var isTunnel: Bool { phase == .tunnel }
     package var isClosed: Bool { phase == .closed }
 
+    /// Whether the request may be sent again after what came of it so far: the client has been told nothing of it.
+    package var mayTryAgain: Bool {
+        phase == .awaiting && interimResponses == 0 && requestKept && request.method.isIdempotent
+            && retries < Exchange.maximumRetries
+    }
+
     /// The next response head says that the connection ends. Valid with `forwardResponse` and `respond`.
     package internal(set) var announcesClose = false
 

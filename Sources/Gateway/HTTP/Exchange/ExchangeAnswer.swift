@@ -11,8 +11,11 @@ package enum ExchangeAnswer: Hashable, Sendable {
     case backendUnreachable
     case backendLost
     case backendFaulty(HTTPFault)
+    /// With this status, and then no other backend could be found.
+    case backendRefused(UInt16)
     case connectTimeout
     case responseTimeout
+    case totalTimeout
 
     package var status: UInt16 {
         switch self {
@@ -24,7 +27,8 @@ package enum ExchangeAnswer: Hashable, Sendable {
         case .tooManyConnections: 429
         case .noBackend: 503
         case .backendUnreachable, .backendLost, .backendFaulty: 502
-        case .connectTimeout, .responseTimeout: 504
+        case .backendRefused(let status): status
+        case .connectTimeout, .responseTimeout, .totalTimeout: 504
         }
     }
 
@@ -40,8 +44,10 @@ package enum ExchangeAnswer: Hashable, Sendable {
         case .noBackend: "no backend is available"
         case .backendUnreachable: "the backend can not be reached"
         case .backendLost: "the backend closed the connection without a response"
+        case .backendRefused: "the backend failed, and no other one took the request"
         case .connectTimeout: "the backend did not accept a connection in time"
         case .responseTimeout: "the backend did not respond in time"
+        case .totalTimeout: "the request took longer than it may in all"
         }
     }
 }

@@ -47,6 +47,10 @@ package enum ExchangeEvent: Sendable {
     /// The backend reset the connection, or writing to it failed.
     case upstreamLost(Delivery)
 
+    /// The worker takes what came of this attempt, or that nothing came, for a failure that another backend may spare
+    /// the client. Only when `mayTryAgain`, and with another backend at hand.
+    case tryAgain(ExchangeAnswer)
+
     // From elsewhere.
 
     case timeout(ExchangeTimeout)
@@ -72,6 +76,8 @@ package enum ExchangeTimeout: Sendable {
     case connect
     case responseHead
     case responseBody
+    /// The whole of one request took as long as it may.
+    case total
     /// The client takes no bytes of the response.
     case clientWrite
     case tunnel

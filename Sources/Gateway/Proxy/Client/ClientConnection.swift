@@ -15,7 +15,14 @@ struct ClientConnection {
 
     /// What the connection's deadline is for.
     enum Timer {
-        case none, requestHead, keepAlive, requestBody, write, linger, tunnel
+        case none, requestHead, keepAlive, requestBody, backoff, write, linger, tunnel
+    }
+
+    /// Whether the next attempt draws on the upstream's budget for retries.
+    enum RetryCost {
+        /// No backend can have seen the request.
+        case none
+        case due, paid
     }
 
     /// What to do once the pending send is with the kernel.
@@ -57,6 +64,9 @@ struct ClientConnection {
     var backendIndex: Int32 = -1
     var tried = TriedBackends()
     var attempts = 0
+    var retryCost = RetryCost.none
+    /// By when the present request has to be over in all.
+    var deadline = Instant.distantFuture
     /// Nil between requests.
     var table: UnsafeMutablePointer<AdoptedTable>?
     /// The request as it is sent, for as long as it may have to be sent again.

@@ -10,7 +10,7 @@ struct UpstreamConnection {
 
     /// What the connection's deadline is for.
     enum Timer {
-        case none, connect, responseHead, responseBody, splice, idle
+        case none, connect, tryHead, responseHead, responseBody, splice, idle
     }
 
     let address: SocketAddress

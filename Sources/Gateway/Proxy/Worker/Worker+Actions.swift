@@ -16,10 +16,8 @@ extension Worker where E: ~Copyable {
         let client = clients[slot]
         if actions.contains(.keepUpstream) { keepUpstream(of: client) }
         if actions.contains(.discardUpstream) { discardUpstream(of: client) }
-        if !actions.isDisjoint(with: [.connect, .retry]) {
-            connect(slot, client, isRetry: actions.contains(.retry))
-            return
-        }
+        if actions.contains(.connect) { return connect(slot, client) }
+        if actions.contains(.retry) { return retry(slot, client) }
         if actions.contains(.forwardRequest) { forwardRequest(slot, client) }
         if actions.contains(.halfCloseUpstream) { engine.finishSending(client.pointee.upstream) }
         if actions.contains(.halfCloseClient) { engine.finishSending(slot) }
@@ -43,6 +41,7 @@ extension Worker where E: ~Copyable {
     @inline(__always)
     private mutating func endRequest(_ client: UnsafeMutablePointer<ClientConnection>) {
         dropKeptRequest(client)
+        client.pointee.deadline = .distantFuture
         if let entry = client.pointee.logEntry {
             client.pointee.logEntry = nil
             accessLog.end(entry, client: client.pointee.address, now: now)

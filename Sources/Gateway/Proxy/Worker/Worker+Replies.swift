@@ -229,7 +229,8 @@ extension Worker where E: ~Copyable {
         case .noBackend:
             let total = route.pointee.backends.count
             return "upstream \(name): \(total - route.pointee.usableCount) of \(total) backends down or disabled"
-        case .backendUnreachable, .backendLost, .backendFaulty, .connectTimeout, .responseTimeout:
+        case .backendUnreachable, .backendLost, .backendFaulty, .backendRefused, .connectTimeout, .responseTimeout,
+            .totalTimeout:
             return "upstream \(name)"
         case .faultyRequest, .incompleteRequest, .requestTimeout, .noRoute, .lastHop, .tooManyConnections: return ""
         }

@@ -79,6 +79,7 @@ extension Worker where E: ~Copyable {
         client.pointee.bodyBytes = 0
         var actions = client.pointee.exchange.handle(.request(head.traits))
         route(head, client, UnsafeRawBufferPointer(bytes))
+        if let total = client.pointee.route?.pointee.timeouts.total { setDeadline(slot, client, after: total) }
         let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[head.byteCount...])
         if client.pointee.isBodyRead { engine.unread(slot, UnsafeRawBufferPointer(rest)) }
         let trustedField = identify(head, client, UnsafeRawBufferPointer(bytes))
@@ -312,7 +313,11 @@ extension Worker where E: ~Copyable {
     ) {
         guard upstream.pointee.awaitsHead, let route = client.pointee.route else { return }
         if client.pointee.isBodyRead || engine.unsentBytes(slot) > 0 {
-            setTimer(.responseHead, upstream: slot, route.pointee.timeouts.response)
+            if let limit = route.pointee.retry.tryTimeout, client.pointee.attempts <= route.pointee.retries {
+                setTimer(.tryHead, upstream: slot, limit)
+            } else {
+                setTimer(.responseHead, upstream: slot, route.pointee.timeouts.response)
+            }
         } else {
             upstream.pointee.timer = .none
         }

@@ -34,10 +34,11 @@ extension Worker where E: ~Copyable {
             let method = client.pointee.requestMethod
             switch ResponseParser.parse(source, to: method, fields: fields, progress: &upstream.pointee.parse) {
             case .incomplete: return awaitHead(slot, upstream, source)
-            case .invalid(let fault): return report(.invalidResponse(fault), clientSlot)
+            case .invalid(let fault): return refuseResponse(fault, clientSlot)
             case .complete(let head):
                 upstream.pointee.parse = ParseProgress()
                 upstream.pointee.hasReplied = true
+                if isRejected(head.traits, clientSlot, client) { return }
                 let actions = client.pointee.exchange.handle(.response(head.traits))
                 if actions.contains(.forwardResponse) {
                     return beginReply(head, slot, upstream, actions, rest)
@@ -66,7 +67,7 @@ extension Worker where E: ~Copyable {
             report(.responseStarted, upstream.pointee.client)
         }
         guard bytes.count < Scratch.unreadCapacity else {
-            return report(.invalidResponse(.headTooLarge), upstream.pointee.client)
+            return refuseResponse(.headTooLarge, upstream.pointee.client)
         }
         engine.unread(slot, bytes)
         engine.receiveMore(slot)

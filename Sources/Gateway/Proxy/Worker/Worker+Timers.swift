@@ -5,7 +5,7 @@ extension Worker where E: ~Copyable {
     mutating func setTimer(_ timer: ClientConnection.Timer, _ slot: Slot, _ delay: Nanoseconds) {
         let client = clients[slot]
         client.pointee.timer = timer
-        timers.set(slot, at: now + delay)
+        timers.set(slot, at: min(now + delay, client.pointee.deadline))
     }
 
     @inline(__always)
@@ -26,11 +26,16 @@ extension Worker where E: ~Copyable {
         let client = clients[slot]
         let timer = client.pointee.timer
         client.pointee.timer = .none
+        if client.pointee.deadline != .distantFuture {
+            if client.pointee.deadline <= now { return totalTimeout(slot, client) }
+            timers.set(slot, at: client.pointee.deadline)
+        }
         switch timer {
         case .none: break
         case .requestHead: report(.timeout(.requestHead), slot)
         case .keepAlive: report(.timeout(.keepAlive), slot)
         case .requestBody: bodyTimeout(slot, client)
+        case .backoff: connect(slot, client)
         case .tunnel: report(.timeout(.tunnel), slot)
         case .linger: closeClient(slot, .reset)
         case .write: writeTimeout(slot, client)
@@ -79,9 +84,12 @@ extension Worker where E: ~Copyable {
         switch timer {
         case .none: break
         case .connect:
-            ejectBackend(of: upstream.pointee.client, for: .connectTimedOut)
-            failAttempt(.timeout(.connect), upstream.pointee.client)
-        case .responseHead: report(.timeout(.responseHead), upstream.pointee.client)
+            noteFailure(.connectTimedOut, of: upstream.pointee.client)
+            failAttempt(.timeout(.connect), upstream.pointee.client, cost: .none)
+        case .tryHead: tryTimeout(slot, upstream)
+        case .responseHead:
+            noteFailure(.responseTimedOut, of: upstream.pointee.client)
+            report(.timeout(.responseHead), upstream.pointee.client)
         case .responseBody: report(.timeout(.responseBody), upstream.pointee.client)
         case .splice: spliceTimeout(slot, upstream)
         case .idle:

@@ -9,6 +9,7 @@ extension Worker where E: ~Copyable {
     ) {
         let connection = upstreams[upstream]
         connection.pointee.timer = .none
+        client.pointee.deadline = .distantFuture
         client.pointee.logEntry?.pointee.isComplete = true
         // A backend that switches before it has read the whole request is listened to, but told nothing yet.
         if engine.unsentBytes(upstream) == 0 { engine.receive(slot, limit: Scratch.capacity) }

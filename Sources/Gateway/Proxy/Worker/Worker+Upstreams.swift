@@ -8,15 +8,14 @@ extension Worker where E: ~Copyable {
     func isServing(_ slot: Slot) -> Bool { slot != .none && upstreams[slot].pointee.state == .serving }
 
     /// Finds a backend for the client's request and a connection to it.
-    mutating func connect(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>, isRetry: Bool) {
+    mutating func connect(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>) {
         guard let route = client.pointee.route else { return report(.unroutable, slot) }
-        guard client.pointee.attempts <= route.pointee.retries else { return report(.unavailable, slot) }
         let isHashed = route.pointee.algorithm == .ipHash
         let choice = route.pointee.pick(
             clientHash: isHashed ? StableHash.hash(client.pointee.address) : 0, random: &random,
             tried: client.pointee.tried, now: now)
         guard let choice else { return report(.unavailable, slot) }
-        if isRetry { countRetry(at: route) }
+        if client.pointee.exchange.retries > 0 { countRetry(at: route) }
         client.pointee.attempts += 1
         client.pointee.backendIndex = choice
         let backend = route.pointee.backends[Int(choice)]
@@ -85,9 +84,9 @@ extension Worker where E: ~Copyable {
 
     private mutating func failConnect(_ client: Slot, _ code: Int32) {
         if !isOwnShortage(code) {
-            ejectBackend(of: client, for: code == ECONNREFUSED ? .connectRefused : .connectFailed(errno: code))
+            noteFailure(code == ECONNREFUSED ? .connectRefused : .connectFailed(errno: code), of: client)
         }
-        failAttempt(.connectFailed, client)
+        failAttempt(.connectFailed, client, cost: .none)
     }
 
     /// The backend closed (`isLost`: reset) the connection, and everything it sent before has been read.
@@ -101,16 +100,18 @@ extension Worker where E: ~Copyable {
             let clientSlot = upstream.pointee.client
             let delivery = delivery(slot, upstream)
             let event: ExchangeEvent = isLost ? .upstreamLost(delivery) : .upstreamEnd(delivery)
+            let cost: ClientConnection.RetryCost = delivery == .possible ? .due : .none
             if upstream.pointee.hasReplied { return report(event, clientSlot) }
             if upstream.pointee.isReused {
                 // Not the backend's fault: the next attempt may go to it again.
                 let client = clients[clientSlot]
                 client.pointee.needsFreshConnection = true
                 client.pointee.attempts -= 1
+                client.pointee.retryCost = cost
                 report(event, clientSlot)
             } else {
-                ejectBackend(of: clientSlot, for: .closedBeforeReply)
-                failAttempt(event, clientSlot)
+                noteFailure(.closedBeforeReply, of: clientSlot)
+                failAttempt(event, clientSlot, cost: cost)
             }
         case .connecting, .closed: break
         }
@@ -124,20 +125,11 @@ extension Worker where E: ~Copyable {
     }
 
     /// The attempt at the present backend failed through a fault of its own: it is not tried again.
-    mutating func failAttempt(_ event: ExchangeEvent, _ slot: Slot) {
+    mutating func failAttempt(_ event: ExchangeEvent, _ slot: Slot, cost: ClientConnection.RetryCost) {
         let client = clients[slot]
+        client.pointee.retryCost = cost
         client.pointee.tried.insert(client.pointee.backendIndex)
         report(event, slot)
-    }
-
-    /// Keeps further requests away from the backend for a while, on all workers.
-    func ejectBackend(of slot: Slot, for failure: PassiveFailure) {
-        let client = clients[slot]
-        guard let backend = client.pointee.backend, let table = client.pointee.table else { return }
-        backend.pointee.counters.pointee.eject(until: now + options.pauses.ejection)
-        let (upstreamIndex, backendIndex) = (client.pointee.upstreamIndex, client.pointee.backendIndex)
-        table.pointee.table.takeUnretainedValue().runtime(upstream: upstreamIndex, backend: backendIndex)
-            .note(failure, at: .now())
     }
 
     mutating func upstreamSent(_ slot: Slot) {

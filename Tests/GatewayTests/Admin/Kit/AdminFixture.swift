@@ -227,7 +227,7 @@ enum Sample {
             name: "gw\"2", version: "0.1.0", status: sources(), raft: nil, proxy: ProxyStatistics(),
             upstreams: [("app", measures)],
             backends: [
-                FakeNode.backend: .init(requests: 7, failures: 2, activeRequests: 1, isEjected: true)
+                FakeNode.backend: .init(requests: 7, failures: 2, activeRequests: 1, isPassedOver: true)
             ],
             syncs: LatencyHistogram(), roundTrips: [NodeID(1): LatencyHistogram()],
             process: ProcessUsage(

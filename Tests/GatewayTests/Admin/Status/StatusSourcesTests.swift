@@ -144,7 +144,7 @@ import Testing
         var sources = Sample.sources()
         sources.localBackends[FakeNode.backend] = .init(verdict: HealthVerdict(.down, reason: "timed out"))
         #expect(sources.document().upstreams[0].backends[0].reason == "up for the cluster, not from here: timed out")
-        sources.localBackends[FakeNode.backend] = .init(verdict: .unknown, ejection: .connectRefused)
+        sources.localBackends[FakeNode.backend] = .init(verdict: .unknown, avoidance: .suspected(.connectRefused))
         #expect(sources.document().upstreams[0].backends[0].reason == "avoided for a moment: connect refused")
     }
 }

@@ -69,8 +69,20 @@ final class TestGateway {
 
     var measures: UpstreamMeasures { registry.measures(upstream: "main") ?? UpstreamMeasures() }
 
-    func ejection(_ backend: SocketAddress) -> PassiveFailure? {
-        registry.ejection(BackendKey(upstream: "main", address: backend), at: .now())
+    func avoidance(_ backend: SocketAddress) -> BackendAvoidance? {
+        registry.avoidance(BackendKey(upstream: "main", address: backend), at: .now())
+    }
+
+    func failures(_ backend: SocketAddress) -> Int {
+        counters(backend)?.pointee.failures.load(ordering: .relaxed) ?? -1
+    }
+
+    func ejections(_ backend: SocketAddress) -> Int {
+        counters(backend)?.pointee.ejections.load(ordering: .relaxed) ?? -1
+    }
+
+    private func counters(_ backend: SocketAddress) -> BackendCountersReference? {
+        registry.runtime(BackendKey(upstream: "main", address: backend))?.counters
     }
 
     /// Waits until `condition` holds, at most twenty seconds.

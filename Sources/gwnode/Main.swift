@@ -83,6 +83,10 @@ import Glibc
                 return try MemberCommands.remove(client(access), node)
             case .transferLeadership(let access, let target):
                 return try LeaderCommands.transfer(client(access), to: target)
+            case .drainNode(let access, let node):
+                return try NodeCommands.drain(client(access), node)
+            case .undrainNode(let access, let node):
+                return try NodeCommands.undrain(client(access), node)
             case .makeAuthority(let directory, let days):
                 return try CertificateCommands.makeAuthority(in: directory, days: days)
             case .issueCertificates(let directory, let file, let node, let days, let renew):

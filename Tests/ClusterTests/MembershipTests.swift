@@ -69,6 +69,39 @@ extension ClusterTests {
             #expect(eventually { cluster.status()?.leader == 4 ? true : nil } == true)
         }
 
+        @Test func aDrainedNodeGivesLeadershipAwayAndDoesNotTakeItBack() throws {
+            let cluster = try TestCluster()
+            try cluster.waitUntilLevel()
+            let drained = try cluster.leader()
+            let (status, output) = try cluster.runUntilTaken(["node", "drain", "gw\(drained)"])
+            #expect(status == 0 && output.contains("is drained"), "\(output)\n\(cluster.logs())")
+            let next = try #require(eventually { cluster.status()?.leader.flatMap { $0 == drained ? nil : $0 } })
+            #expect(try cluster.run(["leader", "transfer", "--to", "gw\(drained)"]).output.contains("is drained"))
+
+            // It remembers over a restart.
+            cluster.kill(drained, signal: SIGTERM)
+            try cluster.start(drained)
+            try cluster.waitUntilLevel()
+            let row = cluster.status(of: drained)?.nodes.first { $0.id == drained }
+            #expect(row?.drained == true)
+            let admin = cluster.nodes[drained - 1].admin
+            let isUnready = eventually { (try? BlockingClient.get(admin, "/readyz"))?.status == 503 ? true : nil }
+            #expect(isUnready == true)
+            let page = try BlockingClient.get(admin, "/metrics").body
+            #expect(page.contains("\ngwnode_drained 1\n"))
+
+            // Of the two that are left, the one that is not drained leads.
+            cluster.kill(next)
+            let third = try #require([1, 2, 3].first { $0 != drained && $0 != next })
+            let heir = eventually { cluster.status(of: third)?.leader.flatMap { $0 == next ? nil : $0 } }
+            #expect(heir == third, "\(cluster.logs())")
+            try cluster.start(next)
+            try cluster.waitUntilLevel()
+            #expect(try cluster.runUntilTaken(["node", "undrain", "gw\(drained)"]).status == 0)
+            let moved = try cluster.runUntilTaken(["leader", "transfer", "--to", "gw\(drained)"])
+            #expect(moved.status == 0, "\(moved.output)")
+        }
+
         @Test func leadershipMovesOnRequestAndClientsHardlyNotice() throws {
             let cluster = try TestCluster()
             try cluster.waitUntilLevel()

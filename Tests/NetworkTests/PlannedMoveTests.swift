@@ -8,7 +8,7 @@ import Testing
 @Suite(.serialized, .enabled(if: Namespace.isInside(.root), "runs inside NetworkTests"))
 struct PlannedMoveTests {
     private enum Move: CaseIterable {
-        case transfer, terminate
+        case transfer, drain, terminate
     }
 
     @Test func noRequestFails() throws {
@@ -19,11 +19,16 @@ struct PlannedMoveTests {
             #expect(eventually { load.isAnsweredAgain() ? true : nil } == true)
             switch move {
             case .transfer: try cluster.transfer(from: former)
+            case .drain: try cluster.order(["node", "drain", "gw\(former)"], at: former)
             case .terminate: cluster.signal(SIGTERM, former)
             }
             _ = try cluster.holder(otherThan: former)
             #expect(eventually { load.isAnsweredAgain() ? true : nil } == true)
-            if move == .terminate { cluster.waitForEnd(former) }
+            switch move {
+            case .transfer: break
+            case .drain: try cluster.order(["node", "undrain", "gw\(former)"], at: former)
+            case .terminate: cluster.waitForEnd(former)
+            }
         }
         load.stop()
         #expect(load.failures == 0, "\(cluster.logs())")
@@ -35,7 +40,7 @@ struct PlannedMoveTests {
         let former = try cluster.holder()
         let asking = try HeldConnection(to: NetworkCluster.service)
         #expect(try asking.get()?.contains("Connection: close") == false)
-        let order = try cluster.beginTransfer(from: former)
+        let order = try cluster.beginOrder(["leader", "transfer"], at: former)
         let end = eventually { () -> String? in
             guard let answer = try? asking.get() else { return "closed without a word" }
             return answer.contains("Connection: close") ? answer : nil

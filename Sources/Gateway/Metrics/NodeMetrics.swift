@@ -179,6 +179,9 @@ package struct NodeMetrics: Sendable {
             "gwnode_raft_peer_round_trip_seconds", "From a heartbeat to its answer, while this node led.",
             roundTrips.sorted { $0.key < $1.key }.map { ([("peer", name(of: $0.key))], $0.value) })
         guard let raft else { return }
+        page.gauge(
+            "gwnode_drained", "1 if this node is drained: it leads and holds virtual addresses only if no other can.",
+            status.state.drained.contains(status.node) ? 1 : 0)
         page.gauge("gwnode_raft_leader", "1 if this node leads.", raft.role == .leader ? 1 : 0)
         page.gauge(
             "gwnode_raft_leader_id", "The leader's id as this node knows it, 0 for none.", raft.leader?.number ?? 0)

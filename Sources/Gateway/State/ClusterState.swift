@@ -16,6 +16,8 @@ package struct ClusterState: Hashable, Sendable {
     package internal(set) var virtualAddressHolder: VirtualAddressRecord?
     package internal(set) var members: [NodeID: MemberRecord] = [:]
     package internal(set) var aims: [NodeID: MemberAim] = [:]
+    /// Members that shall neither lead nor hold virtual addresses while another can.
+    package internal(set) var drained: Set<NodeID> = []
     package internal(set) var journal = Journal()
 
     package init() {}

@@ -36,6 +36,8 @@ package enum JournalEvent: Hashable, Sendable, CustomStringConvertible {
     case memberAdded(NodeID, name: String, author: String)
     case memberPromoted(NodeID, author: String)
     case memberRemoved(NodeID, author: String)
+    case memberDrained(NodeID, author: String)
+    case memberUndrained(NodeID, author: String)
     case leadershipMoveWanted(to: NodeID?, author: String)
     case backendRegistered(BackendKey, id: String)
     case backendDeregistered(BackendKey, id: String)
@@ -55,6 +57,8 @@ package enum JournalEvent: Hashable, Sendable, CustomStringConvertible {
         case .memberAdded: "member-added"
         case .memberPromoted: "member-promoted"
         case .memberRemoved: "member-removed"
+        case .memberDrained: "member-drained"
+        case .memberUndrained: "member-undrained"
         case .leadershipMoveWanted: "leadership-move-wanted"
         case .backendRegistered: "backend-registered"
         case .backendDeregistered: "backend-deregistered"
@@ -75,6 +79,8 @@ package enum JournalEvent: Hashable, Sendable, CustomStringConvertible {
         case .memberAdded(let node, let name, let author): "node \(node) (\(name)) added by \(author)"
         case .memberPromoted(let node, let author): "a vote for node \(node) wanted by \(author)"
         case .memberRemoved(let node, let author): "node \(node) removed by \(author)"
+        case .memberDrained(let node, let author): "node \(node) drained by \(author)"
+        case .memberUndrained(let node, let author): "node \(node) let lead again by \(author)"
         case .backendRegistered(let backend, let id): "backend \(backend) registered itself as \(id)"
         case .backendDeregistered(let backend, let id): "backend \(backend), registered as \(id), took itself off"
         case .registrationExpired(let backend, let id):

@@ -13,6 +13,7 @@ extension ReplicatedState {
             if cluster.aims[node] != .removed { cluster.aims[node] = nil }
         }
         _ = cluster.forgetReports(of: absent, at: cluster.journal.entries.last?.at ?? .now())
+        cluster.drained = []
         cluster.leader = nil
         cluster.virtualAddressHolder = nil
     }

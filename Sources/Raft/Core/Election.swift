@@ -178,9 +178,8 @@ extension Raft {
             contact.isGone = true
             leader = nil
             campaignSoon(after: node, steps: 0)
-        } else if campaign == nil, let rank = membership.allVoters.filter({ $0 != node }).firstIndex(of: id) {
-            let start = max(self.now, contact.at + timing.leaseGuard) + timing.evidenceStagger * UInt64(rank)
-            electionDeadline = min(electionDeadline, start)
+        } else if campaign == nil, let stagger = stagger(after: node) {
+            electionDeadline = min(electionDeadline, max(self.now, contact.at + timing.leaseGuard) + stagger)
         }
     }
 
@@ -190,8 +189,7 @@ extension Raft {
             campaign?.retryAt = now
             return
         }
-        let others = membership.allVoters.filter { $0 != node }
-        guard let rank = others.firstIndex(of: id) else { return }
-        electionDeadline = min(electionDeadline, now + timing.evidenceStagger * (UInt64(rank) + steps))
+        guard let stagger = stagger(after: node) else { return }
+        electionDeadline = min(electionDeadline, now + stagger + timing.evidenceStagger * steps)
     }
 }

@@ -80,9 +80,4 @@ extension Raft {
         guard mayCampaign, campaign?.kind != .vote else { return }
         startCampaign()
     }
-
-    private var closestVoter: NodeID? {
-        let others = leadership?.peers.filter { membership.voters.contains($0.id) } ?? []
-        return others.max { ($0.matched, $1.id) < ($1.matched, $0.id) }?.id
-    }
 }

@@ -31,6 +31,8 @@ package struct Raft: Hashable, Sendable {
     var contact: LeaderContact
     /// Every lease of this and earlier terms has been given up.
     var releasedThrough = Term.zero
+    /// Nodes that shall lead only when no other can.
+    var spared: Set<NodeID> = []
 
     var readsAwaitingApply: [ServedRead] = []
     var output = Ready()
@@ -152,11 +154,6 @@ package struct Raft: Hashable, Sendable {
 
     mutating func fail(_ proposal: ProposalID, _ reason: ProposalFailure) {
         output.failedProposals.append(FailedProposal(id: proposal, reason: reason))
-    }
-
-    mutating func drawElectionDeadline() -> Instant {
-        let range = timing.electionMaximum - timing.electionMinimum
-        return now + timing.electionMinimum + Nanoseconds(random.next() % (range.count + 1))
     }
 
     /// The commit index never falls and never leaves the log.

@@ -22,7 +22,7 @@ package struct Timing: Hashable, Sendable {
     package var heartbeat: Nanoseconds
     /// How long a leader may act on its own, from the sending of the newest heartbeat that a quorum acknowledged.
     package var lease: Nanoseconds
-    /// A follower that hears nothing for a time drawn between these two asks for a pre-vote.
+    /// A follower that hears nothing for a time drawn between these two asks for a pre-vote (Succession.swift).
     package var electionMinimum: Nanoseconds
     package var electionMaximum: Nanoseconds
     /// What a new leader waits on top of an old lease, for a host that is late to withdraw what is tied to it.

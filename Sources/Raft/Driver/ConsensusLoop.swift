@@ -227,6 +227,7 @@ final class ConsensusLoop<Host: ConsensusHost> {
         case .leaderReleased(let node, let term, let processGone):
             raft.leaderReleased(term, by: node, processGone: processGone, at: now)
         case .stepDown: raft.stepDown(at: now)
+        case .spare(let nodes): raft.spare(nodes)
         case .transfer(let target, let completion):
             do throws(TransferRefusal) {
                 try raft.transferLeadership(to: target, at: now)

@@ -19,6 +19,7 @@ package final class RaftNode<Host: ConsensusHost>: Sendable {
         case leaseWithdrawn(Term)
         case leaderReleased(NodeID, Term, processGone: Bool)
         case stepDown
+        case spare(Set<NodeID>)
         case transfer(NodeID?, @Sendable (TransferRefusal?) -> Void)
         case change(MembershipChange, @Sendable (MembershipRefusal?) -> Void)
         case stop(graceful: Bool)
@@ -111,6 +112,9 @@ package final class RaftNode<Host: ConsensusHost>: Sendable {
     /// Gives up leadership, for instance because the network of this node is gone. No effect at a follower.
     package func stepDown() { post(.stepDown) }
 
+    /// Replaces the nodes that shall lead only when no other voter can.
+    package func spare(_ nodes: Set<NodeID>) { post(.spare(nodes)) }
+
     /// Hands leadership to `target`, or to the voter that is closest behind. Begun when the completion has no refusal.
     package func transferLeadership(
         to target: NodeID?, completion: @escaping @Sendable (TransferRefusal?) -> Void
@@ -168,7 +172,8 @@ package final class RaftNode<Host: ConsensusHost>: Sendable {
             case .read(_, let completion): completion(.failure(.stopping))
             case .transfer(_, let completion): completion(.notLeader(leader: nil))
             case .change(_, let completion): completion(.notLeader(leader: nil))
-            case .perform, .publish, .connect, .leaseWithdrawn, .leaderReleased, .stepDown, .stop: break
+            case .perform, .publish, .connect, .leaseWithdrawn, .leaderReleased, .stepDown, .spare, .stop:
+                break
             }
         }
     }

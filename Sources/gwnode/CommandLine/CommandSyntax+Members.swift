@@ -48,4 +48,20 @@ extension CommandName {
         summary: "Hands leadership, and with it the virtual addresses, to another node.",
         details: "Returns when the other node leads. \(accessDetails)",
         examples: [("gwnode leader transfer --to gw2", "before the machine of the leader is serviced")])
+
+    static let nodeDrainSyntax = CommandSyntax(
+        operands: "NODE", operandCount: 1...1, options: accessOptions,
+        summary: "Takes leadership and the virtual addresses off a node, and keeps them off.",
+        details: """
+            NODE is a name or an id. The addresses move without a failed request, and the command returns when they have. \
+            Until `node undrain`, over restarts too, the node leads only if no other can; it serves its own addresses as \
+            before, and its /readyz answers 503. \(accessDetails)
+            """,
+        examples: [("gwnode node drain gw1", "before the machine of gw1 is serviced")])
+
+    static let nodeUndrainSyntax = CommandSyntax(
+        operands: "NODE", operandCount: 1...1, options: accessOptions,
+        summary: "Lets a drained node lead and hold the virtual addresses again.",
+        details: "NODE is a name or an id. Nothing moves back by that. \(accessDetails)",
+        examples: [("gwnode node undrain gw1", "after its machine was serviced")])
 }

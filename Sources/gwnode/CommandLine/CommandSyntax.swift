@@ -17,6 +17,8 @@ package enum CommandName: String, CaseIterable, Sendable {
     case membersPromote = "members promote"
     case membersRemove = "members remove"
     case leaderTransfer = "leader transfer"
+    case nodeDrain = "node drain"
+    case nodeUndrain = "node undrain"
     case certificatesInit = "certificates init"
     case certificatesIssue = "certificates issue"
     case keysList = "keys list"
@@ -94,6 +96,8 @@ extension CommandName {
         case .membersPromote: Self.membersPromoteSyntax
         case .membersRemove: Self.membersRemoveSyntax
         case .leaderTransfer: Self.leaderTransferSyntax
+        case .nodeDrain: Self.nodeDrainSyntax
+        case .nodeUndrain: Self.nodeUndrainSyntax
         case .certificatesInit: Self.certificatesInitSyntax
         case .certificatesIssue: Self.certificatesIssueSyntax
         case .keysList: Self.keysListSyntax

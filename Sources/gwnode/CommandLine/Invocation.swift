@@ -31,6 +31,8 @@ package enum Invocation: Hashable, Sendable {
     case promoteMember(AdminAccess, String)
     case removeMember(AdminAccess, String)
     case transferLeadership(AdminAccess, to: String?)
+    case drainNode(AdminAccess, String)
+    case undrainNode(AdminAccess, String)
     case makeAuthority(directory: String, days: Int)
     case issueCertificates(directory: String, nodeFile: String, only: UInt64?, days: Int, renew: Bool)
     case listKeys(AdminAccess, prefix: String, OutputFormat, AdminServices.Consistency)
@@ -78,6 +80,8 @@ package enum Invocation: Hashable, Sendable {
         case .membersPromote: .promoteMember(try access(parsed), parsed.operands[0])
         case .membersRemove: .removeMember(try access(parsed), parsed.operands[0])
         case .leaderTransfer: .transferLeadership(try access(parsed), to: parsed.value("--to"))
+        case .nodeDrain: .drainNode(try access(parsed), parsed.operands[0])
+        case .nodeUndrain: .undrainNode(try access(parsed), parsed.operands[0])
         case .certificatesInit: try authority(parsed)
         case .certificatesIssue: try certificates(parsed)
         case .keysList:

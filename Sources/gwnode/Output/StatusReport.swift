@@ -80,7 +80,7 @@ package enum StatusReport {
     }
 
     private static func membership(of node: StatusDocument.Node) -> String {
-        node.member.rawValue + (node.transition.map { ", \($0.rawValue)" } ?? "")
+        node.member.rawValue + (node.transition.map { ", \($0.rawValue)" } ?? "") + (node.drained ? ", drained" : "")
     }
 
     private static func heading(_ titles: String...) -> [TextTable.Cell] { titles.map { .init($0, .heading) } }

@@ -19,6 +19,8 @@ final class ClusterHost: ConsensusHost {
     private var surrendered: Term?
     /// Applied in this turn, and the term in which it was appended.
     private var wantedMove: (move: LeadershipMove, term: Term)?
+    /// What Raft was last told of drained nodes.
+    private var spared: Set<NodeID> = []
     private let node: RaftNode<ClusterHost>
     private let mover: AddressMover
 
@@ -71,6 +73,10 @@ final class ClusterHost: ConsensusHost {
         if address.resignation != nil { node.stepDown() }
         confirmSurrender()
         moveLeadership(turn.raft)
+        if state.cluster.drained != spared {
+            spared = state.cluster.drained
+            node.spare(spared)
+        }
         view.publish(
             ClusterView(
                 state: state.cluster, raft: turn.raft, connected: turn.connected, heldAddresses: virtualIP.held,

@@ -19,7 +19,13 @@ final class MembershipKeeper {
     private var known: MemberDirectory?
     private let isStepUnderWay = StepFlag()
 
+    private var nextHandover = Instant.zero
+
     private static let forgetTimeout = Nanoseconds.seconds(2)
+    /// From one handover to the next, so that a cluster whose other nodes come and go is not made worse by moves.
+    private static let handoverPause = Nanoseconds.seconds(3)
+    /// A peer that answered within this is able to lead.
+    private static let silenceLimit = Nanoseconds.seconds(1)
 
     init(
         node: NodeConfiguration, view: SharedClusterView, raft: RaftNode<ClusterHost>, mover: AddressMover,
@@ -44,7 +50,10 @@ final class MembershipKeeper {
         }
         if let status = raft.status { setPeers(status.peers.compactMap(\.resolved)) }
         guard !isStepUnderWay.isSet else { return }
-        if let step = MembershipStep.next(for: view.state, leader: view.raft) { carryOut(step) }
+        let now = Instant.now()
+        let answering = view.raft.peers.filter { now - $0.lastContact < Self.silenceLimit }.map(\.id)
+        let able = Set(view.connected).intersection(answering)
+        if let step = MembershipStep.next(for: view.state, leader: view.raft, able: able) { carryOut(step, at: now) }
     }
 
     /// With what was known before the restart, for members whose records are in entries that are not committed yet: all
@@ -60,7 +69,11 @@ final class MembershipKeeper {
         return book
     }
 
-    private func carryOut(_ step: MembershipStep) {
+    private func carryOut(_ step: MembershipStep, at now: Instant) {
+        if case .handOver = step {
+            guard now >= nextHandover else { return }
+            nextHandover = now + Self.handoverPause
+        }
         let flag = isStepUnderWay
         flag.set(true)
         switch step {
@@ -70,7 +83,7 @@ final class MembershipKeeper {
                 note(change, refusal)
             }
         case .handOver(let heir):
-            Log.info("members: this node is to be removed; node \(heir) is asked to lead first")
+            Log.info("members: this node is drained or to be removed; node \(heir) is asked to lead")
             mover.handOver(to: heir) { flag.set(false) }
         case .forget(let nodes):
             raft.propose(Command.forgetMembers(nodes, at: .now()).encoded(), timeout: Self.forgetTimeout) { _ in

@@ -53,7 +53,8 @@ struct NodeServices: Sendable {
     }
 
     private func unreadiness() -> String? {
-        serving.configuration == nil ? "this node has no gateway configuration yet" : nil
+        if serving.configuration == nil { return "this node has no gateway configuration yet" }
+        return view.current?.state.drained.contains(node.node.id) == true ? "this node is drained" : nil
     }
 
     private func readState(

@@ -11,6 +11,7 @@ struct StatusView: Decodable {
         var name: String
         var member: String
         var transition: String?
+        var drained: Bool
         var role: String
         var alive: Bool
         var term: Int?

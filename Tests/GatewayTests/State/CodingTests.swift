@@ -39,6 +39,8 @@ private let commands: [Command] = [
     .changeMember(MemberChange(.add(newMember, votes: false), author: "eva", at: stamp)),
     .changeMember(MemberChange(.promote(NodeID(4)), author: "eva", at: stamp)),
     .changeMember(MemberChange(.remove(NodeID(3)), author: "eva", at: stamp)),
+    .changeMember(MemberChange(.drain(NodeID(3)), author: "eva", at: stamp)),
+    .changeMember(MemberChange(.undrain(NodeID(3)), author: "eva", at: stamp)),
     .forgetMembers([NodeID(3)], at: stamp),
     .moveLeadership(LeadershipMove(to: NodeID(2), author: "eva", at: stamp)),
     .moveLeadership(LeadershipMove(to: nil, author: "eva", at: stamp)),

@@ -68,15 +68,18 @@ final class NetworkCluster {
     }
 
     /// Hands leadership over, as an operator does.
-    func transfer(from node: Int) throws {
-        let isDone = eventually { (try? beginTransfer(from: node).wait()) == .exited(status: 0) ? true : nil }
-        try #require(isDone == true, "\(logs())")
+    func transfer(from node: Int) throws { try order(["leader", "transfer"], at: node) }
+
+    /// Gives an order on a node's machine until it is carried out.
+    func order(_ words: [String], at node: Int) throws {
+        let isDone = eventually { (try? beginOrder(words, at: node).wait()) == .exited(status: 0) ? true : nil }
+        try #require(isDone == true, "\(words)\n\(logs())")
     }
 
-    func beginTransfer(from node: Int) throws -> ChildProcess {
+    func beginOrder(_ words: [String], at node: Int) throws -> ChildProcess {
         let entry = VirtualNetwork.entry(to: node)
-        let order = entry.arguments + [Self.binary!, "leader", "transfer", "--admin", "127.0.0.1:8091"]
-        return try launch(entry.path, order, log: "transfer")
+        let order = entry.arguments + [Self.binary!] + words + ["--admin", "127.0.0.1:8091"]
+        return try launch(entry.path, order, log: "orders")
     }
 
     /// Waits for a signalled node's end.

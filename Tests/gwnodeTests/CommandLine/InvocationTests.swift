@@ -58,6 +58,8 @@ private func words(_ line: String) -> [String] { line.split(separator: " ").map(
         ),
         ("members promote gw5", .promoteMember(standard, "gw5")),
         ("members remove 1 --config n.json5", .removeMember(AdminAccess(addresses: nil, configPath: "n.json5"), "1")),
+        ("node drain gw1", .drainNode(standard, "gw1")),
+        ("node undrain gw1", .undrainNode(standard, "gw1")),
         ("keys list", .listKeys(standard, prefix: "", .table, .linearizable)),
         ("keys list a/ --stale --format json", .listKeys(standard, prefix: "a/", .json, .stale)),
         ("keys get a/b", .getKey(standard, KeyName("a/b")!, .linearizable)),
@@ -131,6 +133,8 @@ private func words(_ line: String) -> [String] { line.split(separator: " ").map(
         ("backend drain", "backend drain needs more operands: gwnode backend drain [UPSTREAM] ADDRESS"),
         ("backend drain app", "app is not an address as in 10.0.0.1:8080 or [fd00::1]:8080"),
         ("members", "members needs one of list, add, promote, remove"),
+        ("node", "node needs one of drain, undrain"),
+        ("node drain", "node drain needs more operands: gwnode node drain NODE"),
         ("members add --name gw4", "members add needs --id; see `gwnode help members add`"),
         ("members add --id 0 --name gw4", "--id 0 is not a number from 1 to 65535"),
         (

@@ -342,7 +342,7 @@
     put(parts.title, node.name);
     put(parts.role, node.role);
     setClass(parts.role, "tag " + ({ leader: "good", candidate: "warn", unreachable: "bad" }[node.role] ?? ""));
-    const standing = node.transition ?? (node.member === "voter" ? "" : node.member);
+    const standing = node.transition ?? (node.drained ? "drained" : node.member === "voter" ? "" : node.member);
     put(parts.standing, standing);
     parts.standing.hidden = !standing;
     put(parts.here, node.id === state.node?.id ? "serves this page" : "");

@@ -27,6 +27,8 @@ package struct StatusDocument: Codable, Hashable, Sendable {
         package var member: MemberDirectory.Standing
         /// What is about to change in that: `joining` or `leaving`.
         @NullIfAbsent package var transition: MemberDirectory.Transition?
+        /// Whether it shall neither lead nor hold virtual addresses while another node can.
+        package var drained: Bool
         package var role: NodeRole
         package var alive: Bool
         /// This and the figures below are the last that the answering node heard, null when it never did.

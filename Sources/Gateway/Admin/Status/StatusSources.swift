@@ -115,6 +115,7 @@ package struct StatusSources: Sendable {
         let applied = report?.appliedIndex.number
         return StatusDocument.Node(
             id: member.id.number, name: member.name, member: member.standing, transition: member.transition,
+            drained: member.isDrained,
             role: alive?.role ?? .unreachable, alive: alive != nil,
             term: report?.term.number, commitIndex: report?.commitIndex.number, appliedIndex: applied,
             trailing: applied.map { committed > $0 ? committed - $0 : 0 }, fence: report?.fence.description,

@@ -23,6 +23,8 @@ extension MemberChange.Wish: BinaryCodable {
         case 2: self = .add(try reader.read(), votes: false)
         case 3: self = .promote(try reader.read())
         case 4: self = .remove(try reader.read())
+        case 5: self = .drain(try reader.read())
+        case 6: self = .undrain(try reader.read())
         case _: throw .invalid(what: "kind of member change", offset: start)
         }
     }
@@ -37,6 +39,12 @@ extension MemberChange.Wish: BinaryCodable {
             writer.write(node)
         case .remove(let node):
             writer.write(UInt8(4))
+            writer.write(node)
+        case .drain(let node):
+            writer.write(UInt8(5))
+            writer.write(node)
+        case .undrain(let node):
+            writer.write(UInt8(6))
             writer.write(node)
         }
     }

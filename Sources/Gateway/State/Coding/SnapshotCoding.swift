@@ -2,7 +2,7 @@ import Posix
 import Raft
 
 extension ClusterState {
-    private static let formatVersion: UInt8 = 2
+    private static let formatVersion: UInt8 = 3
 
     /// The state as a snapshot. Equal states give equal bytes.
     ///
@@ -17,6 +17,7 @@ extension ClusterState {
         writer.write(optional: virtualAddressHolder)
         writer.write(list: members.values.sorted { $0.id < $1.id })
         writer.write(list: aims.sorted { $0.key < $1.key }.map(KeyedAim.init))
+        writer.write(list: drained.sorted())
         writer.write(journal.nextSequence)
         writer.write(list: journal.entries)
         writer.write(registrations)
@@ -39,6 +40,7 @@ extension ClusterState {
         }
         let aimLimit = Limit.members + Limit.removedMembers
         for one in try reader.readList(of: KeyedAim.self, "aims", limit: aimLimit) { aims[one.node] = one.aim }
+        drained = Set(try reader.readList("drained members", limit: Limit.members))
         journal.nextSequence = try reader.read()
         journal.entries = try reader.readList("journal", limit: Limit.journal)
         registrations = try reader.read()
@@ -146,6 +148,8 @@ extension JournalEvent: BinaryCodable {
             self = .backendDeregistered(try reader.read(), id: try reader.readText("registration", limit: textLimit))
         case 14:
             self = .registrationExpired(try reader.read(), id: try reader.readText("registration", limit: textLimit))
+        case 15: self = .memberDrained(try reader.read(), author: try reader.readText("author", limit: textLimit))
+        case 16: self = .memberUndrained(try reader.read(), author: try reader.readText("author", limit: textLimit))
         case _: throw .invalid(what: "kind of journal entry", offset: start)
         }
     }
@@ -192,6 +196,14 @@ extension JournalEvent: BinaryCodable {
             writer.write(author)
         case .memberRemoved(let node, let author):
             writer.write(UInt8(10))
+            writer.write(node)
+            writer.write(author)
+        case .memberDrained(let node, let author):
+            writer.write(UInt8(15))
+            writer.write(node)
+            writer.write(author)
+        case .memberUndrained(let node, let author):
+            writer.write(UInt8(16))
             writer.write(node)
             writer.write(author)
         case .backendRegistered(let backend, let id):

@@ -9,6 +9,8 @@ extension ClusterState {
         case .add(let record, let votes): add(record, as: votes ? .voter : .learner, change)
         case .promote(let node): promote(node, change)
         case .remove(let node): remove(node, change)
+        case .drain(let node): drain(node, change)
+        case .undrain(let node): undrain(node, change)
         }
     }
 
@@ -50,7 +52,23 @@ extension ClusterState {
             return .refused(.tooMany(what: "removed members", limit: Limit.removedMembers))
         }
         aims[node] = .removed
+        drained.remove(node)
         journal.append(.memberRemoved(node, author: change.author), at: change.at)
+        return .applied
+    }
+
+    private mutating func drain(_ node: NodeID, _ change: MemberChange) -> Outcome {
+        if aims[node] == .removed { return .refused(.member(.removedBefore(node))) }
+        if drained.contains(node) { return .unchanged }
+        if drained.count == Limit.members { return .refused(.tooMany(what: "drained members", limit: Limit.members)) }
+        drained.insert(node)
+        journal.append(.memberDrained(node, author: change.author), at: change.at)
+        return .applied
+    }
+
+    private mutating func undrain(_ node: NodeID, _ change: MemberChange) -> Outcome {
+        guard drained.remove(node) != nil else { return .unchanged }
+        journal.append(.memberUndrained(node, author: change.author), at: change.at)
         return .applied
     }
 

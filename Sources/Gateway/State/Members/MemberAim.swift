@@ -21,6 +21,9 @@ package struct MemberChange: Hashable, Sendable {
         case add(MemberRecord, votes: Bool)
         case promote(NodeID)
         case remove(NodeID)
+        /// The node shall neither lead nor hold virtual addresses while another can.
+        case drain(NodeID)
+        case undrain(NodeID)
     }
 
     package var wish: Wish
@@ -58,6 +61,7 @@ package enum MemberRefusal: Error, Hashable, Sendable, CustomStringConvertible {
     case lastVoter(NodeID)
     case tooManyVoters(limit: Int)
     case notVoter(NodeID)
+    case drained(NodeID)
     case unreachable(NodeID)
     case noOtherVoter
 
@@ -74,6 +78,8 @@ package enum MemberRefusal: Error, Hashable, Sendable, CustomStringConvertible {
             "the cluster has \(limit) voters, which is the limit; add the node as a learner (--learner)"
         case .notVoter(let node):
             "node \(node) has no vote and can not lead; promote it first (`gwnode members promote \(node)`)"
+        case .drained(let node):
+            "node \(node) is drained; let it lead again first (`gwnode node undrain \(node)`)"
         case .unreachable(let node): "node \(node) is not reachable now; start it and try again"
         case .noOtherVoter: "there is no other voter that could lead; add one first"
         }
@@ -83,7 +89,8 @@ package enum MemberRefusal: Error, Hashable, Sendable, CustomStringConvertible {
     package var isRetryable: Bool {
         switch self {
         case .unreachable: true
-        case .alreadyMember, .notMember, .removedBefore, .taken, .lastVoter, .tooManyVoters, .notVoter, .noOtherVoter:
+        case .alreadyMember, .notMember, .removedBefore, .taken, .lastVoter, .tooManyVoters, .notVoter, .drained,
+            .noOtherVoter:
             false
         }
     }

@@ -27,6 +27,7 @@ package struct MemberDirectory: Hashable, Sendable {
         package var admin: String
         package var standing: Standing
         package var transition: Transition?
+        package var isDrained: Bool
     }
 
     /// The members and those who are to become members, sorted by id.
@@ -56,7 +57,8 @@ package struct MemberDirectory: Hashable, Sendable {
                 id: id, name: listed[id]?.name ?? record?.name ?? "node-\(id)",
                 raft: listed[id]?.raft.description ?? record?.raft ?? "",
                 admin: listed[id]?.admin.description ?? record?.admin ?? "", standing: standing,
-                transition: Self.transition(of: id, standing, aim: state.aims[id], isMember: raftMembers.contains(id)))
+                transition: Self.transition(of: id, standing, aim: state.aims[id], isMember: raftMembers.contains(id)),
+                isDrained: state.drained.contains(id))
         }
         var reachable = state.members.mapValues(\.raft)
         for peer in node.peers { reachable[peer.id] = peer.raft.description }
@@ -103,6 +105,7 @@ package struct MemberDirectory: Hashable, Sendable {
             guard let entry = self[node] else { return .notMember(node) }
             let others = members.filter { $0.standing == .voter && $0.transition != .leaving && $0.id != node }
             return entry.standing == .voter && others.isEmpty ? .lastVoter(node) : nil
+        case .drain(let node), .undrain(let node): return self[node] == nil ? .notMember(node) : nil
         }
     }
 
@@ -112,6 +115,7 @@ package struct MemberDirectory: Hashable, Sendable {
         guard let target else { return voters.contains { $0 != leader } ? nil : .noOtherVoter }
         guard self[target] != nil else { return .notMember(target) }
         guard voters.contains(target) else { return .notVoter(target) }
+        if self[target]?.isDrained == true { return .drained(target) }
         return connected.contains(target) ? nil : .unreachable(target)
     }
 }

@@ -35,8 +35,26 @@ private func leader(_ membership: Membership, matched: [UInt64: UInt64] = [:]) -
 @Suite struct MembershipStepTests {
     private let three = Membership(voters: [id(1), id(2), id(3)])
 
-    private func next(_ state: ClusterState, _ status: Status) -> MembershipStep? {
-        MembershipStep.next(for: state, leader: status)
+    private func next(_ state: ClusterState, _ status: Status, able: [UInt64] = [2, 3, 4]) -> MembershipStep? {
+        MembershipStep.next(for: state, leader: status, able: Set(able.map(id)))
+    }
+
+    @Test func aDrainedLeaderHandsOverToTheClosestThatAnswersAndIsNotDrained() {
+        let level = leader(Membership(voters: three.voters + [id(4)]), matched: [2: 9, 3: 8, 4: 7])
+        #expect(next(state(.drain(id(1))), level) == .handOver(to: id(2)))
+        #expect(next(state(.drain(id(1)), .drain(id(2))), level) == .handOver(to: id(3)))
+        #expect(next(state(.drain(id(1))), level, able: [4]) == .handOver(to: id(4)))
+        #expect(next(state(.drain(id(1)), .remove(id(2))), level) == .handOver(to: id(3)))
+    }
+
+    @Test func aDrainedLeaderStaysWhereNoOtherCanLead() {
+        #expect(next(state(.drain(id(1))), leader(three), able: []) == nil)
+        #expect(next(state(.drain(id(1)), .drain(id(2)), .drain(id(3))), leader(three)) == nil)
+        #expect(next(state(.drain(id(2))), leader(three)) == nil)
+        #expect(next(state(.drain(id(1)), .undrain(id(1))), leader(three)) == nil)
+        var follower = leader(three)
+        follower.role = .follower
+        #expect(next(state(.drain(id(1))), follower) == nil)
     }
 
     @Test func nothingWantedIsNothingDone() {
@@ -112,6 +130,17 @@ private func leader(_ membership: Membership, matched: [UInt64: UInt64] = [:]) -
         #expect(apply(.remove(id(2)), to: state(.remove(id(2)))) == .unchanged)
     }
 
+    @Test func drainingIsKeptUntilItIsTakenBackOrTheNodeIsRemoved() {
+        var drained = state(.drain(id(2)))
+        #expect(drained.drained == [id(2)])
+        #expect(apply(.drain(id(2)), to: drained) == .unchanged)
+        #expect(apply(.undrain(id(3)), to: drained) == .unchanged)
+        #expect((try? ClusterState(decoding: drained.encoded())) == drained)
+        #expect(drained.apply(.changeMember(MemberChange(.remove(id(2)), author: "eva", at: stamp))) == .applied)
+        #expect(drained.drained.isEmpty)
+        #expect(apply(.drain(id(2)), to: drained) == .refused(.member(.removedBefore(id(2)))))
+    }
+
     @Test func anIdIsNeverUsedAgain() {
         var removed = state(.remove(id(2)))
         #expect(removed.apply(.forgetMembers([id(2), id(3)], at: stamp)) == .applied)
@@ -172,6 +201,11 @@ private func leader(_ membership: Membership, matched: [UInt64: UInt64] = [:]) -
         #expect(here.objection(to: .add(record(2), votes: true)) == .alreadyMember(id(2)))
         #expect(here.objection(to: .remove(id(9))) == .notMember(id(9)))
         #expect(here.objection(to: .remove(id(1))) == nil)
+        #expect(here.objection(to: .drain(id(9))) == .notMember(id(9)))
+        #expect(here.objection(to: .drain(id(2))) == nil)
+        let drained = directory(state(.drain(id(2))), three)
+        #expect(drained.objection(toLeader: id(2), leader: id(1), connected: [id(2)]) == .drained(id(2)))
+        #expect(drained[id(2)]?.isDrained == true && drained[id(1)]?.isDrained == false)
         let last = directory(state(), Membership(voters: [id(1)], learners: [id(2)]))
         #expect(last.objection(to: .remove(id(1))) == .lastVoter(id(1)))
         #expect(last.objection(toLeader: nil, leader: id(1), connected: [id(1)]) == .noOtherVoter)

@@ -6,7 +6,7 @@ extension AdminOperation {
         case .getLiveness: .init(tag: .node, summary: "Whether the process answers at all.", answer: .text())
         case .getReadiness:
             .init(
-                tag: .node, summary: "Whether the node has a gateway configuration to serve.", answer: .text(),
+                tag: .node, summary: "Whether the node serves clients and is not drained.", answer: .text(),
                 problems: [503])
         case .getMetrics:
             .init(
@@ -86,6 +86,9 @@ extension AdminOperation {
             .wish("Adds a node to the running cluster.", body: .document(NewMemberDocument.self))
         case .removeMember: .wish("Removes a node, dead or alive, for good.")
         case .promoteMember: .wish("Gives a learner a vote once it has caught up.")
+        case .drainMember:
+            .wish("Lets a node neither lead nor hold virtual addresses while another can; it hands over without loss.")
+        case .undrainMember: .wish("Lets a drained node lead again.")
         case .listKeys:
             .reading(
                 .keys, "The keys that begin with a prefix.", KeysDocument.self,

@@ -5,7 +5,7 @@ package enum AdminOperation: String, CaseIterable, Sendable {
     case getConfiguration, putConfiguration, getHistory, getDifference, rollBack
     case listUpstreams, getUpstream, listBackends, setBackendMode, putBackend, removeBackend
     case listRegistrations, putRegistration, deleteRegistration
-    case listMembers, addMember, removeMember, promoteMember, getLeader, transferLeadership
+    case listMembers, addMember, removeMember, promoteMember, drainMember, undrainMember, getLeader, transferLeadership
     case listEvents, getSnapshot, getLive, watch
     case listKeys, getKey, putKey, deleteKey
 
@@ -38,6 +38,8 @@ package enum AdminOperation: String, CaseIterable, Sendable {
         case .addMember: .init(.put, "/v1/members/{id}")
         case .removeMember: .init(.delete, "/v1/members/{id}")
         case .promoteMember: .init(.put, "/v1/members/{id}/vote")
+        case .drainMember: .init(.put, "/v1/members/{id}/drain")
+        case .undrainMember: .init(.delete, "/v1/members/{id}/drain")
         case .getLeader: .init(.get, "/v1/leader")
         case .transferLeadership: .init(.post, "/v1/leader/transfer")
         case .listEvents: .init(.get, "/v1/events")

@@ -97,6 +97,8 @@ package enum AdminRoute: Hashable, Sendable {
         case .addMember: .changeMember(try addition(request, of: try path.node()))
         case .removeMember: .changeMember(.remove(try path.node()))
         case .promoteMember: .changeMember(.promote(try path.node()))
+        case .drainMember: .changeMember(.drain(try path.node()))
+        case .undrainMember: .changeMember(.undrain(try path.node()))
         case .getLeader: .leader(try consistency(request))
         case .transferLeadership: .moveLeadership(to: try target(request))
         case .listEvents: .events(after: try sequence(request), try consistency(request))

@@ -80,6 +80,7 @@ extension Schema where Value == Upstream {
             .optional(
                 "ejection", .ejection, default: .standard,
                 "When a backend is left alone because of how it answers requests."),
+            .optional("limits", .loadLimits, default: .standard, "How much each node asks of the backends at a time."),
             make: Upstream.init)
     }
 }

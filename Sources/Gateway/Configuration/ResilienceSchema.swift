@@ -87,6 +87,27 @@ extension Schema where Value == EjectionPolicy {
     }
 }
 
+extension Schema where Value == LoadLimits {
+    /// The `limits` object of an upstream.
+    static let loadLimits = object(
+        limit("requests", "Requests that one node has under way at all backends. Left out: no limit."),
+        limit("requestsPerBackend", "The same for each backend. Left out: no limit."),
+        .integer(
+            "queue", 0...100_000, default: Value.standard.queue,
+            "Requests that may wait at a node until others end; further ones get 503. Only with one of the limits."),
+        Field<Nanoseconds>.optional(
+            "queueTimeout", .duration(from: .milliseconds(10), to: .seconds(3600)),
+            default: Value.standard.queueTimeout, "For which a request waits before it gets 503."),
+        make: { requests, requestsPerBackend, queue, queueTimeout in
+            LoadLimits(
+                requests: requests, requestsPerBackend: requestsPerBackend, queue: queue, queueTimeout: queueTimeout)
+        })
+
+    private static func limit(_ key: String, _ documentation: String) -> Field<Int?> {
+        .optional(key, Schema<Int>.integer(1...1_000_000), documentation)
+    }
+}
+
 extension Field where Value == Int {
     fileprivate static func integer(
         _ key: String, _ range: ClosedRange<Int>, default standard: Int, _ documentation: String

@@ -14,11 +14,13 @@ package struct Upstream: Hashable, Sendable {
     package var retries: Int
     package var retry: RetryPolicy
     package var ejection: EjectionPolicy
+    package var limits: LoadLimits
 
     package init(
         name: String, algorithm: BalancingAlgorithm = .roundRobin, backends: [Backend],
         health: HealthCheck? = .standard, timeouts: UpstreamTimeouts = .standard,
-        retries: Int = Upstream.standardRetries, retry: RetryPolicy = .standard, ejection: EjectionPolicy = .standard
+        retries: Int = Upstream.standardRetries, retry: RetryPolicy = .standard, ejection: EjectionPolicy = .standard,
+        limits: LoadLimits = .standard
     ) {
         self.name = name
         self.algorithm = algorithm
@@ -28,6 +30,7 @@ package struct Upstream: Hashable, Sendable {
         self.retries = retries
         self.retry = retry
         self.ejection = ejection
+        self.limits = limits
     }
 
     package static let standardRetries = 2

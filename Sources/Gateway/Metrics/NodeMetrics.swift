@@ -110,6 +110,14 @@ package struct NodeMetrics: Sendable {
         family(
             "gwnode_upstream_retries_refused_total", "Requests not repeated because the budget for that was spent.",
             \.retriesRefused)
+        page.family(
+            "gwnode_upstream_requests_waiting", .gauge, "Requests that wait for others to end.",
+            upstreams.map { .init(Double($0.measures.waiting), ("upstream", $0.name)) })
+        family(
+            "gwnode_upstream_requests_refused_total", "Requests that got 503 because too many waited.", \.refused)
+        family(
+            "gwnode_upstream_queue_timeouts_total", "Requests that got 503 because they waited too long.",
+            \.waitedTooLong)
         family(
             "gwnode_upstream_abandoned_total", "Requests that ended without a response, as their client had gone.",
             \.abandoned)

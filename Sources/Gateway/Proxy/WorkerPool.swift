@@ -41,7 +41,7 @@ package final class WorkerPool: Sendable {
             handle.oldestGeneration.store(table.generation, ordering: .relaxed)
             let processor = options.pinsWorkers ? Int32(index % processors) : nil
             let start = WorkerStart(
-                handle: handle, options: options, table: table, admission: admission,
+                handle: handle, peers: handles, options: options, table: table, admission: admission,
                 accessLog: accessLog?.queues[index])
             let answer = try WorkerAnswer()
             let engine = engine
@@ -186,6 +186,7 @@ package final class WorkerPool: Sendable {
 /// would later interrupt that thread's blocking calls.
 private struct WorkerStart: Sendable {
     let handle: WorkerHandle
+    let peers: [WorkerHandle]
     let options: ProxyOptions
     let table: RoutingTable
     let admission: ClientAdmission
@@ -201,7 +202,8 @@ private struct WorkerStart: Sendable {
             // Random choices of the workers have to differ.
             let seed = UInt64.random(in: 0 ... .max)
             var worker = try Worker<E>(
-                handle: handle, options: options, table: table, admission: admission, accessLog: accessLog, seed: seed)
+                handle: handle, peers: peers, options: options, table: table, admission: admission,
+                accessLog: accessLog, seed: seed)
             answer.give(nil)
             worker.run()
         } catch {

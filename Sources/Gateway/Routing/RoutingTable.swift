@@ -106,6 +106,7 @@ extension UpstreamTable {
         }
         self.init(
             timeouts: upstream.timeouts, retries: upstream.retries, retry: upstream.retry, ejection: upstream.ejection,
+            limits: upstream.limits, roomPerBackend: upstream.limits.requestsPerBackend ?? .max, gate: runtime.gate,
             algorithm: upstream.algorithm,
             backends: copied(backends), slots: copied(slots), cumulativeWeights: copied(cumulative),
             cursor: runtime.cursor, cells: runtime.cells)

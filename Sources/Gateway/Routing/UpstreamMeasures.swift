@@ -9,6 +9,10 @@ package struct UpstreamMeasures: Hashable, Sendable {
     package var retries: UInt64 = 0
     /// Requests that were not repeated because the budget for that was spent.
     package var retriesRefused: UInt64 = 0
+    /// Requests that wait for room now, that were refused because too many did, and that waited in vain.
+    package var waiting = 0
+    package var refused: UInt64 = 0
+    package var waitedTooLong: UInt64 = 0
     /// Requests that ended without a response, mostly because their client had gone.
     package var abandoned: UInt64 = 0
     /// Bytes from and to clients, heads and framing included, counted when their request ends.
@@ -26,6 +30,9 @@ package struct UpstreamMeasures: Hashable, Sendable {
         for index in responses.indices { responses[index] &+= other.responses[index] }
         retries &+= other.retries
         retriesRefused &+= other.retriesRefused
+        waiting += other.waiting
+        refused &+= other.refused
+        waitedTooLong &+= other.waitedTooLong
         abandoned &+= other.abandoned
         bytesReceived &+= other.bytesReceived
         bytesSent &+= other.bytesSent
@@ -99,9 +106,13 @@ final class UpstreamRuntime: @unchecked Sendable {
     private let budget = Mutex(RetryBudget(at: .now()))
     private let outliers = Mutex(OutlierDetector())
     private let retriesRefused = Atomic<UInt64>(0)
+    /// For upstreams with limits.
+    let gate: UnsafeMutablePointer<UpstreamGate>
 
     init(firstStep: Int, workers: Int) {
         self.workers = workers
+        gate = .allocate(capacity: 1)
+        gate.initialize(to: UpstreamGate())
         cursor = .allocate(capacity: 1)
         cursor.initialize(to: Atomic(firstStep))
         let count = workers * UpstreamCells.count
@@ -111,6 +122,8 @@ final class UpstreamRuntime: @unchecked Sendable {
     }
 
     deinit {
+        gate.deinitialize(count: 1)
+        gate.deallocate()
         cursor.deinitialize(count: 1)
         cursor.deallocate()
         cells.deinitialize(count: workers * UpstreamCells.count)
@@ -122,6 +135,9 @@ final class UpstreamRuntime: @unchecked Sendable {
         var total = UpstreamMeasures()
         for worker in 0..<workers { total.add(UpstreamCells(cells, worker: worker).snapshot) }
         total.retriesRefused = retriesRefused.load(ordering: .relaxed)
+        total.waiting = gate.pointee.waiting
+        total.refused = gate.pointee.refused.load(ordering: .relaxed)
+        total.waitedTooLong = gate.pointee.timedOut.load(ordering: .relaxed)
         return total
     }
 

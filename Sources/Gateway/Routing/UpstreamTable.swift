@@ -11,6 +11,11 @@ package struct UpstreamTable {
     package let retries: Int
     let retry: RetryPolicy
     let ejection: EjectionPolicy
+    let limits: LoadLimits
+    /// Of `limits`; a very large number where there is none.
+    let roomPerBackend: Int
+    /// Shared by all workers; asked only where there are limits.
+    let gate: UnsafeMutablePointer<UpstreamGate>
     package let algorithm: BalancingAlgorithm
     package let backends: UnsafeBufferPointer<BackendSlot>
     /// Round robin's period, or Maglev's slots; empty for the other algorithms.
@@ -46,7 +51,22 @@ package struct UpstreamTable {
     @inline(__always)
     private func takes(_ index: Int32, _ tried: TriedBackends, _ now: Instant) -> Bool {
         let slot = backends[Int(index)]
-        return slot.isUsable && !tried.contains(index) && !slot.counters.pointee.isPassedOver(at: now)
+        return slot.isUsable && !tried.contains(index) && !slot.counters.pointee.isPassedOver(at: now) && hasRoom(slot)
+    }
+
+    @inline(__always)
+    private func hasRoom(_ slot: BackendSlot) -> Bool {
+        slot.counters.pointee.activeRequests.load(ordering: .relaxed) < roomPerBackend
+    }
+
+    /// Whether a backend that was not tried yet takes requests at all.
+    func hasUsable(_ tried: TriedBackends) -> Bool {
+        backends.indices.contains { backends[$0].isUsable && !tried.contains(Int32($0)) }
+    }
+
+    /// Whether such a one has room.
+    func hasRoom(_ tried: TriedBackends) -> Bool {
+        backends.indices.contains { backends[$0].isUsable && !tried.contains(Int32($0)) && hasRoom(backends[$0]) }
     }
 
     /// Whether a request that was sent to `backend` last has another one that takes requests. Not for the request path.
@@ -140,7 +160,8 @@ package struct UpstreamTable {
     private func anyUsable(from start: Int, _ tried: TriedBackends) -> Int32? {
         for step in 0..<backends.count {
             let candidate = Int32((start + step) % backends.count)
-            if backends[Int(candidate)].isUsable && !tried.contains(candidate) { return candidate }
+            let slot = backends[Int(candidate)]
+            if slot.isUsable && !tried.contains(candidate) && hasRoom(slot) { return candidate }
         }
         return nil
     }

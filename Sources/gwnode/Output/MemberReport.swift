@@ -9,7 +9,8 @@ package enum MemberReport {
         for node in members {
             table.add([
                 .init(node.name), .init("\(node.id)"), .init(node.member.rawValue),
-                .init(node.transition?.rawValue ?? (node.drained ? "drained" : "-")), .init(node.role.rawValue, node.alive ? .plain : .bad),
+                .init(node.transition?.rawValue ?? (node.drained ? "drained" : "-")),
+                .init(node.role.rawValue, node.alive ? .plain : .bad),
                 .init(node.trailing.map { "\($0)" } ?? "-"), .init(node.raft), .init(node.admin),
             ])
         }

@@ -55,6 +55,7 @@ private func upstream(_ rest: String) -> String { file(upstreams: "[{name: 'a', 
                           consecutiveFailures: 7, excessPercent: 20, minimumRequests: 50, interval: "5s", time: "1s",
                           maximumTime: "1m", maximumPercent: 30,
                         },
+                        limits: { requests: 100, requestsPerBackend: 50, queue: 20, queueTimeout: "3s" },
                     },
                 ],
                 clients: {
@@ -98,7 +99,9 @@ private func upstream(_ rest: String) -> String { file(upstreams: "[{name: 'a', 
                         maximumBackoff: .seconds(1), budget: RetryBudget.Terms(percent: 10, minimumPerSecond: 3)),
                     ejection: EjectionPolicy(
                         consecutiveFailures: 7, excessPercent: 20, minimumRequests: 50, interval: .seconds(5),
-                        time: .seconds(1), maximumTime: .seconds(60), maximumPercent: 30))
+                        time: .seconds(1), maximumTime: .seconds(60), maximumPercent: 30),
+                    limits: LoadLimits(
+                        requests: 100, requestsPerBackend: 50, queue: 20, queueTimeout: .seconds(3)))
             ],
             clients: ClientPolicy(
                 limits: ClientLimits(

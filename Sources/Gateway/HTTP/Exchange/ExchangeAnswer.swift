@@ -8,6 +8,10 @@ package enum ExchangeAnswer: Hashable, Sendable {
     case lastHop
     case tooManyConnections
     case noBackend
+    /// Too many requests wait for the upstream.
+    case overloaded
+    /// The request waited for room at its upstream for as long as it may.
+    case waitedTooLong
     case backendUnreachable
     case backendLost
     case backendFaulty(HTTPFault)
@@ -25,10 +29,21 @@ package enum ExchangeAnswer: Hashable, Sendable {
         case .noRoute: 404
         case .lastHop: 200
         case .tooManyConnections: 429
-        case .noBackend: 503
+        case .noBackend, .overloaded, .waitedTooLong: 503
         case .backendUnreachable, .backendLost, .backendFaulty: 502
         case .backendRefused(let status): status
         case .connectTimeout, .responseTimeout, .totalTimeout: 504
+        }
+    }
+
+    /// After which the client may ask again.
+    package var retryAfterSeconds: Int? {
+        switch self {
+        case .overloaded, .waitedTooLong: 1
+        case .faultyRequest, .incompleteRequest, .requestTimeout, .noRoute, .lastHop, .tooManyConnections, .noBackend,
+            .backendUnreachable, .backendLost, .backendFaulty, .backendRefused, .connectTimeout, .responseTimeout,
+            .totalTimeout:
+            nil
         }
     }
 
@@ -42,6 +57,8 @@ package enum ExchangeAnswer: Hashable, Sendable {
         case .lastHop: "Max-Forwards lets the request go no further than this gateway"
         case .tooManyConnections: "too many connections from this client address"
         case .noBackend: "no backend is available"
+        case .overloaded: "too many requests wait already"
+        case .waitedTooLong: "too many requests are under way, and none ended in time"
         case .backendUnreachable: "the backend can not be reached"
         case .backendLost: "the backend closed the connection without a response"
         case .backendRefused: "the backend failed, and no other one took the request"

@@ -11,7 +11,7 @@ package enum OwnResponse {
     /// was a HEAD, so the body is left out.
     package static func write(
         status: UInt16, reason: StaticString, detail: UnsafeRawBufferPointer, isHead: Bool, terms: ReplyTerms,
-        into buffer: UnsafeMutableRawBufferPointer
+        retryAfterSeconds: Int? = nil, into buffer: UnsafeMutableRawBufferPointer
     ) -> Int {
         let detail = UnsafeRawBufferPointer(rebasing: detail.prefix(maximumDetailBytes))
         let phrase = phrase(status)
@@ -23,6 +23,11 @@ package enum OwnResponse {
         output.write("\r\nContent-Type: text/plain; charset=utf-8\r\nDate: ")
         output.write(terms.date)
         output.write("\r\n")
+        if let retryAfterSeconds {
+            output.write("Retry-After: ")
+            output.write(decimal: UInt64(retryAfterSeconds))
+            output.write("\r\n")
+        }
         if terms.announcesClose {
             output.write("Connection: close\r\n")
         } else if terms.clientVersion == .http10 {

@@ -15,7 +15,7 @@ struct ClientConnection {
 
     /// What the connection's deadline is for.
     enum Timer {
-        case none, requestHead, keepAlive, requestBody, backoff, write, linger, tunnel
+        case none, requestHead, keepAlive, requestBody, backoff, queue, write, linger, tunnel
     }
 
     /// Whether the next attempt draws on the upstream's budget for retries.
@@ -23,6 +23,14 @@ struct ClientConnection {
         /// No backend can have seen the request.
         case none
         case due, paid
+    }
+
+    /// The request waits for room at its upstream.
+    struct Wait {
+        /// Of the upstream's `WaitingLine`; 0 while it does not wait.
+        var ticket: UInt64 = 0
+        /// It may try again before those who still wait.
+        var isCalled = false
     }
 
     /// What to do once the pending send is with the kernel.
@@ -65,6 +73,9 @@ struct ClientConnection {
     var tried = TriedBackends()
     var attempts = 0
     var retryCost = RetryCost.none
+    var wait = Wait()
+    /// It is counted by its upstream's gate.
+    var hasRoom = false
     /// By when the present request has to be over in all.
     var deadline = Instant.distantFuture
     /// Nil between requests.

@@ -42,6 +42,7 @@ extension Worker where E: ~Copyable {
     private mutating func endRequest(_ client: UnsafeMutablePointer<ClientConnection>) {
         dropKeptRequest(client)
         client.pointee.deadline = .distantFuture
+        giveUpWaiting(client)
         if let entry = client.pointee.logEntry {
             client.pointee.logEntry = nil
             accessLog.end(entry, client: client.pointee.address, now: now)

@@ -12,6 +12,7 @@ extension Worker where E: ~Copyable {
             case .finishListener(let listener): if listeners.contains(listener) { engine.finishAccepting(on: listener) }
             case .retire(let addresses, let endsIdle): retire(addresses, endsIdle: endsIdle)
             case .drain(let deadline): drain(until: deadline)
+            case .serve(let waiter, let upstream): serveWaiting(waiter, upstream)
             }
         }
         reportOldestTable()

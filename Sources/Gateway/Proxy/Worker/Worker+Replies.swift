@@ -206,7 +206,8 @@ extension Worker where E: ~Copyable {
         let count = detail.withUTF8 { text in
             OwnResponse.write(
                 status: answer.status, reason: answer.reason, detail: UnsafeRawBufferPointer(text),
-                isHead: client.pointee.exchange.request.method == .head, terms: terms, into: answerBuffer)
+                isHead: client.pointee.exchange.request.method == .head, terms: terms,
+                retryAfterSeconds: answer.retryAfterSeconds, into: answerBuffer)
         }
         _ = send(UnsafeRawBufferPointer(rebasing: answerBuffer[..<count]), to: slot)
     }
@@ -229,7 +230,8 @@ extension Worker where E: ~Copyable {
         case .noBackend:
             let total = route.pointee.backends.count
             return "upstream \(name): \(total - route.pointee.usableCount) of \(total) backends down or disabled"
-        case .backendUnreachable, .backendLost, .backendFaulty, .backendRefused, .connectTimeout, .responseTimeout,
+        case .overloaded, .waitedTooLong, .backendUnreachable, .backendLost, .backendFaulty, .backendRefused,
+            .connectTimeout, .responseTimeout,
             .totalTimeout:
             return "upstream \(name)"
         case .faultyRequest, .incompleteRequest, .requestTimeout, .noRoute, .lastHop, .tooManyConnections: return ""

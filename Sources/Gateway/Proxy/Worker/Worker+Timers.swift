@@ -36,6 +36,7 @@ extension Worker where E: ~Copyable {
         case .keepAlive: report(.timeout(.keepAlive), slot)
         case .requestBody: bodyTimeout(slot, client)
         case .backoff: connect(slot, client)
+        case .queue: queueTimeout(slot, client)
         case .tunnel: report(.timeout(.tunnel), slot)
         case .linger: closeClient(slot, .reset)
         case .write: writeTimeout(slot, client)

@@ -10,17 +10,33 @@ extension Worker where E: ~Copyable {
     /// Finds a backend for the client's request and a connection to it.
     mutating func connect(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>) {
         guard let route = client.pointee.route else { return report(.unroutable, slot) }
+        guard takeRoom(slot, client, route) else { return }
         let isHashed = route.pointee.algorithm == .ipHash
-        let choice = route.pointee.pick(
-            clientHash: isHashed ? StableHash.hash(client.pointee.address) : 0, random: &random,
-            tried: client.pointee.tried, now: now)
-        guard let choice else { return report(.unavailable, slot) }
+        let hash = isHashed ? StableHash.hash(client.pointee.address) : 0
+        while true {
+            let choice = route.pointee.pick(
+                clientHash: hash, random: &random, tried: client.pointee.tried, now: now)
+            guard let choice else { return lacksBackend(slot, client, route) }
+            let counters = route.pointee.backends[Int(choice)].counters
+            let active = counters.pointee.activeRequests.add(1, ordering: .relaxed).newValue
+            if active <= route.pointee.roomPerBackend { return attempt(choice, slot, client, route) }
+            // Another worker took the last room.
+            counters.pointee.activeRequests.subtract(1, ordering: .relaxed)
+        }
+    }
+
+    /// Sends the request to a backend at which it is counted.
+    @inline(__always)
+    private mutating func attempt(
+        _ choice: Int32, _ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>,
+        _ route: UnsafePointer<UpstreamTable>
+    ) {
+        endWait(client)
         if client.pointee.exchange.retries > 0 { countRetry(at: route) }
         client.pointee.attempts += 1
         client.pointee.backendIndex = choice
         let backend = route.pointee.backends[Int(choice)]
         client.pointee.logEntry?.pointee.backend = backend.address
-        backend.counters.pointee.activeRequests.add(1, ordering: .relaxed)
         backend.counters.pointee.requests.add(1, ordering: .relaxed)
         if !client.pointee.needsFreshConnection, let pooled = pool.take(backend, from: upstreams) {
             serve(pooled, slot, isReused: true)
@@ -179,6 +195,7 @@ extension Worker where E: ~Copyable {
         }
         client.pointee.backendIndex = -1
         client.pointee.upstream = .none
+        giveBackRoom(client)
     }
 
     mutating func closeUpstream(_ slot: Slot) {

@@ -7,6 +7,8 @@ import Posix
 /// by `Exchange`; the extensions of this type carry it out.
 struct Worker<E: Engine & ~Copyable>: ~Copyable {
     let handle: WorkerHandle
+    /// All workers of the pool, this one included.
+    let peers: [WorkerHandle]
     let counters: UnsafeMutablePointer<WorkerCounters>
     /// Where it counts for an upstream.
     let index: Int
@@ -38,10 +40,12 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     var drainDeadline = Instant.distantFuture
 
     init(
-        handle: WorkerHandle, options: ProxyOptions, table: RoutingTable, admission: ClientAdmission,
+        handle: WorkerHandle, peers: [WorkerHandle], options: ProxyOptions, table: RoutingTable,
+        admission: ClientAdmission,
         accessLog: AccessLogQueue?, seed: UInt64
     ) throws(SystemError) {
         self.handle = handle
+        self.peers = peers
         self.options = options
         self.admission = admission
         self.accessLog = AccessLogger(accessLog, options.accessLog?.content ?? .standard, seed: mix(seed))

@@ -13,6 +13,8 @@ enum WorkerCommand: Sendable {
     /// Clients of these addresses are to connect anew: their next answers say `Connection: close`, now and until the
     /// next such command. With `endsIdle` idle connections and tunnels end at once.
     case retire(Set<IPAddress>, endsIdle: Bool)
+    /// There is room for a request of this worker that waits for it.
+    case serve(WaitingLine.Waiter, UpstreamRuntime)
     /// Stop accepting, close idle connections, let requests finish, and end the thread when none is left or at the
     /// deadline.
     case drain(until: Instant)

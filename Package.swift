@@ -48,7 +48,7 @@ let package = Package(
         .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Raft"], swiftSettings: strict),
         .testTarget(
             name: "GatewayTests",
-            dependencies: ["AllocationCounter", "CLinux", "Gateway", "Namespaces", "Raft", "Posix"],
+            dependencies: ["AllocationCounter", "CLinux", "Gateway", "Namespaces", "Raft", "TLS", "Posix"],
             swiftSettings: strict),
         .testTarget(
             name: "gwnodeTests", dependencies: ["CLinux", "gwnode", "Gateway", "Posix"], swiftSettings: strict),

@@ -25,6 +25,22 @@ package final class Certificate {
         return uris
     }
 
+    /// The names of servers that it is for: DNS names among the alternative names of its subject, or its common name
+    /// where there are none.
+    package var serverNames: [String] {
+        var names: [String] = []
+        withUnsafeMutablePointer(to: &names) { list in
+            gw_for_each_name(
+                raw,
+                { bytes, count, list in
+                    guard let bytes, let list else { return }
+                    let text = String(decoding: UnsafeBufferPointer(start: bytes, count: Int(count)), as: UTF8.self)
+                    list.assumingMemoryBound(to: [String].self).pointee.append(text)
+                }, list)
+        }
+        return names
+    }
+
     /// Seconds since 1970 from which on it is no longer valid.
     package var expirySeconds: Int {
         var time = tm()

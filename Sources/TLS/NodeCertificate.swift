@@ -14,7 +14,6 @@ package final class NodeCertificate {
     package private(set) var expirySeconds: Int
 
     private static let refreshPause = Nanoseconds.seconds(1)
-    private static let fileLimit = 1 << 20
     private static let daySeconds = 86_400
 
     /// Reads and checks the files, for a node of this name.
@@ -62,12 +61,9 @@ package final class NodeCertificate {
     private static func load(
         _ files: NodeCertificateFiles, _ name: NodeName
     ) throws(TLSFailure) -> (TLSContext, expirySeconds: Int) {
-        let authorities = try certificates(files.authority)
-        let chain = try certificates(files.certificate)
-        let key = try reading(files.key) { text throws(TLSFailure) in
-            try checkSecrecy(files.key)
-            return try PrivateKey.read(text)
-        }
+        let authorities = try PEMFile.certificates(files.authority)
+        let chain = try PEMFile.certificates(files.certificate)
+        let key = try PEMFile.key(files.key)
         let own = chain[0]
         guard own.uris.contains(name.uri) else {
             let found = own.uris.isEmpty ? "no node" : own.uris.joined(separator: ", ")
@@ -78,46 +74,7 @@ package final class NodeCertificate {
         } catch { throw TLSFailure("\(files.certificate), \(files.key): \(error)") }
     }
 
-    private static func certificates(_ path: String) throws(TLSFailure) -> [Certificate] {
-        try reading(path) { text throws(TLSFailure) in try Certificate.readAll(text) }
-    }
-
-    private static func reading<Value>(
-        _ path: String, _ body: ([UInt8]) throws(TLSFailure) -> Value
-    ) throws(TLSFailure) -> Value {
-        let text: [UInt8]
-        do throws(SystemError) { text = try readFile(path, limit: fileLimit) } catch {
-            throw TLSFailure("\(error); \(error.cure)")
-        }
-        do throws(TLSFailure) { return try body(text) } catch { throw TLSFailure("\(path): \(error)") }
-    }
-
-    /// A key that everybody may read proves nothing.
-    private static func checkSecrecy(_ path: String) throws(TLSFailure) {
-        var status = stat()
-        guard stat(path, &status) == 0, status.st_mode & 0o007 == 0 else {
-            throw TLSFailure("every user of this machine may use this key; `chmod 600` it and make a new one")
-        }
-    }
-
     private static func fingerprints(of files: NodeCertificateFiles) -> [FileFingerprint] {
         [files.authority, files.certificate, files.key].map(FileFingerprint.init)
-    }
-}
-
-/// By what a changed file is known without reading it.
-private struct FileFingerprint: Equatable {
-    var inode: UInt = 0
-    var bytes = 0
-    var changedSeconds = 0
-    var changedNanoseconds = 0
-
-    init(_ path: String) {
-        var status = stat()
-        guard stat(path, &status) == 0 else { return }
-        inode = status.st_ino
-        bytes = status.st_size
-        changedSeconds = status.st_mtim.tv_sec
-        changedNanoseconds = status.st_mtim.tv_nsec
     }
 }

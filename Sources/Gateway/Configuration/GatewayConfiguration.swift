@@ -44,10 +44,16 @@ package struct GatewayConfiguration: Hashable, Sendable {
 package struct Listener: Hashable, Sendable {
     package var name: String
     package var port: UInt16
+    /// Nil: plain HTTP.
+    package var tls: ListenerTLS?
+    /// The name of a secured listener to which clients of this one are sent; nil: they are served.
+    package var redirectTo: String?
 
-    package init(name: String, port: UInt16) {
+    package init(name: String, port: UInt16, tls: ListenerTLS? = nil, redirectTo: String? = nil) {
         self.name = name
         self.port = port
+        self.tls = tls
+        self.redirectTo = redirectTo
     }
 }
 

@@ -24,7 +24,14 @@ extension GatewayConfiguration {
         .optional(
             "tracing", .tracing, default: .standard,
             "The number by which a request is found again in all logs, and W3C Trace Context."),
-        make: GatewayConfiguration.init)
+        make: GatewayConfiguration.init
+    ).rule(
+        at: "listeners",
+        { gateway in
+            gateway.listeners.allSatisfy { listener in
+                !gateway.listeners.contains { $0.name == listener.redirectTo && $0.tls == nil }
+            }
+        }, wrong: "a listener redirects to one without tls", right: "let redirectTo name a listener with tls")
 }
 
 extension Schema where Value == IPAddress {
@@ -39,7 +46,14 @@ extension Schema where Value == Listener {
     fileprivate static let listener = object(
         .required("name", .name.distinct(), "How node files and messages call it."),
         .required("port", .port.distinct(), "The TCP port."),
-        make: Listener.init)
+        .optional("tls", .listenerTLS, "Serves HTTPS. Left out: plain HTTP."),
+        .optional(
+            "redirectTo", .name.reference(to: "listeners[].name", "listener"),
+            "A listener with tls: every request is answered with 308 and the same address by HTTPS at that port."),
+        make: Listener.init
+    ).rule(
+        at: "redirectTo", { $0.tls == nil || $0.redirectTo == nil },
+        wrong: "clients of a listener with tls are served", right: "use it on a listener without tls")
 }
 
 extension Schema where Value == Route {

@@ -1,6 +1,7 @@
 import Posix
 import Raft
 import Synchronization
+import TLS
 
 /// What one node can be measured by at one moment, and the page of `GET /metrics` made of it.
 package struct NodeMetrics: Sendable {
@@ -79,6 +80,15 @@ package struct NodeMetrics: Sendable {
         page.counter(
             "gwnode_client_connections_refused_total", "Connections refused because a limit was reached.",
             proxy.connectionsRefused)
+        page.family(
+            "gwnode_tls_handshakes_total", .counter, "Handshakes with clients, in full or by a session from before.",
+            [
+                .init(Double(proxy.handshakes), ("kind", "full")),
+                .init(Double(proxy.resumedHandshakes), ("kind", "resumed")),
+            ])
+        page.family(
+            "gwnode_tls_handshakes_failed_total", .counter, "Handshakes with clients that failed, by the reason.",
+            HandshakeFault.allCases.map { .init(Double(proxy.failedHandshakes[$0] ?? 0), ("reason", $0.name)) })
         page.counter("gwnode_upstream_connects_total", "Connections opened to backends.", proxy.upstreamConnects)
         page.counter(
             "gwnode_access_log_dropped_total", "Lines of the access log that came faster than they could be written.",

@@ -1,4 +1,5 @@
 import Synchronization
+import TLS
 
 /// What one worker, or all of them together, have done since the start.
 package struct ProxyStatistics: Hashable, Sendable {
@@ -25,6 +26,12 @@ package struct ProxyStatistics: Hashable, Sendable {
     /// Open backend connections, idle ones included.
     package var upstreamConnections: Int = 0
 
+    /// Handshakes with clients that led to a secured connection: in full, and with a session from before.
+    package var handshakes: UInt64 = 0
+    package var resumedHandshakes: UInt64 = 0
+    /// Those that did not.
+    package var failedHandshakes: [HandshakeFault: UInt64] = [:]
+
     /// Lines of the access log that were dropped because it could not be written as fast, over all workers.
     package var accessLogDropped: UInt64 = 0
 
@@ -49,6 +56,7 @@ struct WorkerCounters: ~Copyable {
     let activeRequests = Atomic<Int>(0)
     let clientConnections = Atomic<Int>(0)
     let upstreamConnections = Atomic<Int>(0)
+    let handshakes = HandshakeCounters()
 
     func add(to total: inout ProxyStatistics) {
         total.requests += requests.load(ordering: .relaxed)
@@ -64,6 +72,11 @@ struct WorkerCounters: ~Copyable {
         total.connectionsAccepted += connectionsAccepted.load(ordering: .relaxed)
         total.connectionsRefused += connectionsRefused.load(ordering: .relaxed)
         total.upstreamConnects += upstreamConnects.load(ordering: .relaxed)
+        total.handshakes += handshakes.full.load(ordering: .relaxed)
+        total.resumedHandshakes += handshakes.resumed.load(ordering: .relaxed)
+        for fault in HandshakeFault.allCases {
+            total.failedHandshakes[fault, default: 0] += handshakes.faults(fault).pointee.load(ordering: .relaxed)
+        }
         total.activeRequests += activeRequests.load(ordering: .relaxed)
         total.clientConnections += clientConnections.load(ordering: .relaxed)
         total.upstreamConnections += upstreamConnections.load(ordering: .relaxed)

@@ -10,6 +10,9 @@ package final class WorkerPool: Sendable {
     fileprivate struct State {
         /// By listener, the sockets of all workers; empty when the number is free.
         var listeners = [[Int32]](repeating: [], count: ListenerID.maximum)
+        /// Their addresses.
+        var addresses = [SocketAddress?](repeating: nil, count: ListenerID.maximum)
+        var plan = ListenerTermsPlan()
         var nextListener = 0
         var threads: [Thread] = []
         var isStopping = false
@@ -79,13 +82,17 @@ package final class WorkerPool: Sendable {
     package func addListener(
         _ address: SocketAddress, options: Socket.ListenOptions = []
     ) throws(SystemError) -> (ListenerID, SocketAddress) {
+        guard let terms = state.withLock({ $0.plan.terms(at: address) }) else {
+            throw SystemError("listen on", "\(address): no certificate of its own can be used", code: ENOKEY)
+        }
         let (descriptors, bound) = try openSockets(address, options.union(.sharedPort))
         let id = state.withLock { state -> ListenerID? in
             guard !state.isStopping, let id = state.freeListener() else { return nil }
             state.listeners[id.value] = descriptors
+            state.addresses[id.value] = address
             // Posted under the lock, so that no removal can overtake it.
             for (worker, descriptor) in zip(workers, descriptors) {
-                post(.addListener(id, descriptor: descriptor), to: worker)
+                post(.addListener(id, descriptor: descriptor, terms), to: worker)
             }
             return id
         }
@@ -94,6 +101,17 @@ package final class WorkerPool: Sendable {
             throw SystemError("listen on", "\(address): at most \(ListenerID.maximum) listeners", code: EMFILE)
         }
         return (id, bound)
+    }
+
+    /// How clients are served that connect from now on, at the addresses that are there and those that are added.
+    package func setTerms(_ plan: ListenerTermsPlan) {
+        state.withLock { state in
+            state.plan = plan
+            for index in state.listeners.indices where !state.listeners[index].isEmpty {
+                guard let address = state.addresses[index], let terms = plan.terms(at: address) else { continue }
+                post(.setTerms(ListenerID(index), terms))
+            }
+        }
     }
 
     /// Stops listening.

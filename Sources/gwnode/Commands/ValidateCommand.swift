@@ -36,10 +36,11 @@ package enum ValidateCommand {
         do throws(ConfigurationProblems) {
             guard ConfigurationFileKind(of: bytes) == .node else {
                 let gateway = try GatewayConfiguration.read(bytes, file: file)
+                let problems = gateway.certificateProblems.map { "\(file): \($0)" }
                 let summary =
                     "a good gateway file: \(count(gateway.listeners, "listener")), "
                     + "\(count(gateway.routes, "route")), \(count(gateway.upstreams, "upstream"))"
-                return Finding(problems: [], advice: [], summary: summary)
+                return Finding(problems: problems, advice: [], summary: summary)
             }
             let node = try NodeConfiguration.read(bytes, file: file)
             let summary = "a good node file: node \(node.node.id) (\(node.node.name)) of \(count(node.peers, "peer"))"
@@ -56,7 +57,8 @@ package enum ValidateCommand {
         of node: NodeConfiguration, readOther: (String) throws(CommandFailure) -> [UInt8]
     ) throws(ConfigurationProblems) -> [String] {
         guard let file = node.gatewayFile, let bytes = try? readOther(file) else { return [] }
-        return node.conflicts(with: try GatewayConfiguration.read(bytes, file: file))
+        let gateway = try GatewayConfiguration.read(bytes, file: file)
+        return node.conflicts(with: gateway) + gateway.certificateProblems
     }
 
     private static func count(_ elements: [some Any], _ noun: String) -> String {

@@ -13,6 +13,8 @@ enum ControlLoop {
         case verdict(BackendKey, HealthVerdict)
         /// Something of another thread that has no time for it.
         case perform(@Sendable () -> Void)
+        /// The operator has renewed certificates.
+        case reloadCertificates
         case stop
     }
 
@@ -41,6 +43,7 @@ enum ControlLoop {
                     serving.note(verdict, on: backend)
                     proposals.observe(verdict, on: backend)
                 case .perform(let body): body()
+                case .reloadCertificates: serving.reloadCertificates()
                 case .stop: return serving.end()
                 }
             }

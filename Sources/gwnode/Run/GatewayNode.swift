@@ -139,6 +139,9 @@ final class GatewayNode: Sendable {
         admin.stop()
     }
 
+    /// Takes what certificates' files hold now.
+    func reloadCertificates() { _ = events.post(.reloadCertificates) }
+
     /// Opens the access log again, for whoever has renamed its file.
     func reopenLogs() { workers.reopenAccessLog() }
 

@@ -89,8 +89,8 @@ struct NodeServices: Sendable {
 
     private func problems(in source: String, name: String) -> [String] {
         do throws(ConfigurationProblems) {
-            _ = try GatewayConfiguration.read(Array(source.utf8), file: name)
-            return []
+            let configuration = try GatewayConfiguration.read(Array(source.utf8), file: name)
+            return configuration.certificateProblems.map { "\(name): \($0)" }
         } catch {
             return error.problems.map(\.description)
         }
@@ -102,6 +102,10 @@ struct NodeServices: Sendable {
             configuration = try GatewayConfiguration.read(Array(upload.source.utf8), file: upload.name)
         } catch {
             return completion(.failure(.invalid(error.problems.map(\.description))))
+        }
+        let problems = configuration.certificateProblems
+        guard problems.isEmpty else {
+            return completion(.failure(.invalid(problems.map { "\(upload.name): \($0)" })))
         }
         let change = ConfigurationChange(
             source: upload.source, configuration: configuration, expectedRevision: upload.expectedRevision,

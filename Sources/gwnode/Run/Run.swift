@@ -61,7 +61,9 @@ enum Run {
             manager.keepAlive()
             while let signal = arrivals.next() {
                 switch signal {
-                case SIGHUP: reload(path)
+                case SIGHUP:
+                    reload(path)
+                    node.reloadCertificates()
                 case SIGUSR1: node.reopenLogs()
                 default:
                     Log.info("stopping on signal \(signal)", [.event("node-stopping"), .signal(signal)])

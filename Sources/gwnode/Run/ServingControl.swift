@@ -29,6 +29,7 @@ final class ServingControl {
     private var nextReading = Instant.zero
     private var waitsToRead = false
     private static let readingPause = Nanoseconds.milliseconds(20)
+    private let security: ListenerSecurity
     private var openListeners: [ListenerPlan.Endpoint: ListenerID] = [:]
     private var failedListeners: Set<ListenerPlan.Endpoint> = []
 
@@ -44,6 +45,7 @@ final class ServingControl {
         self.prober = prober
         self.configureVirtualIP = configureVirtualIP
         self.adopted = adopted
+        security = ListenerSecurity(node: node) { [workers] plan in workers.setTerms(plan) }
         lastKnown = LastKnownConfiguration(dataDirectory: node.dataDirectory)
     }
 
@@ -56,6 +58,9 @@ final class ServingControl {
         serving.withState { $0.verdicts[backend] = verdict }
     }
 
+    /// Reads all certificates anew, changed or not.
+    func reloadCertificates() { security.reload() }
+
     /// To be called after every event and from time to time.
     func update() {
         guard let view = view.current else { return }
@@ -64,6 +69,7 @@ final class ServingControl {
             if !waitsToRead { read(record) }
         }
         if let base, view.state.registrations.revision != servedRegistrations { serve(base) }
+        security.refresh()
         retryListeners()
         publish(view, configurationHasChanged: false)
         if Instant.now() >= nextSave { save() }
@@ -109,6 +115,7 @@ final class ServingControl {
         for conflict in node.conflicts(with: configuration) { Log.warning("config: \(conflict)") }
         base = configuration
         serve(configuration)
+        security.adopt(configuration)
         configureVirtualIP(configuration.virtualAddresses, configuration.listeners.map(\.port))
         listen(as: ListenerPlan(node: node, gateway: configuration))
     }

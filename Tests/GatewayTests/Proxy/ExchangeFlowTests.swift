@@ -18,7 +18,7 @@ import Testing
         #expect(request["X-Own"] == "1")
         #expect(request["X-Secret"] == nil)
         #expect(request["X-Forwarded-For"] == "127.0.0.1")
-        #expect(request["X-Forwarded-Proto"] == "http")
+        #expect(request["X-Forwarded-Proto"] == gateway.scheme)
         #expect(request["X-Forwarded-Host"] == "test")
         #expect(request["Via"] == "1.1 gwnode")
     }

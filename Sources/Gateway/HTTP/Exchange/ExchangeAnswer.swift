@@ -7,6 +7,8 @@ package enum ExchangeAnswer: Hashable, Sendable {
     /// The request may go no further, RFC 9110 section 7.6.2.
     case lastHop
     case tooManyConnections
+    /// The listener serves HTTPS alone, and says where.
+    case movedToHTTPS
     case noBackend
     /// Too many requests wait for the upstream.
     case overloaded
@@ -28,6 +30,7 @@ package enum ExchangeAnswer: Hashable, Sendable {
         case .requestTimeout: 408
         case .noRoute: 404
         case .lastHop: 200
+        case .movedToHTTPS: 308
         case .tooManyConnections: 429
         case .noBackend, .overloaded, .waitedTooLong: 503
         case .backendUnreachable, .backendLost, .backendFaulty: 502
@@ -42,7 +45,7 @@ package enum ExchangeAnswer: Hashable, Sendable {
         case .overloaded, .waitedTooLong: 1
         case .faultyRequest, .incompleteRequest, .requestTimeout, .noRoute, .lastHop, .tooManyConnections, .noBackend,
             .backendUnreachable, .backendLost, .backendFaulty, .backendRefused, .connectTimeout, .responseTimeout,
-            .totalTimeout:
+            .totalTimeout, .movedToHTTPS:
             nil
         }
     }
@@ -56,6 +59,7 @@ package enum ExchangeAnswer: Hashable, Sendable {
         case .noRoute: "no route for this host and path"
         case .lastHop: "Max-Forwards lets the request go no further than this gateway"
         case .tooManyConnections: "too many connections from this client address"
+        case .movedToHTTPS: "this is served by HTTPS alone"
         case .noBackend: "no backend is available"
         case .overloaded: "too many requests wait already"
         case .waitedTooLong: "too many requests are under way, and none ended in time"

@@ -5,4 +5,5 @@ package enum KnownField: UInt8, Sendable {
     case expect, keepAlive, proxyConnection, date
     case forwardedFor, forwardedProto, forwardedHost, forwarded, maxForwards
     case traceparent, tracestate
+    case clientCertificateSubject
 }

@@ -26,7 +26,7 @@ struct ConnectionOptions {
         case .host, .connection, .contentLength, .transferEncoding, .te, .trailer, .http2Settings, .proxyConnection:
             break
         case .unknown, .expect, .date, .forwardedFor, .forwardedProto, .forwardedHost, .forwarded, .maxForwards,
-            .traceparent, .tracestate:
+            .traceparent, .tracestate, .clientCertificateSubject:
             namesFields = true
         }
     }

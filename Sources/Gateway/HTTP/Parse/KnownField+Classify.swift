@@ -15,6 +15,7 @@ extension KnownField {
         case 15: Scan.matches(bytes, name, "x-forwarded-for") ? .forwardedFor : .unknown
         case 16: sixteenLetters(bytes, name)
         case 17: seventeenLetters(bytes, name)
+        case 28: Scan.matches(bytes, name, "x-client-certificate-subject") ? .clientCertificateSubject : .unknown
         default: .unknown
         }
     }

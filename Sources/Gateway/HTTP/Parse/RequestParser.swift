@@ -107,7 +107,7 @@ private struct RequestHeadState {
         case .maxForwards:
             if head.traits.method == .options { try takeMaxForwards(bytes, field.value) }
         case .unknown, .te, .trailer, .http2Settings, .keepAlive, .proxyConnection, .date, .forwardedFor,
-            .forwardedProto, .forwardedHost:
+            .forwardedProto, .forwardedHost, .clientCertificateSubject:
             break
         }
     }

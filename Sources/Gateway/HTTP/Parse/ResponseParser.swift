@@ -69,7 +69,8 @@ private struct ResponseHeadState {
             case .transferEncoding: try framing.addTransferEncoding(bytes, field.value)
             case .date: head.hasDate = true
             case .unknown, .host, .te, .trailer, .upgrade, .http2Settings, .expect, .keepAlive, .proxyConnection,
-                .forwardedFor, .forwardedProto, .forwardedHost, .forwarded, .maxForwards, .traceparent, .tracestate:
+                .forwardedFor, .forwardedProto, .forwardedHost, .forwarded, .maxForwards, .traceparent, .tracestate,
+                .clientCertificateSubject:
                 break
             }
         }

@@ -1,5 +1,9 @@
 import Posix
 
+extension UnsafeRawBufferPointer {
+    static var empty: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: nil, count: 0) }
+}
+
 /// Bytes of a head on their way into a buffer of the caller. What does not fit is left out and remembered.
 struct HeadOutput {
     private let buffer: UnsafeMutableRawBufferPointer

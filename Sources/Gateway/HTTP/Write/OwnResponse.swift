@@ -2,16 +2,17 @@
 package enum OwnResponse {
     /// Longer details are cut.
     static let maximumDetailBytes = 512
-    /// Any own response fits.
+    /// Any own response fits, but for its location.
     package static let maximumBytes = 1536
 
     /// Writes the response to `buffer`, which must have `maximumBytes`; returns the number of bytes.
     ///
     /// `detail` (UTF-8, may be empty) follows the reason: which upstream, how many backends. `isHead`: the request
-    /// was a HEAD, so the body is left out.
+    /// was a HEAD, so the body is left out. `location`: of a redirection, else empty.
     package static func write(
         status: UInt16, reason: StaticString, detail: UnsafeRawBufferPointer, isHead: Bool, terms: ReplyTerms,
-        retryAfterSeconds: Int? = nil, into buffer: UnsafeMutableRawBufferPointer
+        retryAfterSeconds: Int? = nil, location: UnsafeRawBufferPointer = .empty,
+        into buffer: UnsafeMutableRawBufferPointer
     ) -> Int {
         let detail = UnsafeRawBufferPointer(rebasing: detail.prefix(maximumDetailBytes))
         let phrase = phrase(status)
@@ -28,6 +29,12 @@ package enum OwnResponse {
             output.write(decimal: UInt64(retryAfterSeconds))
             output.write("\r\n")
         }
+        if !location.isEmpty {
+            output.write("Location: ")
+            output.write(location)
+            output.write("\r\n")
+        }
+        output.write(terms.addedFields)
         if terms.announcesClose {
             output.write("Connection: close\r\n")
         } else if terms.clientVersion == .http10 {
@@ -45,7 +52,7 @@ package enum OwnResponse {
             }
             output.write(.lineFeed)
         }
-        guard let written = output.count else { preconditionFailure("the buffer has less than maximumBytes") }
+        guard let written = output.count else { preconditionFailure("the buffer is too small") }
         return written
     }
 
@@ -59,6 +66,7 @@ package enum OwnResponse {
     private static func phrase(_ status: UInt16) -> StaticString {
         switch status {
         case 200: "OK"
+        case 308: "Permanent Redirect"
         case 400: "Bad Request"
         case 404: "Not Found"
         case 408: "Request Timeout"

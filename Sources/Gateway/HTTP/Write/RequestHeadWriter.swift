@@ -1,7 +1,7 @@
 import Posix
 
 /// What a forwarded request says about the hop it came over.
-package struct ForwardingContext: Sendable {
+package struct ForwardingContext: @unchecked Sendable {
     package enum Scheme: Sendable {
         case http, https
     }
@@ -15,16 +15,19 @@ package struct ForwardingContext: Sendable {
     package var backend: SocketAddress
     /// What a trusted peer says of those before it in this field is kept; nil when the peer is not trusted.
     package var trustedField: ForwardedField?
+    /// Of the client's verified certificate; empty without one. Valid for as long as the context is used.
+    package var certificateSubject: UnsafeRawBufferPointer
 
     package init(
         client: IPAddress, peer: IPAddress? = nil, scheme: Scheme, backend: SocketAddress,
-        trustedField: ForwardedField? = nil
+        trustedField: ForwardedField? = nil, certificateSubject: UnsafeRawBufferPointer = .empty
     ) {
         self.client = client
         self.peer = peer ?? client
         self.scheme = scheme
         self.backend = backend
         self.trustedField = trustedField
+        self.certificateSubject = certificateSubject
     }
 }
 
@@ -60,7 +63,8 @@ package enum RequestHeadWriter {
             case .host: keepsHost
             case .expect: head.traits.expectsContinue
             case .connection, .contentLength, .transferEncoding, .te, .trailer, .upgrade, .http2Settings,
-                .keepAlive, .proxyConnection, .forwardedFor, .forwardedProto, .forwardedHost, .forwarded:
+                .keepAlive, .proxyConnection, .forwardedFor, .forwardedProto, .forwardedHost, .forwarded,
+                .clientCertificateSubject:
                 false
             case .maxForwards:
                 head.maxForwards == nil
@@ -70,6 +74,11 @@ package enum RequestHeadWriter {
         }
         ForwardedForFields.write(head, of: source, fields, context, to: &output)
         trace.write(to: &output)
+        if !context.certificateSubject.isEmpty {
+            output.write("X-Client-Certificate-Subject: ")
+            output.write(context.certificateSubject)
+            output.write("\r\n")
+        }
         writeHop(head, source, fields, &output)
         return output.count
     }

@@ -1,17 +1,23 @@
 /// How a response goes to the client; the exchange knows.
-package struct ReplyTerms: Sendable {
+package struct ReplyTerms: @unchecked Sendable {
     package var framing: BodyFraming
     package var announcesClose: Bool
     /// The version of the request: HTTP/1.0 clients have to be told that the connection stays.
     package var clientVersion: HTTPVersion
     /// For responses that have no Date, RFC 9110 section 6.6.1.
     package var date: HTTPDate
+    /// Whole field lines that a final response has in addition; valid for as long as the terms are used.
+    package var addedFields: UnsafeRawBufferPointer
 
-    package init(framing: BodyFraming, announcesClose: Bool, clientVersion: HTTPVersion, date: HTTPDate) {
+    package init(
+        framing: BodyFraming, announcesClose: Bool, clientVersion: HTTPVersion, date: HTTPDate,
+        addedFields: UnsafeRawBufferPointer = .empty
+    ) {
         self.framing = framing
         self.announcesClose = announcesClose
         self.clientVersion = clientVersion
         self.date = date
+        self.addedFields = addedFields
     }
 }
 
@@ -29,7 +35,7 @@ package enum ResponseHeadWriter {
         ForwardedFields.write(source, fields, count: head.fieldCount, headEnd: head.byteCount, to: &output) { field in
             switch field.known {
             case .unknown, .date, .host, .expect, .http2Settings, .forwardedFor, .forwardedProto, .forwardedHost,
-                .forwarded, .maxForwards, .traceparent, .tracestate:
+                .forwarded, .maxForwards, .traceparent, .tracestate, .clientCertificateSubject:
                 !head.connectionNamesFields
                     || !ForwardedFields.connectionNames(field.name, source, fields, count: head.fieldCount)
             case .connection, .contentLength, .transferEncoding, .te, .trailer, .upgrade, .keepAlive,
@@ -42,6 +48,7 @@ package enum ResponseHeadWriter {
             output.write(terms.date)
             output.write("\r\n")
         }
+        if !head.traits.isInterim { output.write(terms.addedFields) }
         output.write(HopFields.via(head.traits.version))
         writeConnection(head, source, fields, terms, &output)
         writeFraming(head, terms, &output)

@@ -42,6 +42,10 @@ struct ClientConnection {
 
     let peer: SocketAddress
     let listener: ListenerID
+    /// Its connection is secured.
+    var isSecure = false
+    /// Of the listener's terms when it connected.
+    var redirectPort: UInt16 = 0
     /// On whose behalf the present request was sent: the peer's, unless that is a trusted proxy.
     var address: IPAddress
     /// Counted as a connection of the peer's address, or, while a request of a trusted proxy is under way, of

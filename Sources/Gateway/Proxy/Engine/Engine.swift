@@ -100,6 +100,8 @@ package protocol Engine: ~Copyable {
     mutating func settle(_ slot: Slot)
     /// Bytes that the kernel did not take yet, as far as known. `sent` follows if there are any.
     func unsentBytes(_ slot: Slot) -> Int
+    /// Whether another send may be made although one may be pending.
+    func hasRoomToSend(_ slot: Slot) -> Bool
     /// Whether bytes, or the end, of the peer's stream may be waiting to be received.
     func mayHaveInput(_ slot: Slot) -> Bool
     /// Lets go of everything that the kernel does for the engine; the last call, on the thread that waited.

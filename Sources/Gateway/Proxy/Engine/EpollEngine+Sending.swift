@@ -96,6 +96,9 @@ extension EpollEngine {
         Int(channels[Int(slot.index)].outbox.count) + Int(channels[Int(slot.index)].backlog.count)
     }
 
+    @inline(__always)
+    package func hasRoomToSend(_ slot: Slot) -> Bool { channels[Int(slot.index)].backlog.isEmpty }
+
     package mutating func finishSending(_ slot: Slot) {
         settle(slot)
         let channel = channels + Int(slot.index)

@@ -118,6 +118,9 @@ extension RingEngine {
     }
 
     @inline(__always)
+    package func hasRoomToSend(_ slot: Slot) -> Bool { channels[Int(slot.index)].backlog.isEmpty }
+
+    @inline(__always)
     package func unsentBytes(_ slot: Slot) -> Int {
         Int(channels[Int(slot.index)].outbox.count) + Int(channels[Int(slot.index)].backlog.count)
     }

@@ -7,7 +7,8 @@ extension Worker where E: ~Copyable {
         for command in handle.mailbox.drain() {
             switch command {
             case .publish(let table): adopt(table)
-            case .addListener(let listener, let descriptor): addListener(listener, descriptor)
+            case .addListener(let listener, let descriptor, let terms): addListener(listener, descriptor, terms)
+            case .setTerms(let listener, let terms): listeners.setTerms(listener, terms)
             case .removeListener(let listener): abandon(listener)
             case .finishListener(let listener): if listeners.contains(listener) { engine.finishAccepting(on: listener) }
             case .retire(let addresses, let endsIdle): retire(addresses, endsIdle: endsIdle)
@@ -55,8 +56,9 @@ extension Worker where E: ~Copyable {
 
     // Listeners.
 
-    private mutating func addListener(_ listener: ListenerID, _ descriptor: Int32) {
+    private mutating func addListener(_ listener: ListenerID, _ descriptor: Int32, _ terms: ListenerTerms) {
         listeners.add(listener, descriptor: descriptor)
+        listeners.setTerms(listener, terms)
         do {
             try engine.accept(on: listener, descriptor: descriptor)
         } catch {
@@ -85,7 +87,10 @@ extension Worker where E: ~Copyable {
 
     mutating func accepted(_ descriptor: Int32, on listener: ListenerID, from peer: SocketAddress) {
         guard admission.enter() else { return refuse(descriptor) }
+        let terms = listeners.terms(listener)
         var client = ClientConnection(peer: peer, listener: listener)
+        client.isSecure = terms.server != nil
+        client.redirectPort = terms.redirectPort
         guard enter(&client) else {
             admission.leave()
             return refuse(descriptor)
@@ -103,9 +108,10 @@ extension Worker where E: ~Copyable {
             counters.pointee.connectionsRefused.increase()
             return
         }
+        if let server = terms.server { engine.secure(slot, with: server, peer: peer) }
         counters.pointee.connectionsAccepted.increase()
         counters.pointee.clientConnections.change(by: 1)
-        // Whoever connects and says nothing is closed as silently as an idle connection.
+        // Whoever connects and says nothing, or does not finish a handshake, is closed as silently as an idle connection.
         setTimer(.keepAlive, slot, clientTimeouts.requestHead)
         engine.receive(slot, limit: Scratch.headCapacity)
     }

@@ -52,11 +52,16 @@ extension Worker where E: ~Copyable {
         let terms = ReplyTerms(
             framing: head.traits.isInterim ? .none : client.pointee.exchange.replyFraming,
             announcesClose: client.pointee.exchange.announcesClose,
-            clientVersion: client.pointee.exchange.request.version, date: date)
+            clientVersion: client.pointee.exchange.request.version, date: date, addedFields: addedFields(client))
         guard
             let count = ResponseHeadWriter.write(head, of: source, fields: fields, terms: terms, into: target)
         else { return nil }
         return UnsafeMutableRawBufferPointer(rebasing: target[..<count])
+    }
+
+    @inline(__always)
+    private func addedFields(_ client: UnsafeMutablePointer<ClientConnection>) -> UnsafeRawBufferPointer {
+        client.pointee.isSecure ? listeners.terms(client.pointee.listener).addedFields : .empty
     }
 
     /// Moves `head` so that it ends where `body` begins.
@@ -201,13 +206,14 @@ extension Worker where E: ~Copyable {
         if engine.unsentBytes(slot) > 0 { return }
         let terms = ReplyTerms(
             framing: .none, announcesClose: client.pointee.exchange.announcesClose,
-            clientVersion: client.pointee.exchange.request.version, date: date)
+            clientVersion: client.pointee.exchange.request.version, date: date, addedFields: addedFields(client))
         var detail = detail(answer, client)
         let count = detail.withUTF8 { text in
             OwnResponse.write(
                 status: answer.status, reason: answer.reason, detail: UnsafeRawBufferPointer(text),
                 isHead: client.pointee.exchange.request.method == .head, terms: terms,
-                retryAfterSeconds: answer.retryAfterSeconds, into: answerBuffer)
+                retryAfterSeconds: answer.retryAfterSeconds,
+                location: answer == .movedToHTTPS ? client.pointee.kept.bytes : .empty, into: answerBuffer)
         }
         _ = send(UnsafeRawBufferPointer(rebasing: answerBuffer[..<count]), to: slot)
     }
@@ -234,7 +240,9 @@ extension Worker where E: ~Copyable {
             .connectTimeout, .responseTimeout,
             .totalTimeout:
             return "upstream \(name)"
-        case .faultyRequest, .incompleteRequest, .requestTimeout, .noRoute, .lastHop, .tooManyConnections: return ""
+        case .faultyRequest, .incompleteRequest, .requestTimeout, .noRoute, .lastHop, .tooManyConnections,
+            .movedToHTTPS:
+            return ""
         }
     }
 }

@@ -89,10 +89,10 @@ extension Worker where E: ~Copyable {
         if accessLog.isOn {
             client.pointee.logEntry = accessLog.begin(head, of: UnsafeRawBufferPointer(bytes), fields, trace, now: now)
         }
-        if let refusal = refusal(head, client) {
+        if let refusal = refusal(head, client, UnsafeRawBufferPointer(bytes)) {
             actions = client.pointee.exchange.handle(refusal)
         } else if client.pointee.route != nil {
-            if !keepHead(head, client, UnsafeRawBufferPointer(bytes), trustedField, trace) {
+            if !keepHead(head, slot, client, UnsafeRawBufferPointer(bytes), trustedField, trace) {
                 actions = client.pointee.exchange.handle(.invalidRequest(.headTooLarge))
             } else if !client.pointee.isBodyRead {
                 actions = takeEarlyBody(slot, client, rest, actions)
@@ -129,13 +129,14 @@ extension Worker where E: ~Copyable {
 
     /// Why the request goes to no backend, whatever its route.
     @inline(__always)
-    private func refusal(
-        _ head: RequestHead, _ client: UnsafeMutablePointer<ClientConnection>
+    private mutating func refusal(
+        _ head: RequestHead, _ client: UnsafeMutablePointer<ClientConnection>, _ bytes: UnsafeRawBufferPointer
     ) -> ExchangeEvent? {
         let terms = tables.current.pointee.clients
         if case .length(let count) = head.traits.framing, count > terms.bodyBytes {
             return .invalidRequest(.bodyTooLarge)
         }
+        if client.pointee.redirectPort != 0 { return redirect(head, client, bytes) }
         if head.maxForwards == 0 { return .answered(.lastHop) }
         if !client.pointee.isPeerCounted {
             guard admission.enter(from: client.pointee.address, limit: terms.connectionsPerAddress) else {
@@ -149,19 +150,33 @@ extension Worker where E: ~Copyable {
     /// Writes the head as it goes to backends into a buffer that is kept until a reply comes; false if it does not
     /// fit.
     private mutating func keepHead(
-        _ head: RequestHead, _ client: UnsafeMutablePointer<ClientConnection>, _ bytes: UnsafeRawBufferPointer,
-        _ trustedField: ForwardedField?, _ trace: RequestTrace
+        _ head: RequestHead, _ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>,
+        _ bytes: UnsafeRawBufferPointer, _ trustedField: ForwardedField?, _ trace: RequestTrace
     ) -> Bool {
         guard let backend = client.pointee.route?.pointee.backends.first else { return true }
         let base = keptRequests.takeSmall()
         let buffer = UnsafeMutableRawBufferPointer(start: base, count: BufferPool.smallCapacity)
         let context = ForwardingContext(
-            client: client.pointee.address, peer: client.pointee.peer.ip, scheme: .http, backend: backend.address,
-            trustedField: trustedField)
+            client: client.pointee.address, peer: client.pointee.peer.ip,
+            scheme: client.pointee.isSecure ? .https : .http,
+            backend: backend.address, trustedField: trustedField,
+            certificateSubject: client.pointee.isSecure ? engine.subject(slot) : .empty)
         let count = RequestHeadWriter.write(
             head, of: bytes, fields: fields, context: context, trace: trace, into: buffer)
         client.pointee.kept = HeldBytes(base: base, count: count ?? 0)
         return count != nil
+    }
+
+    /// Keeps where the request is to be made instead.
+    private mutating func redirect(
+        _ head: RequestHead, _ client: UnsafeMutablePointer<ClientConnection>, _ bytes: UnsafeRawBufferPointer
+    ) -> ExchangeEvent {
+        let base = keptRequests.takeSmall()
+        let buffer = UnsafeMutableRawBufferPointer(start: base, count: BufferPool.smallCapacity)
+        let port = client.pointee.redirectPort
+        let count = SecureLocation.write(head, of: bytes, port: port, into: buffer)
+        client.pointee.kept = HeldBytes(base: base, count: count ?? 0)
+        return count == nil ? .invalidRequest(.missingHost) : .answered(.movedToHTTPS)
     }
 
     @inline(__always)

@@ -15,7 +15,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     let options: ProxyOptions
     let admission: ClientAdmission
     var accessLog: AccessLogger
-    var engine: E
+    var engine: TransportEngine<E>
     var clients: Slab<ClientConnection>
     var upstreams: Slab<UpstreamConnection>
     var pool: UpstreamPool
@@ -61,11 +61,13 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
         now = .now()
         timers = TimerWheel(capacity: capacity, now: now)
         keptRequests = BufferPool(options.memory)
-        answerBuffer = .allocate(byteCount: OwnResponse.maximumBytes, alignment: 64)
+        answerBuffer = .allocate(
+            byteCount: OwnResponse.maximumBytes + BufferPool.smallCapacity, alignment: 64)
         random = RandomSource(seed: seed)
         traceRandom = TraceRandom(highSeed: .random(in: 0 ... .max), lowSeed: .random(in: 0 ... .max))
-        engine = try E(
-            capacity: capacity, clients: limits.clients, wake: handle.mailbox.descriptor, memory: options.memory)
+        engine = try TransportEngine<E>(
+            capacity: capacity, clients: limits.clients, wake: handle.mailbox.descriptor, memory: options.memory,
+            counters: counters)
     }
 
     deinit {

@@ -5,7 +5,9 @@ enum WorkerCommand: Sendable {
     /// Route new requests by this table.
     case publish(RoutingTable)
     /// Accept on a listening socket, which becomes the worker's.
-    case addListener(ListenerID, descriptor: Int32)
+    case addListener(ListenerID, descriptor: Int32, ListenerTerms)
+    /// Serve clients that connect from now on in another way.
+    case setTerms(ListenerID, ListenerTerms)
     /// Close the listening socket; connections that wait in its queue are reset.
     case removeListener(ListenerID)
     /// Accept what waits and then close the listening socket.

@@ -5,6 +5,7 @@ import Posix
 struct WorkerListeners {
     private var descriptors = [Int32](repeating: -1, count: ListenerID.maximum)
     private var isPaused = [Bool](repeating: false, count: ListenerID.maximum)
+    private var terms = [ListenerTerms](repeating: .plain, count: ListenerID.maximum)
     /// When the paused listeners accept again.
     private(set) var resumeAt = Instant.distantFuture
 
@@ -14,6 +15,11 @@ struct WorkerListeners {
     func contains(_ listener: ListenerID) -> Bool { descriptors[listener.value] >= 0 }
 
     mutating func add(_ listener: ListenerID, descriptor: Int32) { descriptors[listener.value] = descriptor }
+
+    mutating func setTerms(_ listener: ListenerID, _ terms: ListenerTerms) { self.terms[listener.value] = terms }
+
+    /// They stay in force for connections that outlive their listener.
+    func terms(_ listener: ListenerID) -> ListenerTerms { terms[listener.value] }
 
     /// Closes the socket.
     mutating func close(_ listener: ListenerID) {

@@ -11,6 +11,8 @@ final class TestGateway {
     let listener: ListenerID
     private(set) var registry: RuntimeRegistry
     private var generation: UInt64 = 1
+    /// Nil: clients speak plain HTTP.
+    let secrets: TestSecrets?
 
     /// Routes `/` to `backends`.
     convenience init(
@@ -24,12 +26,18 @@ final class TestGateway {
 
     init(
         _ configuration: GatewayConfiguration, options: ProxyOptions = ProxyOptions(limits: TestGateway.limits),
-        isUsable: (BackendKey) -> Bool = { _ in true }
+        secrets: TestSecrets? = TestSecrets.forAll, isUsable: (BackendKey) -> Bool = { _ in true }
     ) throws {
+        self.secrets = secrets
         registry = RuntimeRegistry(firstStep: 0, workers: options.workers)
         let table = RoutingTable(
             configuration, generation: 1, registry: &registry, oldestAdopted: 0, isUsable: isUsable)
         pool = try WorkerPool(options, table: table)
+        if let secrets {
+            var plan = ListenerTermsPlan()
+            plan.set(try secrets.terms(), port: 0)
+            pool.setTerms(plan)
+        }
         (listener, address) = try pool.addListener(SocketAddress("127.0.0.1:0")!)
     }
 
@@ -57,9 +65,16 @@ final class TestGateway {
                 oldestAdopted: pool.oldestAdoptedGeneration, isUsable: isUsable))
     }
 
+    /// What backends are told.
+    var scheme: String { secrets == nil ? "http" : "https" }
+
     var publishedGeneration: UInt64 { generation }
 
-    func connect(receiveBuffer: Int32? = nil) throws -> Wire { try Wire(to: address, receiveBuffer: receiveBuffer) }
+    func connect(receiveBuffer: Int32? = nil) throws -> Wire {
+        let wire = try Wire(to: address, receiveBuffer: receiveBuffer)
+        if let secrets { try wire.secure(SecureEnd(try secrets.client())) }
+        return wire
+    }
 
     /// Requests under way at a backend, by the counter that balancing uses.
     func activeRequests(_ backend: SocketAddress) -> Int {

@@ -37,6 +37,8 @@ final class Wire: @unchecked Sendable {
 
     private let descriptor: Int32
     private var buffer: [UInt8] = []
+    /// Nil: what passes is plain.
+    private var secured: SecureEnd?
 
     init(_ descriptor: Int32) {
         self.descriptor = descriptor
@@ -63,7 +65,16 @@ final class Wire: @unchecked Sendable {
 
     func send(_ text: String) throws { try send(Array(text.utf8)) }
 
-    func send(_ bytes: [UInt8]) throws {
+    /// Shakes hands.
+    func secure(_ end: SecureEnd) throws {
+        secured = end
+        try end.shakeHands(send: { try sendRaw($0) }, receive: { try receiveRaw() })
+    }
+
+    func send(_ bytes: [UInt8]) throws { try sendRaw(secured?.encrypt(bytes) ?? bytes) }
+
+    /// Past TLS.
+    func sendRaw(_ bytes: [UInt8]) throws {
         var sent = 0
         while sent < bytes.count {
             let count = bytes.withUnsafeBytes {
@@ -87,7 +98,10 @@ final class Wire: @unchecked Sendable {
         }
     }
 
-    func finish() { shutdown(descriptor, Int32(SHUT_WR)) }
+    func finish() {
+        if let secured { try? sendRaw(secured.end()) }
+        shutdown(descriptor, Int32(SHUT_WR))
+    }
 
     /// Makes the close that follows a reset.
     func resetOnClose() {
@@ -162,16 +176,32 @@ final class Wire: @unchecked Sendable {
         }
     }
 
-    /// False at the peer's FIN.
+    /// False at the peer's end.
     private func fill() throws -> Bool {
+        guard let secured else {
+            let part = try receiveRaw()
+            buffer += part
+            return !part.isEmpty
+        }
+        while !secured.hasEnded {
+            let part = try receiveRaw()
+            if part.isEmpty { return false }
+            let plain = try secured.decrypt(part)
+            buffer += plain
+            if !plain.isEmpty { return true }
+        }
+        return false
+    }
+
+    /// Empty at the peer's FIN.
+    private func receiveRaw() throws -> [UInt8] {
         var part = [UInt8](repeating: 0, count: 1 << 16)
         var count: Int
         repeat { count = recv(descriptor, &part, part.count, 0) } while count < 0 && errno == EINTR
-        if count > 0 { buffer += part[..<count] }
         if count < 0 {
             throw errno == EAGAIN ? Failure.timedOut(String(decoding: buffer, as: UTF8.self)) : Failure.reset
         }
-        return count > 0
+        return Array(part[..<count])
     }
 }
 

@@ -1,0 +1,52 @@
+import Posix
+import Synchronization
+import TLS
+
+/// What became of a worker's handshakes: only its thread writes, any thread reads.
+struct HandshakeCounters: ~Copyable {
+    let full = Atomic<UInt64>(0)
+    let resumed = Atomic<UInt64>(0)
+    /// By `HandshakeFault`.
+    private let faults: UnsafeMutablePointer<Atomic<UInt64>>
+
+    init() {
+        faults = .allocate(capacity: HandshakeFault.allCases.count)
+        for fault in HandshakeFault.allCases { (faults + fault.rawValue).initialize(to: Atomic(0)) }
+    }
+
+    deinit { faults.deallocate() }
+
+    func faults(_ fault: HandshakeFault) -> UnsafeMutablePointer<Atomic<UInt64>> { faults + fault.rawValue }
+}
+
+/// Counts a worker's handshakes, and tells of failed ones at a bounded rate.
+struct HandshakeReport {
+    private static let pause = Nanoseconds.seconds(10)
+
+    private let counters: UnsafeMutablePointer<WorkerCounters>
+    private var nextLine = Instant.zero
+    private var untold = 0
+
+    init(_ counters: UnsafeMutablePointer<WorkerCounters>) { self.counters = counters }
+
+    func count(isResumed: Bool) {
+        if isResumed {
+            counters.pointee.handshakes.resumed.increase()
+        } else {
+            counters.pointee.handshakes.full.increase()
+        }
+    }
+
+    mutating func note(_ fault: HandshakeFault, from peer: SocketAddress) {
+        counters.pointee.handshakes.faults(fault).pointee.increase()
+        let now = Instant.now()
+        guard now >= nextLine else {
+            untold += 1
+            return
+        }
+        nextLine = now + Self.pause
+        let others = untold == 0 ? "" : "; \(untold) others failed since the last such line"
+        untold = 0
+        Log.info("tls: no secured connection with \(peer): \(fault.name)\(others)")
+    }
+}

@@ -72,7 +72,7 @@ extension Schema where Value == Upstream {
     fileprivate static let upstream = tagged("algorithm", default: BalancingAlgorithm.roundRobin) { algorithm in
         switch algorithm {
         case .weighted: upstream(of: .explicitlyWeightedBackend)
-        case .roundRobin, .random, .leastConnections, .ipHash: upstream(of: .backend)
+        case .roundRobin, .random, .leastConnections, .leastRequestP2C, .peakEWMA, .ipHash: upstream(of: .backend)
         }
     }
 
@@ -95,16 +95,17 @@ extension Schema where Value == Upstream {
                 "ejection", .ejection, default: .standard,
                 "When a backend is left alone because of how it answers requests."),
             .optional("limits", .loadLimits, default: .standard, "How much each node asks of the backends at a time."),
+            .slowStart,
             make: Upstream.init)
     }
 }
 
 extension Schema where Value == Backend {
     fileprivate static let backend = object(
-        .address, .optional("weight", .weight, default: 1, weightDocumentation), make: Backend.init)
+        .address, .optional("weight", .weight, default: 1, weightDocumentation), .backup, make: Backend.init)
 
     fileprivate static let explicitlyWeightedBackend = object(
-        .address, .required("weight", .weight, weightDocumentation), make: Backend.init)
+        .address, .required("weight", .weight, weightDocumentation), .backup, make: Backend.init)
 
     private static let weightDocumentation =
         "The share in relation to the other backends. To give a backend no requests, drain or disable it."
@@ -113,6 +114,12 @@ extension Schema where Value == Backend {
 extension Field where Value == SocketAddress {
     fileprivate static var address: Field {
         .required("address", .socketAddress.distinct(), "The backend's numeric address and port.")
+    }
+}
+
+extension Field where Value == Bool {
+    fileprivate static var backup: Field {
+        .optional("backup", .boolean, default: false, "It takes requests only when no other backend does.")
     }
 }
 

@@ -108,6 +108,15 @@ extension Schema where Value == LoadLimits {
     }
 }
 
+extension Field where Value == Nanoseconds {
+    /// Of an upstream.
+    static var slowStart: Field {
+        .optional(
+            "slowStart", .duration(from: .zero, to: .seconds(3600)), default: Nanoseconds.zero,
+            "Over which a backend that comes back gets more and more of its share. Zero: all of it at once.")
+    }
+}
+
 extension Field where Value == Int {
     fileprivate static func integer(
         _ key: String, _ range: ClosedRange<Int>, default standard: Int, _ documentation: String

@@ -15,12 +15,14 @@ package struct Upstream: Hashable, Sendable {
     package var retry: RetryPolicy
     package var ejection: EjectionPolicy
     package var limits: LoadLimits
+    /// Over which a backend that comes back gets more and more of its share; zero: all of it at once.
+    package var slowStart: Nanoseconds
 
     package init(
         name: String, algorithm: BalancingAlgorithm = .roundRobin, backends: [Backend],
         health: HealthCheck? = .standard, timeouts: UpstreamTimeouts = .standard,
         retries: Int = Upstream.standardRetries, retry: RetryPolicy = .standard, ejection: EjectionPolicy = .standard,
-        limits: LoadLimits = .standard
+        limits: LoadLimits = .standard, slowStart: Nanoseconds = .zero
     ) {
         self.name = name
         self.algorithm = algorithm
@@ -31,6 +33,7 @@ package struct Upstream: Hashable, Sendable {
         self.retry = retry
         self.ejection = ejection
         self.limits = limits
+        self.slowStart = slowStart
     }
 
     package static let standardRetries = 2
@@ -46,6 +49,10 @@ package enum BalancingAlgorithm: String, Hashable, Sendable, CaseIterable {
     case weighted = "weighted"
     /// The fewest running requests in proportion to the weight.
     case leastConnections = "least-connections"
+    /// Of two drawn at random the one with fewer running requests in proportion to the weight.
+    case leastRequestP2C = "least-request-p2c"
+    /// Of two drawn at random the one that would answer sooner, by its answers of late and its running requests.
+    case peakEWMA = "peak-ewma"
     /// By the client's address, consistently: the same client keeps its backend on every node.
     case ipHash = "ip-hash"
 }
@@ -55,10 +62,13 @@ package struct Backend: Hashable, Sendable {
     package var address: SocketAddress
     /// Its share in relation to the others, 1…1000.
     package var weight: Int
+    /// Takes requests only when no backend without this mark does.
+    package var isBackup: Bool
 
-    package init(address: SocketAddress, weight: Int = 1) {
+    package init(address: SocketAddress, weight: Int = 1, isBackup: Bool = false) {
         self.address = address
         self.weight = weight
+        self.isBackup = isBackup
     }
 }
 

@@ -14,8 +14,35 @@ package struct BackendCounters: ~Copyable, Sendable {
     package let ejections = Atomic<Int>(0)
     private let avoidedUntil = Atomic<UInt64>(0)
     private let ejectedUntil = Atomic<UInt64>(0)
+    /// When health checks or an operator let it take requests again; zero when it did from the beginning.
+    private let usableSince = Atomic<UInt64>(0)
+    /// A `PeakEWMA`. Workers may overwrite each other's observations; the next ones make up for that.
+    private let latencyBits = Atomic<UInt64>(0)
+    private let latencyAt = Atomic<UInt64>(0)
 
     init() {}
+
+    borrowing func noteUsable(since instant: Instant) { usableSince.store(instant.nanoseconds, ordering: .relaxed) }
+
+    /// When it last began to take requests, after an ejection or otherwise.
+    @inline(__always)
+    package borrowing func cameBack() -> Instant {
+        let (usable, ejected) = (usableSince.load(ordering: .relaxed), ejectedUntil.load(ordering: .relaxed))
+        return Instant(nanoseconds: max(usable, ejected))
+    }
+
+    package borrowing func latency() -> PeakEWMA {
+        PeakEWMA(
+            nanoseconds: Double(bitPattern: latencyBits.load(ordering: .relaxed)),
+            observedAt: Instant(nanoseconds: latencyAt.load(ordering: .relaxed)))
+    }
+
+    package borrowing func observe(_ latency: Nanoseconds, at now: Instant) {
+        var average = self.latency()
+        average.observe(latency, at: now)
+        latencyBits.store(average.nanoseconds.bitPattern, ordering: .relaxed)
+        latencyAt.store(average.observedAt.nanoseconds, ordering: .relaxed)
+    }
 
     /// Counts a failed request. Returns how many there now are in a row.
     package borrowing func countFailure() -> Int {
@@ -61,6 +88,8 @@ package final class BackendRuntime: Sendable {
     /// For `status`; written rarely.
     private let lastFailure = Mutex<PassiveFailure?>(nil)
     private let lastEjection = Mutex<EjectionCause?>(nil)
+    /// In the newest routing table.
+    private let isUsable = Mutex(false)
 
     init() {
         let pointer = UnsafeMutablePointer<BackendCounters>.allocate(capacity: 1)
@@ -71,6 +100,15 @@ package final class BackendRuntime: Sendable {
     deinit {
         counters.pointer.deinitialize(count: 1)
         counters.pointer.deallocate()
+    }
+
+    /// A new routing table has it take requests, or not.
+    func noteUsable(_ isUsable: Bool, since now: Instant) {
+        let begins = self.isUsable.withLock { known in
+            defer { known = isUsable }
+            return isUsable && !known
+        }
+        if begins { counters.pointee.noteUsable(since: now) }
     }
 
     /// Keeps requests away from the backend for a moment.

@@ -23,15 +23,17 @@ package final class RoutingTable: @unchecked Sendable {
 
     /// - Parameters:
     ///   - oldestAdopted: the generation of the oldest table that a worker still uses.
+    ///   - now: when backends that take requests again come back.
     ///   - isUsable: whether a backend takes requests: its mode and its verdict together.
     package init(
         _ configuration: GatewayConfiguration, generation: UInt64, registry: inout RuntimeRegistry,
-        oldestAdopted: UInt64, isUsable: (BackendKey) -> Bool
+        oldestAdopted: UInt64, now: Instant = .now(), isUsable: (BackendKey) -> Bool
     ) {
         var runtimes: [BackendRuntime] = []
         var upstreamRuntimes: [UpstreamRuntime] = []
         var bound = 0
         let tables = configuration.upstreams.map { upstream in
+            let isNew = registry.measures(upstream: upstream.name) == nil
             let upstreamRuntime = registry.upstream(upstream.name, generation: generation)
             upstreamRuntimes.append(upstreamRuntime)
             let slots = upstream.backends.map { backend -> BackendSlot in
@@ -39,9 +41,11 @@ package final class RoutingTable: @unchecked Sendable {
                 let (runtime, id) = registry.backend(key, generation: generation)
                 runtimes.append(runtime)
                 bound = max(bound, Int(id) + 1)
+                // The first backends of an upstream have nothing to come back to.
+                runtime.noteUsable(isUsable(key), since: isNew ? .zero : now)
                 return BackendSlot(
                     address: backend.address, weight: Int32(backend.weight),
-                    isUsable: isUsable(key), counters: runtime.counters, runtimeID: id)
+                    isUsable: isUsable(key), isBackup: backend.isBackup, counters: runtime.counters, runtimeID: id)
             }
             return UpstreamTable(upstream, backends: slots, runtime: upstreamRuntime)
         }
@@ -88,7 +92,7 @@ extension UpstreamTable {
     fileprivate init(_ upstream: Upstream, backends: [BackendSlot], runtime: UpstreamRuntime) {
         // Round robin and random choose among the usable ones, so that their shares stay even when one is down.
         // Maglev's slots are laid out over all, so that a client comes back to its backend when that recovers.
-        let usableWeights = backends.map { $0.isUsable ? Int($0.weight) : 0 }
+        let usableWeights = backends.map { $0.isUsable && !$0.isBackup ? Int($0.weight) : 0 }
         var slots: [UInt16] = []
         var cumulative: [UInt32] = []
         switch upstream.algorithm {
@@ -99,13 +103,15 @@ extension UpstreamTable {
                 sum += UInt32(weight)
                 cumulative.append(sum)
             }
-        case .leastConnections: break
+        case .leastConnections, .leastRequestP2C, .peakEWMA: break
         case .ipHash:
             slots = MaglevTable.build(
-                keys: backends.map { StableHash.hash($0.address) }, weights: backends.map { Int($0.weight) })
+                keys: backends.map { StableHash.hash($0.address) },
+                weights: backends.map { $0.isBackup ? 0 : Int($0.weight) })
         }
         self.init(
-            timeouts: upstream.timeouts, retries: upstream.retries, retry: upstream.retry, ejection: upstream.ejection,
+            timeouts: upstream.timeouts, retries: upstream.retries, retry: upstream.retry,
+            slowStart: upstream.slowStart, ejection: upstream.ejection,
             limits: upstream.limits, roomPerBackend: upstream.limits.requestsPerBackend ?? .max, gate: runtime.gate,
             algorithm: upstream.algorithm,
             backends: copied(backends), slots: copied(slots), cumulativeWeights: copied(cumulative),

@@ -39,7 +39,7 @@ private func upstream(_ rest: String) -> String { file(upstreams: "[{name: 'a', 
                         algorithm: "weighted",
                         backends: [
                             { address: "10.0.0.1:8080", weight: 5 },
-                            { address: "[fd00::1]:8080", weight: 1 },
+                            { address: "[fd00::1]:8080", weight: 1, backup: true },
                         ],
                         health: {
                             type: "http", path: "/health?full=1", host: "api.example.org", statuses: "200-204",
@@ -56,6 +56,7 @@ private func upstream(_ rest: String) -> String { file(upstreams: "[{name: 'a', 
                           maximumTime: "1m", maximumPercent: 30,
                         },
                         limits: { requests: 100, requestsPerBackend: 50, queue: 20, queueTimeout: "3s" },
+                        slowStart: "30s",
                     },
                 ],
                 clients: {
@@ -86,7 +87,7 @@ private func upstream(_ rest: String) -> String { file(upstreams: "[{name: 'a', 
                     name: "api", algorithm: .weighted,
                     backends: [
                         Backend(address: SocketAddress("10.0.0.1:8080")!, weight: 5),
-                        Backend(address: SocketAddress("[fd00::1]:8080")!, weight: 1),
+                        Backend(address: SocketAddress("[fd00::1]:8080")!, weight: 1, isBackup: true),
                     ],
                     health: HealthCheck(
                         probe: .http(probe), interval: .seconds(2), timeout: .seconds(1), rise: 3, fall: 4),
@@ -101,7 +102,8 @@ private func upstream(_ rest: String) -> String { file(upstreams: "[{name: 'a', 
                         consecutiveFailures: 7, excessPercent: 20, minimumRequests: 50, interval: .seconds(5),
                         time: .seconds(1), maximumTime: .seconds(60), maximumPercent: 30),
                     limits: LoadLimits(
-                        requests: 100, requestsPerBackend: 50, queue: 20, queueTimeout: .seconds(3)))
+                        requests: 100, requestsPerBackend: 50, queue: 20, queueTimeout: .seconds(3)),
+                    slowStart: .seconds(30))
             ],
             clients: ClientPolicy(
                 limits: ClientLimits(

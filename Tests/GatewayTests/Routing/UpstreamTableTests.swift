@@ -10,25 +10,28 @@ private struct Picking: ~Copyable {
     var generation: UInt64 = 0
 
     mutating func table(
-        _ algorithm: BalancingAlgorithm, weights: [Int], usable: (Int) -> Bool = { _ in true }
+        _ algorithm: BalancingAlgorithm, weights: [Int], backups: Set<Int> = [], slowStart: Nanoseconds = .zero,
+        now: Instant = .zero, usable: (Int) -> Bool = { _ in true }
     ) -> RoutingTable {
         let backends = weights.enumerated().map { index, weight in
-            Backend(address: Picking.address(index), weight: weight)
+            Backend(address: Picking.address(index), weight: weight, isBackup: backups.contains(index))
         }
         let configuration = GatewayConfiguration(
             listeners: [Listener(name: "web", port: 80)], routes: [Route(path: "/", upstream: "app")],
-            upstreams: [Upstream(name: "app", algorithm: algorithm, backends: backends)])
+            upstreams: [Upstream(name: "app", algorithm: algorithm, backends: backends, slowStart: slowStart)])
         generation += 1
         return RoutingTable(
-            configuration, generation: generation, registry: &registry, oldestAdopted: generation
+            configuration, generation: generation, registry: &registry, oldestAdopted: generation, now: now
         ) { key in usable(Int(key.address.port) - 1) }
     }
 
-    mutating func picks(_ table: RoutingTable, _ count: Int, client: UInt64 = 1, tried: [Int] = []) -> [Int] {
+    mutating func picks(
+        _ table: RoutingTable, _ count: Int, client: UInt64 = 1, tried: [Int] = [], now: Instant = .zero
+    ) -> [Int] {
         var attempts = TriedBackends()
         for index in tried { attempts.insert(Int32(index)) }
         return (0..<count).map { _ in
-            Int(table.upstreams[0].pick(clientHash: client, random: &random, tried: attempts, now: .zero) ?? -1)
+            Int(table.upstreams[0].pick(clientHash: client, random: &random, tried: attempts, now: now) ?? -1)
         }
     }
 
@@ -116,6 +119,88 @@ private struct Picking: ~Copyable {
         table.upstreams[0].backends[0].counters.pointee.readmit()
         let picks = (0..<200).flatMap { picking.picks(table, 1, client: mix($0)) }
         #expect(Set(picks) == [0, 1])
+    }
+}
+
+@Suite struct StandInTests {
+    private static let second = Instant(nanoseconds: 1_000_000_000)
+
+    @Test(arguments: BalancingAlgorithm.allCases)
+    func backupsAreUsedOnlyWhenNoPrimaryIsAvailable(algorithm: BalancingAlgorithm) {
+        var picking = Picking()
+        let table = picking.table(algorithm, weights: [1, 1, 1, 1], backups: [2, 3])
+        let counters = table.upstreams[0].backends.map(\.counters)
+        func clients(_ tried: [Int] = []) -> Set<Int> {
+            Set((0..<50).flatMap { picking.picks(table, 2, client: mix($0), tried: tried) })
+        }
+        #expect(clients() == [0, 1])
+        #expect(clients([0, 1]) == [2, 3])
+        counters[0].pointee.avoid(until: Instant(nanoseconds: 10))
+        #expect(clients() == [1])
+        counters[1].pointee.eject(until: Instant(nanoseconds: 10))
+        #expect(clients() == [2, 3])
+        counters[2].pointee.avoid(until: Instant(nanoseconds: 10))
+        counters[3].pointee.avoid(until: Instant(nanoseconds: 10))
+        #expect(clients() == [0, 1], "suspicion makes nothing unavailable")
+        let down = picking.table(algorithm, weights: [1, 1, 1, 1], backups: [2, 3]) { $0 > 1 }
+        #expect(Set((0..<50).flatMap { picking.picks(down, 2, client: mix($0)) }).isSubset(of: [2, 3]))
+    }
+
+    @Test(arguments: BalancingAlgorithm.allCases)
+    func aBackendThatComesBackGetsMoreAndMore(algorithm: BalancingAlgorithm) {
+        var picking = Picking()
+        let start = Nanoseconds.seconds(100)
+        _ = picking.table(algorithm, weights: [1, 1], slowStart: start)
+        _ = picking.table(algorithm, weights: [1, 1], slowStart: start) { $0 == 0 }
+        let table = picking.table(algorithm, weights: [1, 1], slowStart: start, now: Self.second)
+        func share(after seconds: UInt64) -> Int {
+            let now = Self.second + .seconds(seconds)
+            return (0..<2_000).count { picking.picks(table, 1, client: mix($0), now: now) == [1] } / 20
+        }
+        let shares = [0, 25, 50, 75, 100].map { share(after: $0) }
+        #expect(shares[0] >= 2 && shares[0] <= 12, "\(shares)")
+        for (earlier, later) in zip(shares, shares.dropFirst()) { #expect(earlier < later, "\(shares)") }
+        #expect(shares[4] >= 45 && shares[4] <= 55, "\(shares)")
+    }
+
+    @Test func anEjectedBackendComesBackSlowlyAndClientsOfIPHashOnlyOnce() {
+        var picking = Picking()
+        let table = picking.table(.ipHash, weights: [1, 1], slowStart: .seconds(100))
+        let clients = (0..<500).map { mix($0) }
+        let homes = clients.filter { picking.picks(table, 1, client: $0) == [1] }
+        table.upstreams[0].backends[1].counters.pointee.eject(until: Self.second)
+        for client in homes {
+            var isBack = false
+            for seconds in stride(from: 0, through: 100, by: 10) {
+                let isHome =
+                    picking.picks(table, 1, client: client, now: Self.second + .seconds(UInt64(seconds))) == [1]
+                #expect(isHome || !isBack, "who came back stays")
+                isBack = isHome
+            }
+            #expect(isBack)
+        }
+    }
+
+    @Test func ofTwoTheOneWithFewerRequestsForItsWeight() {
+        var picking = Picking()
+        let table = picking.table(.leastRequestP2C, weights: [2, 1])
+        let counters = table.upstreams[0].backends.map(\.counters)
+        counters[0].pointee.activeRequests.add(2, ordering: .relaxed)
+        // Loads for weight with the request itself added: 3/2 and 1/1. Only what is drawn twice is not compared.
+        #expect(picking.picks(table, 1_000).count { $0 == 1 } > 950)
+        counters[1].pointee.activeRequests.add(1, ordering: .relaxed)
+        #expect(picking.picks(table, 1_000).count { $0 == 0 } > 950)
+    }
+
+    @Test func ofTwoTheOneThatAnswersSooner() {
+        var picking = Picking()
+        let table = picking.table(.peakEWMA, weights: [1, 1])
+        let counters = table.upstreams[0].backends.map(\.counters)
+        counters[0].pointee.observe(.milliseconds(10), at: Self.second)
+        counters[1].pointee.observe(.milliseconds(25), at: Self.second)
+        #expect(picking.picks(table, 1_000, now: Self.second).count { $0 == 0 } > 950)
+        counters[0].pointee.activeRequests.add(2, ordering: .relaxed)
+        #expect(picking.picks(table, 1_000, now: Self.second).count { $0 == 1 } > 950)
     }
 }
 

@@ -76,6 +76,8 @@ struct ClientConnection {
     var backendIndex: Int32 = -1
     var tried = TriedBackends()
     var attempts = 0
+    /// When the present attempt, or the last one, began.
+    var attemptedAt = Instant.zero
     var retryCost = RetryCost.none
     var wait = Wait()
     /// It is counted by its upstream's gate.

@@ -40,7 +40,10 @@ extension Worker where E: ~Copyable {
         _ traits: ResponseTraits, _ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>
     ) -> Bool {
         guard traits.status >= 500 else {
-            if let backend = client.pointee.backend { backend.pointee.counters.pointee.noteSuccess() }
+            if let backend = client.pointee.backend {
+                backend.pointee.counters.pointee.noteSuccess()
+                if client.pointee.route?.pointee.algorithm == .peakEWMA { observeLatency(client) }
+            }
             return false
         }
         return isRejected(status: traits.status, slot, client)
@@ -93,6 +96,8 @@ extension Worker where E: ~Copyable {
         else { return }
         let count = backend.pointee.counters.pointee.countFailure()
         let upstream = client.pointee.upstreamIndex
+        // A connect that is refused at once says nothing of how fast the backend answers.
+        if !failure.isOfConnection { observeLatency(client) }
         if failure.isOfConnection {
             table.runtime(upstream: upstream, backend: client.pointee.backendIndex)
                 .avoid(until: now + options.pauses.ejection, because: failure)
@@ -111,6 +116,12 @@ extension Worker where E: ~Copyable {
                 "proxy: upstream \(table.upstreamNames[Int(upstream)]): \(route.pointee.backends[index].address) is ejected "
                     + "for \(Int((ejection.until - now).seconds.rounded(.up))) s: \(ejection.cause)")
         }
+    }
+
+    /// How long the backend took to answer, or not to.
+    @inline(never)
+    private func observeLatency(_ client: UnsafeMutablePointer<ClientConnection>) {
+        client.pointee.backend?.pointee.counters.pointee.observe(now - client.pointee.attemptedAt, at: now)
     }
 
     private func runtime(of client: UnsafeMutablePointer<ClientConnection>) -> UpstreamRuntime {

@@ -34,6 +34,7 @@ extension Worker where E: ~Copyable {
         endWait(client)
         if client.pointee.exchange.retries > 0 { countRetry(at: route) }
         client.pointee.attempts += 1
+        client.pointee.attemptedAt = now
         client.pointee.backendIndex = choice
         let backend = route.pointee.backends[Int(choice)]
         client.pointee.logEntry?.pointee.backend = backend.address

@@ -17,12 +17,15 @@ package struct Upstream: Hashable, Sendable {
     package var limits: LoadLimits
     /// Over which a backend that comes back gets more and more of its share; zero: all of it at once.
     package var slowStart: Nanoseconds
+    /// nil: a client's requests go wherever the algorithm sends them.
+    package var sticky: StickySessions?
 
     package init(
         name: String, algorithm: BalancingAlgorithm = .roundRobin, backends: [Backend],
         health: HealthCheck? = .standard, timeouts: UpstreamTimeouts = .standard,
         retries: Int = Upstream.standardRetries, retry: RetryPolicy = .standard, ejection: EjectionPolicy = .standard,
-        limits: LoadLimits = .standard, slowStart: Nanoseconds = .zero
+        limits: LoadLimits = .standard, slowStart: Nanoseconds = .zero,
+        sticky: StickySessions? = nil
     ) {
         self.name = name
         self.algorithm = algorithm
@@ -34,6 +37,7 @@ package struct Upstream: Hashable, Sendable {
         self.ejection = ejection
         self.limits = limits
         self.slowStart = slowStart
+        self.sticky = sticky
     }
 
     package static let standardRetries = 2

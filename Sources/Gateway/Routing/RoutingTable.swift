@@ -111,7 +111,9 @@ extension UpstreamTable {
         }
         self.init(
             timeouts: upstream.timeouts, retries: upstream.retries, retry: upstream.retry,
-            slowStart: upstream.slowStart, ejection: upstream.ejection,
+            slowStart: upstream.slowStart,
+            sticky: upstream.sticky.map { StickyTable($0, upstream: upstream.name, backends: backends) },
+            ejection: upstream.ejection,
             limits: upstream.limits, roomPerBackend: upstream.limits.requestsPerBackend ?? .max, gate: runtime.gate,
             algorithm: upstream.algorithm,
             backends: copied(backends), slots: copied(slots), cumulativeWeights: copied(cumulative),
@@ -122,6 +124,7 @@ extension UpstreamTable {
         backends.deallocate()
         slots.deallocate()
         cumulativeWeights.deallocate()
+        sticky?.deallocate()
     }
 }
 

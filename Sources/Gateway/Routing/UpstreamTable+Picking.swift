@@ -3,14 +3,16 @@ import Synchronization
 
 /// Choosing a backend. Nothing here allocates, and what workers share is only read, but for the cursor.
 extension UpstreamTable {
-    /// A backend for the next request, or nil when none can take it. `clientHash` decides under `ip-hash`.
+    /// A backend for the next request, or nil when none can take it. `preferred`, if not negative, is taken when it can
+    /// be, whatever the algorithm; `clientHash` decides under `ip-hash`.
     ///
     /// Backends that are passed over are used while there is no other: that is a suspicion, and it never leaves an
     /// upstream without a backend that its health checks call healthy.
     package func pick(
-        clientHash: UInt64, random: inout RandomSource, tried: TriedBackends, now: Instant
+        preferred: Int32 = -1, clientHash: UInt64, random: inout RandomSource, tried: TriedBackends, now: Instant
     ) -> Int32? {
         if backends.isEmpty { return nil }
+        if preferred >= 0, isOpen(preferred, tried, now) { return preferred }
         let choice: Int32?
         switch algorithm {
         case .roundRobin, .weighted: choice = nextInPeriod(&random, tried, now)

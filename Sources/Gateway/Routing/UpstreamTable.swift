@@ -12,6 +12,7 @@ package struct UpstreamTable {
     let retry: RetryPolicy
     /// Zero: a backend that comes back gets its whole share at once.
     let slowStart: Nanoseconds
+    let sticky: StickyTable?
     let ejection: EjectionPolicy
     let limits: LoadLimits
     /// Of `limits`; a very large number where there is none.

@@ -28,7 +28,7 @@ enum DemoText {
               logs, configuration and data: \(layout.directory)
 
             Try in another terminal:
-              curl http://\(base)/round-robin      also /random /weighted /least-connections /ip-hash
+              curl http://\(base)/round-robin      also /random /weighted /least-connections /ip-hash /peak-ewma
               \(processes.command(["status", "--admin", admins]))
               kill -9 \(leaderPID)                               the leader; then curl again
 

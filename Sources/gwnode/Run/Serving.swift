@@ -60,6 +60,15 @@ final class Serving: Sendable {
         }
     }
 
+    /// Those that this node leaves alone because of how they answer.
+    func ejectedBackends(at now: Instant) -> [BackendKey] {
+        state.withLock { state in
+            (state.configuration?.backendKeys ?? []).filter { key in
+                state.registry.runtime(key).map { $0.counters.pointee.ejectionEnd() > now } ?? false
+            }
+        }
+    }
+
     /// What this node has counted of each backend.
     func backendCounts(at now: Instant) -> [BackendKey: NodeMetrics.BackendCount] {
         state.withLock { state in

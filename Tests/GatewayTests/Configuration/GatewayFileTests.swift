@@ -57,6 +57,10 @@ private func upstream(_ rest: String) -> String { file(upstreams: "[{name: 'a', 
                         },
                         limits: { requests: 100, requestsPerBackend: 50, queue: 20, queueTimeout: "3s" },
                         slowStart: "30s",
+                        sticky: {
+                          secret: "sixteen bytes at least", cookie: "where", secure: true, sameSite: "none",
+                          maximumAge: "1h",
+                        },
                     },
                 ],
                 clients: {
@@ -103,7 +107,10 @@ private func upstream(_ rest: String) -> String { file(upstreams: "[{name: 'a', 
                         time: .seconds(1), maximumTime: .seconds(60), maximumPercent: 30),
                     limits: LoadLimits(
                         requests: 100, requestsPerBackend: 50, queue: 20, queueTimeout: .seconds(3)),
-                    slowStart: .seconds(30))
+                    slowStart: .seconds(30),
+                    sticky: StickySessions(
+                        cookie: "where", secret: "sixteen bytes at least", isSecure: true, sameSite: .none,
+                        maximumAge: .seconds(3600)))
             ],
             clients: ClientPolicy(
                 limits: ClientLimits(

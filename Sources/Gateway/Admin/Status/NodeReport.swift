@@ -18,6 +18,8 @@ package struct NodeReport: Hashable, Sendable {
     package var noticeKey: NoticeKey
     /// Requests under way by backend, without those that have none.
     package var activeRequests: [BackendKey: Int]
+    /// Backends that it leaves alone because of how they answer.
+    package var ejected: [BackendKey]
     /// The serials of registrations that were renewed at the node of late.
     package var renewals: [UInt64]
     /// In the first report after it was made.
@@ -26,7 +28,8 @@ package struct NodeReport: Hashable, Sendable {
     package init(
         pid: Int32, version: String, role: NodeRole, term: Term, commitIndex: LogIndex, appliedIndex: LogIndex,
         heldAddresses: [IPAddress], fence: Fence, engine: EngineChoice, noticeKey: NoticeKey,
-        activeRequests: [BackendKey: Int], renewals: [UInt64] = [], sample: LiveSample? = nil
+        activeRequests: [BackendKey: Int], ejected: [BackendKey] = [], renewals: [UInt64] = [],
+        sample: LiveSample? = nil
     ) {
         self.pid = pid
         self.version = version
@@ -39,6 +42,7 @@ package struct NodeReport: Hashable, Sendable {
         self.engine = engine
         self.noticeKey = noticeKey
         self.activeRequests = activeRequests
+        self.ejected = ejected
         self.renewals = renewals
         self.sample = sample
     }
@@ -47,9 +51,11 @@ package struct NodeReport: Hashable, Sendable {
         package static let versionBytes = 64
         /// Backends whose running requests are told; those with the fewest are left out first.
         package static let backends = 200
+        /// Ejected ones that are told.
+        package static let ejected = 20
     }
 
-    private static let formatVersion: UInt8 = 5
+    private static let formatVersion: UInt8 = 6
 
     /// The binary form for other nodes, at most 64 KiB.
     package func encoded() -> [UInt8] {
@@ -71,12 +77,10 @@ package struct NodeReport: Hashable, Sendable {
         writer.write(noticeKey.second)
         let busiest = activeRequests.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(Limit.backends)
         writer.write(list: busiest) { writer, entry in
-            writer.write(entry.key.upstream)
-            writer.write(entry.key.address.ip.high)
-            writer.write(entry.key.address.ip.low)
-            writer.write(entry.key.address.port)
+            writer.write(reported: entry.key)
             writer.write(UInt32(clamping: entry.value))
         }
+        writer.write(list: ejected.prefix(Limit.ejected)) { writer, key in writer.write(reported: key) }
         writer.write(list: renewals.prefix(Registrations.Limit.count)) { writer, serial in writer.write(serial) }
         writer.write(optional: sample)
         return writer.bytes
@@ -111,17 +115,34 @@ package struct NodeReport: Hashable, Sendable {
         noticeKey = NoticeKey(first: try reader.read(), second: try reader.read())
         let active = try reader.readList("active requests", limit: Limit.backends) {
             reader throws(DecodingFault) -> (BackendKey, Int) in
-            let upstream = try reader.readText("upstream", limit: Command.Limit.nameBytes)
-            let ip = IPAddress(high: try reader.read(), low: try reader.read())
-            let address = SocketAddress(ip: ip, port: try reader.read())
-            return (BackendKey(upstream: upstream, address: address), Int(try reader.read(UInt32.self)))
+            (try reader.readReportedBackend(), Int(try reader.read(UInt32.self)))
         }
         activeRequests = Dictionary(active) { first, _ in first }
+        ejected = try reader.readList("ejected backends", limit: Limit.ejected) {
+            reader throws(DecodingFault) in try reader.readReportedBackend()
+        }
         renewals = try reader.readList("renewals", limit: Registrations.Limit.count) {
             reader throws(DecodingFault) in try reader.read(UInt64.self)
         }
         sample = try reader.readOptional("sample")
         try reader.finish()
+    }
+}
+
+extension BinaryWriter {
+    fileprivate mutating func write(reported key: BackendKey) {
+        write(key.upstream)
+        write(key.address.ip.high)
+        write(key.address.ip.low)
+        write(key.address.port)
+    }
+}
+
+extension BinaryReader {
+    fileprivate mutating func readReportedBackend() throws(DecodingFault) -> BackendKey {
+        let upstream = try readText("upstream", limit: Command.Limit.nameBytes)
+        let ip = IPAddress(high: try read(), low: try read())
+        return BackendKey(upstream: upstream, address: SocketAddress(ip: ip, port: try read()))
     }
 }
 

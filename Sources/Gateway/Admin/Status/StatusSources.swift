@@ -130,8 +130,17 @@ package struct StatusSources: Sendable {
         return StatusDocument.Backend(
             address: backend.address.description, weight: backend.weight, mode: record.mode.rawValue,
             healthy: isHealthy,
-            activeRequests: aliveReports.reduce(0) { $0 + ($1.report.activeRequests[key] ?? 0) }, reason: reason,
+            activeRequests: aliveReports.reduce(0) { $0 + ($1.report.activeRequests[key] ?? 0) },
+            reason: reason + elsewhere(ejected: key),
             registration: state.registrations.key(of: backend.address, in: upstream)?.id)
+    }
+
+    /// Ejections are each node's own: says which other ones have ejected the backend.
+    private func elsewhere(ejected key: BackendKey) -> String {
+        let others = directory.members.filter { member in
+            member.id != node && aliveReport(of: member.id)?.ejected.contains(key) == true
+        }
+        return others.isEmpty ? "" : "; ejected by \(others.map(\.name).joined(separator: ", "))"
     }
 
     /// The cluster's verdict while there is a quorum to agree on one, else this node's own.

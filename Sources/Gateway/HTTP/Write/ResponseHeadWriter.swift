@@ -8,16 +8,19 @@ package struct ReplyTerms: @unchecked Sendable {
     package var date: HTTPDate
     /// Whole field lines that a final response has in addition; valid for as long as the terms are used.
     package var addedFields: UnsafeRawBufferPointer
+    /// The same for the one that names the client's backend.
+    package var cookie: UnsafeRawBufferPointer
 
     package init(
         framing: BodyFraming, announcesClose: Bool, clientVersion: HTTPVersion, date: HTTPDate,
-        addedFields: UnsafeRawBufferPointer = .empty
+        addedFields: UnsafeRawBufferPointer = .empty, cookie: UnsafeRawBufferPointer = .empty
     ) {
         self.framing = framing
         self.announcesClose = announcesClose
         self.clientVersion = clientVersion
         self.date = date
         self.addedFields = addedFields
+        self.cookie = cookie
     }
 }
 
@@ -48,7 +51,10 @@ package enum ResponseHeadWriter {
             output.write(terms.date)
             output.write("\r\n")
         }
-        if !head.traits.isInterim { output.write(terms.addedFields) }
+        if !head.traits.isInterim {
+            output.write(terms.addedFields)
+            output.write(terms.cookie)
+        }
         output.write(HopFields.via(head.traits.version))
         writeConnection(head, source, fields, terms, &output)
         writeFraming(head, terms, &output)

@@ -74,6 +74,8 @@ struct ClientConnection {
     var upstreamIndex: Int32 = -1
     /// The backend of the present attempt, -1 between attempts.
     var backendIndex: Int32 = -1
+    /// The backend that the request's cookie names, -1 for none.
+    var stickyBackend: Int32 = -1
     var tried = TriedBackends()
     var attempts = 0
     /// When the present attempt, or the last one, began.

@@ -52,7 +52,8 @@ extension Worker where E: ~Copyable {
         let terms = ReplyTerms(
             framing: head.traits.isInterim ? .none : client.pointee.exchange.replyFraming,
             announcesClose: client.pointee.exchange.announcesClose,
-            clientVersion: client.pointee.exchange.request.version, date: date, addedFields: addedFields(client))
+            clientVersion: client.pointee.exchange.request.version, date: date, addedFields: addedFields(client),
+            cookie: cookie(client))
         guard
             let count = ResponseHeadWriter.write(head, of: source, fields: fields, terms: terms, into: target)
         else { return nil }
@@ -62,6 +63,15 @@ extension Worker where E: ~Copyable {
     @inline(__always)
     private func addedFields(_ client: UnsafeMutablePointer<ClientConnection>) -> UnsafeRawBufferPointer {
         client.pointee.isSecure ? listeners.terms(client.pointee.listener).addedFields : .empty
+    }
+
+    /// Tells the client's browser of its backend when that is another one than the request said.
+    @inline(__always)
+    private func cookie(_ client: UnsafeMutablePointer<ClientConnection>) -> UnsafeRawBufferPointer {
+        let backend = client.pointee.backendIndex
+        guard backend != client.pointee.stickyBackend, backend >= 0, let sticky = client.pointee.route?.pointee.sticky
+        else { return .empty }
+        return sticky.line(backend)
     }
 
     /// Moves `head` so that it ends where `body` begins.

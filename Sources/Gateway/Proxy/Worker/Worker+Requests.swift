@@ -79,6 +79,8 @@ extension Worker where E: ~Copyable {
         client.pointee.bodyBytes = 0
         var actions = client.pointee.exchange.handle(.request(head.traits))
         route(head, client, UnsafeRawBufferPointer(bytes))
+        client.pointee.stickyBackend =
+            client.pointee.route?.pointee.sticky?.backend(head, of: UnsafeRawBufferPointer(bytes), fields) ?? -1
         if let total = client.pointee.route?.pointee.timeouts.total { setDeadline(slot, client, after: total) }
         let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[head.byteCount...])
         if client.pointee.isBodyRead { engine.unread(slot, UnsafeRawBufferPointer(rest)) }

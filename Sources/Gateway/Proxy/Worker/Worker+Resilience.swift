@@ -96,11 +96,14 @@ extension Worker where E: ~Copyable {
         else { return }
         let count = backend.pointee.counters.pointee.countFailure()
         let upstream = client.pointee.upstreamIndex
-        // A connect that is refused at once says nothing of how fast the backend answers.
-        if !failure.isOfConnection { observeLatency(client) }
-        if failure.isOfConnection {
+        switch failure {
+        case .connectRefused, .connectTimedOut, .connectFailed, .closedBeforeReply:
+            // It can not be reached: it is avoided at once, and until a check reaches it.
             table.runtime(upstream: upstream, backend: client.pointee.backendIndex)
                 .avoid(until: now + options.pauses.ejection, because: failure)
+        case .responseTimedOut: observeLatency(client)
+        // Failures are often fast; that must not attract requests.
+        case .invalidResponse, .status: break
         }
         let ejections = table.runtime(upstream: upstream).ejections(
             after: failure, of: backend.pointee.runtimeID, inARow: count, among: route.pointee.usableCount,
@@ -126,15 +129,5 @@ extension Worker where E: ~Copyable {
 
     private func runtime(of client: UnsafeMutablePointer<ClientConnection>) -> UpstreamRuntime {
         client.pointee.table!.pointee.table.takeUnretainedValue().runtime(upstream: client.pointee.upstreamIndex)
-    }
-}
-
-extension PassiveFailure {
-    /// Whether it shows that the backend can not be reached, so that it is avoided at once, and until a check reaches it.
-    fileprivate var isOfConnection: Bool {
-        switch self {
-        case .connectRefused, .connectTimedOut, .connectFailed, .closedBeforeReply: true
-        case .responseTimedOut, .invalidResponse, .status: false
-        }
     }
 }

@@ -15,7 +15,8 @@ extension Worker where E: ~Copyable {
         let hash = isHashed ? StableHash.hash(client.pointee.address) : 0
         while true {
             let choice = route.pointee.pick(
-                clientHash: hash, random: &random, tried: client.pointee.tried, now: now)
+                preferred: client.pointee.stickyBackend, clientHash: hash, random: &random, tried: client.pointee.tried,
+                now: now)
             guard let choice else { return lacksBackend(slot, client, route) }
             let counters = route.pointee.backends[Int(choice)].counters
             let active = counters.pointee.activeRequests.add(1, ordering: .relaxed).newValue

@@ -8,6 +8,9 @@ import Testing
 
     @Test func roundTrip() throws {
         #expect(try NodeReport(decoding: report.encoded()) == report)
+        var ejecting = report
+        ejecting.ejected = [FakeNode.backend]
+        #expect(try NodeReport(decoding: ejecting.encoded()) == ejecting)
     }
 
     @Test func cutShortOrLongerIsRefused() {
@@ -27,12 +30,14 @@ import Testing
             let address = SocketAddress(ip: IPAddress(v4: 1), port: port)
             let name = String(repeating: "x", count: Command.Limit.nameBytes)
             report.activeRequests[BackendKey(upstream: name, address: address)] = Int(port)
+            report.ejected.append(BackendKey(upstream: name, address: address))
         }
         let bytes = report.encoded()
         #expect(bytes.count <= 64 << 10)
         let kept = try NodeReport(decoding: bytes).activeRequests
         #expect(kept.count == NodeReport.Limit.backends)
         #expect(kept.values.min() == 801)
+        #expect(try NodeReport(decoding: bytes).ejected.count == NodeReport.Limit.ejected)
     }
 
     @Test(arguments: UInt64(1)...300)

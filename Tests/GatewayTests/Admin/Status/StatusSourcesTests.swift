@@ -143,6 +143,15 @@ import Testing
         #expect(backend.healthy && backend.reason == "connected")
     }
 
+    @Test func ejectionsOfOtherNodesAreNamed() {
+        var sources = Sample.sources()
+        sources.sightings[NodeID(1)]?.report.ejected = [FakeNode.backend]
+        #expect(sources.document().upstreams[0].backends[0].reason.hasSuffix("; ejected by gw1"))
+        #expect(!sources.document().upstreams[0].backends[1].reason.contains("ejected"))
+        sources.connected = []
+        #expect(!sources.document().upstreams[0].backends[0].reason.contains("ejected"), "it is dead")
+    }
+
     @Test func localTroubleIsNamed() {
         var sources = Sample.sources()
         sources.localBackends[FakeNode.backend] = .init(verdict: HealthVerdict(.down, reason: "timed out"))

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/io_uring.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -12,6 +13,12 @@
 
 _Static_assert(sizeof(clinux_completion) == sizeof(struct io_uring_cqe), "the kernel's layout");
 _Static_assert(IORING_CQE_F_BUFFER == 1 && IORING_CQE_F_MORE == 2, "the flags that the header tests");
+
+// Not in the headers of 6.1: IOU_PBUF_RING_INC, IORING_CQE_F_BUF_MORE, and where io_uring_buf_reg has its flags.
+static const uint16_t shares_buffers = 2;
+static const uint32_t keeps_buffer = 1U << 4;
+static const size_t flags_offset = 14;
+_Static_assert(offsetof(struct io_uring_buf_reg, bgid) + sizeof(uint16_t) == 14, "the flags follow the group");
 
 static const uint32_t setup_flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN
     | IORING_SETUP_R_DISABLED | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE;
@@ -45,32 +52,60 @@ static int map_rings(clinux_ring *ring, const struct io_uring_params *parameters
     return 0;
 }
 
-static int provide_buffers(clinux_ring *ring, uint32_t count, uint32_t size) {
-    void *entries = mmap(NULL, count * sizeof(struct io_uring_buf), PROT_READ | PROT_WRITE,
+static void drop_buffers(clinux_ring *ring) {
+    if (ring->buffer_ring) munmap(ring->buffer_ring, ring->buffer_count * sizeof(struct io_uring_buf));
+    if (ring->buffers) munmap(ring->buffers, (size_t)ring->buffer_count * ring->buffer_size);
+    free(ring->buffer_offsets);
+    ring->buffer_ring = ring->buffers = NULL;
+    ring->buffer_offsets = NULL;
+}
+
+static void give_back(clinux_ring *ring, uint32_t buffer) {
+    struct io_uring_buf_ring *buffers = ring->buffer_ring;
+    struct io_uring_buf *place = &buffers->bufs[ring->buffer_tail & (ring->buffer_count - 1)];
+    place->addr = (uintptr_t)(ring->buffers + (size_t)buffer * ring->buffer_size);
+    place->len = ring->buffer_size;
+    place->bid = (uint16_t)buffer;
+    ring->buffer_offsets[buffer] = 0;
+    ring->buffer_tail++;
+    __atomic_store_n(&buffers->tail, ring->buffer_tail, __ATOMIC_RELEASE);
+}
+
+static int provide_buffers(clinux_ring *ring, clinux_buffers shape, uint16_t flags) {
+    void *entries = mmap(NULL, shape.count * sizeof(struct io_uring_buf), PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (entries == MAP_FAILED) return errno;
     ring->buffer_ring = entries;
-    ring->buffer_count = count;
-    ring->buffer_size = size;
-    void *buffers = mmap(NULL, (size_t)count * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ring->buffer_count = shape.count;
+    ring->buffer_size = shape.size;
+    void *buffers = mmap(NULL, (size_t)shape.count * shape.size, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (buffers == MAP_FAILED) return errno;
     ring->buffers = buffers;
-    struct io_uring_buf_reg registration = {.ring_addr = (uintptr_t)entries, .ring_entries = count};
+    ring->buffer_offsets = calloc(shape.count, sizeof *ring->buffer_offsets);
+    if (!ring->buffer_offsets) return ENOMEM;
+    // Older headers call the place of the flags a padding.
+    struct io_uring_buf_reg registration = {.ring_addr = (uintptr_t)entries, .ring_entries = shape.count};
+    memcpy((char *)&registration + flags_offset, &flags, sizeof flags);
     if (syscall(SYS_io_uring_register, ring->descriptor, IORING_REGISTER_PBUF_RING, &registration, 1) < 0)
         return errno;
-    for (uint32_t buffer = 0; buffer < count; buffer++) clinux_ring_give_back(ring, (int32_t)buffer);
+    for (uint32_t buffer = 0; buffer < shape.count; buffer++) give_back(ring, buffer);
     return 0;
 }
 
-int clinux_ring_open(clinux_ring *ring, uint32_t entries, uint32_t completions, uint32_t buffer_count,
-                     uint32_t buffer_size) {
+int clinux_ring_open(clinux_ring *ring, uint32_t entries, uint32_t completions, clinux_buffers shared,
+                     clinux_buffers whole) {
     memset(ring, 0, sizeof *ring);
     struct io_uring_params parameters = {.flags = setup_flags, .cq_entries = completions};
     ring->descriptor = (int)syscall(SYS_io_uring_setup, entries, &parameters);
     if (ring->descriptor < 0) return errno;
     int error = (parameters.features & needed_features) == needed_features ? 0 : ENOSYS;
     if (error == 0) error = map_rings(ring, &parameters);
-    if (error == 0) error = provide_buffers(ring, buffer_count, buffer_size);
+    if (error == 0) error = provide_buffers(ring, shared, shares_buffers);
+    if (error == EINVAL) {
+        drop_buffers(ring);
+        error = provide_buffers(ring, whole, 0);
+    }
     if (error != 0) clinux_ring_close(ring);
     return error;
 }
@@ -79,11 +114,9 @@ void clinux_ring_close(clinux_ring *ring) {
     if (ring->descriptor >= 0) close(ring->descriptor);
     if (ring->memory) munmap(ring->memory, ring->memory_size);
     if (ring->entries) munmap(ring->entries, ring->entries_size);
-    if (ring->buffer_ring) munmap(ring->buffer_ring, ring->buffer_count * sizeof(struct io_uring_buf));
-    if (ring->buffers) munmap(ring->buffers, (size_t)ring->buffer_count * ring->buffer_size);
+    drop_buffers(ring);
     ring->descriptor = -1;
-    ring->memory = ring->entries = ring->buffer_ring = NULL;
-    ring->buffers = NULL;
+    ring->memory = ring->entries = NULL;
 }
 
 static struct io_uring_sqe *next_entry(clinux_ring *ring, uint8_t operation, int descriptor, uint64_t data) {
@@ -143,12 +176,6 @@ void clinux_ring_cancel_all(clinux_ring *ring, uint64_t data) {
     entry->flags = IOSQE_CQE_SKIP_SUCCESS;
 }
 
-void clinux_ring_cancel_descriptor(clinux_ring *ring, int descriptor, uint64_t data) {
-    struct io_uring_sqe *entry = next_entry(ring, IORING_OP_ASYNC_CANCEL, descriptor, data);
-    entry->cancel_flags = IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL;
-    entry->flags = IOSQE_CQE_SKIP_SUCCESS;
-}
-
 void clinux_ring_close_descriptor(clinux_ring *ring, int descriptor, uint64_t data) {
     struct io_uring_sqe *entry = next_entry(ring, IORING_OP_CLOSE, descriptor, data);
     entry->flags = IOSQE_CQE_SKIP_SUCCESS;
@@ -172,12 +199,11 @@ int clinux_ring_enter(clinux_ring *ring, uint32_t least, int64_t timeout) {
     return errno == ETIME ? 0 : errno;
 }
 
-void clinux_ring_give_back(clinux_ring *ring, int32_t buffer) {
-    struct io_uring_buf_ring *buffers = ring->buffer_ring;
-    struct io_uring_buf *place = &buffers->bufs[ring->buffer_tail & (ring->buffer_count - 1)];
-    place->addr = (uintptr_t)clinux_ring_buffer(ring, buffer);
-    place->len = ring->buffer_size;
-    place->bid = (uint16_t)buffer;
-    ring->buffer_tail++;
-    __atomic_store_n(&buffers->tail, ring->buffer_tail, __ATOMIC_RELEASE);
+void clinux_ring_release(clinux_ring *ring, const clinux_completion *completion) {
+    uint32_t buffer = completion->flags >> 16;
+    if (completion->flags & keeps_buffer) {
+        ring->buffer_offsets[buffer] += (uint32_t)completion->result;
+    } else {
+        give_back(ring, buffer);
+    }
 }

@@ -27,15 +27,23 @@ typedef struct clinux_ring {
     size_t memory_size, entries_size;
     void *buffer_ring;
     uint8_t *buffers;
+    /// How much of each buffer was taken from it since the kernel got it.
+    uint32_t *buffer_offsets;
     uint32_t buffer_count, buffer_size;
     uint16_t buffer_tail;
 } clinux_ring;
 
-/// Sets up a ring with `entries` and `completions` (powers of two) and `buffer_count` (likewise) provided buffers of
-/// `buffer_size` bytes. 0, or an errno: EINVAL and ENOSYS from kernels before 6.1, EPERM where it is forbidden.
+/// So many buffers, a power of two, of so many bytes each.
+typedef struct clinux_buffers {
+    uint32_t count, size;
+} clinux_buffers;
+
+/// Sets up a ring with `entries` and `completions` (powers of two), and with provided buffers: `shared` ones, of which
+/// the kernel gives each receive only as much as it fills (from 6.12 on), else `whole` ones, of which a receive takes
+/// one. 0, or an errno: EINVAL and ENOSYS from kernels before 6.1, EPERM where it is forbidden.
 /// The thread that enters it first owns it.
-int clinux_ring_open(clinux_ring *ring, uint32_t entries, uint32_t completions, uint32_t buffer_count,
-                     uint32_t buffer_size);
+int clinux_ring_open(clinux_ring *ring, uint32_t entries, uint32_t completions, clinux_buffers shared,
+                     clinux_buffers whole);
 void clinux_ring_close(clinux_ring *ring);
 
 /// Whether `count` entries can be written before the next `clinux_ring_enter`.
@@ -61,8 +69,6 @@ void clinux_ring_poll(clinux_ring *ring, int descriptor, uint32_t events, uint64
 void clinux_ring_cancel(clinux_ring *ring, uint64_t target, uint64_t data);
 /// Cancels all that is under way.
 void clinux_ring_cancel_all(clinux_ring *ring, uint64_t data);
-/// Cancels all entries of a descriptor.
-void clinux_ring_cancel_descriptor(clinux_ring *ring, int descriptor, uint64_t data);
 void clinux_ring_close_descriptor(clinux_ring *ring, int descriptor, uint64_t data);
 
 /// Hands the written entries to the kernel and waits for `least` completions, at most `timeout` nanoseconds (-1:
@@ -86,14 +92,14 @@ static inline void clinux_ring_advance(clinux_ring *ring, uint32_t head) {
 static inline bool clinux_completion_has_more(const clinux_completion *completion) {
     return completion->flags & 2;
 }
-/// The provided buffer that was filled, -1 for none.
-static inline int32_t clinux_completion_buffer(const clinux_completion *completion) {
-    return completion->flags & 1 ? (int32_t)(completion->flags >> 16) : -1;
+/// Whether the bytes of a receive are in a provided buffer.
+static inline bool clinux_completion_has_buffer(const clinux_completion *completion) { return completion->flags & 1; }
+/// The bytes that a receive brought. They stay valid until `clinux_ring_release`.
+static inline const uint8_t *clinux_ring_received(const clinux_ring *ring, const clinux_completion *completion) {
+    uint32_t buffer = completion->flags >> 16;
+    return ring->buffers + (size_t)buffer * ring->buffer_size + ring->buffer_offsets[buffer];
 }
-static inline uint8_t *clinux_ring_buffer(const clinux_ring *ring, int32_t buffer) {
-    return ring->buffers + (size_t)buffer * ring->buffer_size;
-}
-/// Gives a provided buffer back to the kernel.
-void clinux_ring_give_back(clinux_ring *ring, int32_t buffer);
+/// Lets go of the bytes that a receive brought: to be called once for each completion that has a buffer, in order.
+void clinux_ring_release(clinux_ring *ring, const clinux_completion *completion);
 
 #endif

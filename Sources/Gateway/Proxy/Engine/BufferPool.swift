@@ -6,11 +6,13 @@ package struct MemoryLimits: Sendable {
     /// `Scratch.headCapacity`, so that many slow readers cost little each.
     package var relaxedBytes: Int
     /// Free buffers kept for reuse, by class; more go back to the allocator.
+    package var spareTiny: Int
     package var spareSmall: Int
     package var spareLarge: Int
 
-    package init(relaxedBytes: Int = 64 << 20, spareSmall: Int = 512, spareLarge: Int = 8) {
+    package init(relaxedBytes: Int = 64 << 20, spareTiny: Int = 1024, spareSmall: Int = 128, spareLarge: Int = 8) {
         self.relaxedBytes = relaxedBytes
+        self.spareTiny = spareTiny
         self.spareSmall = spareSmall
         self.spareLarge = spareLarge
     }
@@ -36,7 +38,7 @@ package enum Scratch {
 /// A buffer on loan from a `BufferPool`, with the bytes that are in use.
 struct HeldBytes: BitwiseCopyable {
     enum Size: UInt32 {
-        case small, large
+        case tiny, small, large
         /// Of a length of its own, not kept for reuse.
         case huge
     }
@@ -49,7 +51,7 @@ struct HeldBytes: BitwiseCopyable {
     private var startAndSize: UInt32
     private(set) var count: UInt32
 
-    init(base: UnsafeMutableRawPointer, start: Int = 0, count: Int = 0, size: Size = .small) {
+    init(base: UnsafeMutableRawPointer, start: Int = 0, count: Int = 0, size: Size) {
         self.base = base
         self.count = UInt32(count)
         startAndSize = UInt32(start) | size.rawValue << HeldBytes.sizeShift
@@ -98,13 +100,16 @@ struct HeldBytes: BitwiseCopyable {
     }
 }
 
-/// Two classes of buffers, kept in last-in first-out lists so that the warmest is used next.
+/// Three classes of buffers, kept in last-in first-out lists so that the warmest is used next.
 struct BufferPool: ~Copyable {
+    /// Most messages without a body. They lie densely, so that hundreds of them share the processor's caches.
+    static let tinyCapacity = 2 << 10
     /// A head of the greatest length, and what a gateway adds to it.
     static let smallCapacity = Scratch.unreadCapacity + 4096
     /// More than an engine can have received for one connection before it stops receiving.
     static let hugeCapacity = 4 << 20
 
+    private var tiny: FreeList
     private var small: FreeList
     private var large: FreeList
     private let relaxedBytes: Int
@@ -112,46 +117,32 @@ struct BufferPool: ~Copyable {
     private(set) var lentBytes = 0
 
     init(_ limits: MemoryLimits) {
+        tiny = FreeList(limit: limits.spareTiny)
         small = FreeList(limit: limits.spareSmall)
         large = FreeList(limit: limits.spareLarge)
         relaxedBytes = limits.relaxedBytes
     }
 
     deinit {
+        tiny.deallocate()
         small.deallocate()
         large.deallocate()
     }
 
     var isShort: Bool { lentBytes > relaxedBytes }
 
-    @inline(__always)
-    mutating func takeSmall() -> UnsafeMutableRawPointer {
-        lentBytes += BufferPool.smallCapacity
-        return small.pop() ?? .allocate(byteCount: BufferPool.smallCapacity, alignment: 64)
-    }
-
     /// A buffer of `Scratch.total` bytes.
-    mutating func takeLarge() -> UnsafeMutableRawPointer {
-        lentBytes += Scratch.total
-        return large.pop() ?? .allocate(byteCount: Scratch.total, alignment: 64)
-    }
+    mutating func takeLarge() -> UnsafeMutableRawPointer { take(.large) }
 
     @inline(__always)
-    mutating func giveBackSmall(_ base: UnsafeMutableRawPointer) {
-        lentBytes -= BufferPool.smallCapacity
-        small.push(base)
-    }
-
     mutating func giveBack(_ held: inout HeldBytes) {
         guard let base = held.base else { return }
+        lentBytes -= BufferPool.capacity(held.size)
         switch held.size {
-        case .small: giveBackSmall(base)
-        case .large:
-            lentBytes -= Scratch.total
-            large.push(base)
-        case .huge:
-            lentBytes -= BufferPool.hugeCapacity
-            base.deallocate()
+        case .tiny: tiny.push(base)
+        case .small: small.push(base)
+        case .large: large.push(base)
+        case .huge: base.deallocate()
         }
         held = .none
     }
@@ -159,24 +150,30 @@ struct BufferPool: ~Copyable {
     @inline(__always)
     static func capacity(_ size: HeldBytes.Size) -> Int {
         switch size {
+        case .tiny: tinyCapacity
         case .small: smallCapacity
         case .large: Scratch.total
         case .huge: hugeCapacity
         }
     }
 
+    @inline(__always)
     private mutating func take(_ size: HeldBytes.Size) -> UnsafeMutableRawPointer {
-        switch size {
-        case .small: return takeSmall()
-        case .large: return takeLarge()
-        case .huge:
-            lentBytes += BufferPool.hugeCapacity
-            return .allocate(byteCount: BufferPool.hugeCapacity, alignment: 64)
-        }
+        let capacity = BufferPool.capacity(size)
+        lentBytes += capacity
+        let spare: UnsafeMutableRawPointer? =
+            switch size {
+            case .tiny: tiny.pop()
+            case .small: small.pop()
+            case .large: large.pop()
+            case .huge: nil
+            }
+        return spare ?? .allocate(byteCount: capacity, alignment: 64)
     }
 
     private func size(for count: Int) -> HeldBytes.Size {
         precondition(count <= BufferPool.hugeCapacity, "more bytes than any buffer holds")
+        if count <= BufferPool.tinyCapacity { return .tiny }
         if count <= BufferPool.smallCapacity { return .small }
         return count <= Scratch.total ? .large : .huge
     }

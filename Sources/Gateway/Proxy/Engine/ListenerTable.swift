@@ -4,8 +4,9 @@ import Posix
 /// The listening sockets of an engine, which watches them level-triggered: what is not accepted in one turn is reported
 /// again in the next.
 struct ListenerTable {
-    /// Connections taken from one listener a turn.
-    private static let acceptsPerTurn = 64
+    /// Connections taken from one listener a turn. Taken one by one they are served and closed while what the kernel keeps
+    /// of them is in the processor's cache, and the kernel is never asked for one that is not there.
+    private static let acceptsPerTurn = 1
 
     private enum State {
         case absent, accepting, paused
@@ -45,7 +46,7 @@ struct ListenerTable {
 
     mutating func noteReadable(_ index: Int) {
         guard isWatched(index) else { return }
-        listeners[index].acceptsLeft = ListenerTable.acceptsPerTurn
+        listeners[index].acceptsLeft = max(listeners[index].acceptsLeft, ListenerTable.acceptsPerTurn)
         position = min(position, index)
     }
 
@@ -67,8 +68,10 @@ struct ListenerTable {
     mutating func finish(_ index: ListenerID) {
         guard listeners[index.value].state == .accepting || listeners[index.value].state == .paused else { return }
         listeners[index.value].state = .finishing
+        // Until there is none: no event tells when the last one has been taken.
+        listeners[index.value].acceptsLeft = .max
+        position = min(position, index.value)
         finishingCount += 1
-        noteReadable(index.value)
     }
 
     /// - Returns: the descriptor that is no longer to be watched.

@@ -48,8 +48,8 @@ extension RingEngine {
         case .reset: Socket.resetWhenClosed(channel.pointee.descriptor)
         }
         if channel.pointee.splice != 0 { splices.end(Int(channel.pointee.splice), channels) }
-        reserve(2)
-        cancelAll(channel)
+        reserve(RingEngine.closingEntries)
+        cancelAll(slot.index, channel)
         clinux_ring_close_descriptor(ring, channel.pointee.descriptor, RingTag.none.raw)
         channel.pointee.flags = channel.pointee.flags.intersection([.queued, .sending]).union(.closing)
         enqueue(slot.index, channel)
@@ -65,12 +65,23 @@ extension RingEngine {
         }
     }
 
-    /// Ends what is under way of a descriptor that is to be closed.
+    /// Entries that `cancelAll` and a close may take.
+    static var closingEntries: UInt32 { 4 }
+
+    /// Ends what is under way of a descriptor that is to be closed: each by its tag, which the kernel finds at once.
+    /// What has to do with a descriptor it would look for among everything that is under way.
     @inline(__always)
-    func cancelAll(_ channel: UnsafeMutablePointer<Channel>) {
-        let underWay: Channel.Flags = [.armed, .disarming, .pollsInput, .pollsOutput, .sending]
-        if channel.pointee.flags.isDisjoint(with: underWay) { return }
-        clinux_ring_cancel_descriptor(ring, channel.pointee.descriptor, RingTag.none.raw)
+    func cancelAll(_ index: UInt32, _ channel: UnsafeMutablePointer<Channel>) {
+        let flags = channel.pointee.flags
+        if flags.contains(.armed) && !flags.contains(.disarming) { cancel(.receive, index, channel) }
+        if flags.contains(.pollsInput) { cancel(.pollInput, index, channel) }
+        if flags.contains(.pollsOutput) { cancel(.pollOutput, index, channel) }
+        if flags.contains(.sending) { cancel(.send, index, channel) }
+    }
+
+    @inline(__always)
+    func cancel(_ operation: RingTag.Operation, _ index: UInt32, _ channel: UnsafeMutablePointer<Channel>) {
+        clinux_ring_cancel(ring, tag(operation, index, channel), RingTag.none.raw)
     }
 
     /// The slot is free when the kernel no longer reads memory of it, nor has a send of it under way.

@@ -47,7 +47,7 @@ extension RingEngine {
         if channel.pointee.flags.contains(.disarming) { return }
         channel.pointee.flags.insert(.disarming)
         reserve(1)
-        clinux_ring_cancel(ring, tag(.receive, index, channel), RingTag.none.raw)
+        cancel(.receive, index, channel)
     }
 
     /// The kernel has filled a provided buffer, or will fill none any more.
@@ -56,17 +56,16 @@ extension RingEngine {
         _ entry: clinux_completion, _ tag: RingTag, _ channel: UnsafeMutablePointer<Channel>
     ) -> Completion? {
         var entry = entry
-        let buffer = clinux_completion_buffer(&entry)
+        let hasBuffer = clinux_completion_has_buffer(&entry)
         guard isCurrent(tag, channel) else {
-            if buffer >= 0 { clinux_ring_give_back(ring, buffer) }
+            if hasBuffer { clinux_ring_release(ring, &entry) }
             return nil
         }
         if !clinux_completion_has_more(&entry) { channel.pointee.flags.subtract([.armed, .disarming]) }
-        guard entry.result > 0, buffer >= 0 else { return receiveEnded(-entry.result, tag.index, channel) }
-        let count = Int(entry.result)
+        guard entry.result > 0, hasBuffer else { return receiveEnded(-entry.result, tag.index, channel) }
         let slot = Slot(tag.index)
         guard channel.pointee.flags.contains(.wantsReceive) else {
-            hold(buffer, count, channel)
+            hold(entry, channel)
             if channel.pointee.flags.contains(.armed), channel.pointee.unread.count > RingEngine.unwantedBytes {
                 disarm(tag.index, channel)
             }
@@ -76,11 +75,10 @@ extension RingEngine {
         precondition(held <= Scratch.unreadCapacity, "unread bytes are delivered before new ones are taken")
         let start = buffers.data - held
         _ = buffers.takeUnread(channel, to: start)
-        var total = held + empty(buffer, count, into: start + held)
-        let limit = min(Int(channel.pointee.receiveLimit), Scratch.capacity - RingEngine.bufferSize)
-        while total - held < limit, var following = takeFollowing(tag, channel) {
-            let buffer = clinux_completion_buffer(&following)
-            total += empty(buffer, Int(following.result), into: start + total)
+        var total = held + empty(entry, into: start + held)
+        let limit = min(Int(channel.pointee.receiveLimit), Scratch.capacity - Int(ring.pointee.buffer_size))
+        while total - held < limit, let following = takeFollowing(tag, channel) {
+            total += empty(following, into: start + total)
         }
         if total - held >= RingEngine.bulk, channel.pointee.flags.contains(.armed) { disarm(tag.index, channel) }
         channel.pointee.flags.remove(.wantsReceive)
@@ -88,16 +86,18 @@ extension RingEngine {
     }
 
     @inline(__always)
-    private func empty(_ buffer: Int32, _ count: Int, into target: UnsafeMutableRawPointer) -> Int {
-        target.copyMemory(from: clinux_ring_buffer(ring, buffer), byteCount: count)
-        clinux_ring_give_back(ring, buffer)
-        return count
+    private func empty(_ entry: clinux_completion, into target: UnsafeMutableRawPointer) -> Int {
+        var entry = entry
+        target.copyMemory(from: clinux_ring_received(ring, &entry), byteCount: Int(entry.result))
+        clinux_ring_release(ring, &entry)
+        return Int(entry.result)
     }
 
-    private mutating func hold(_ buffer: Int32, _ count: Int, _ channel: UnsafeMutablePointer<Channel>) {
-        let bytes = UnsafeRawBufferPointer(start: clinux_ring_buffer(ring, buffer), count: count)
+    private mutating func hold(_ entry: clinux_completion, _ channel: UnsafeMutablePointer<Channel>) {
+        var entry = entry
+        let bytes = UnsafeRawBufferPointer(start: clinux_ring_received(ring, &entry), count: Int(entry.result))
         buffers.pool.append(bytes, to: &channel.pointee.unread)
-        clinux_ring_give_back(ring, buffer)
+        clinux_ring_release(ring, &entry)
     }
 
     /// The end, an error, or only the end of being armed.

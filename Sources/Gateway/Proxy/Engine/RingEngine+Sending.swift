@@ -22,7 +22,7 @@ extension RingEngine {
             let entry = batch[position]
             let channel = channels + Int(entry.index)
             let closes = channel.pointee.flags.contains(.closesWhenSent)
-            if closes { cancelAll(channel) }
+            if closes { cancelAll(entry.index, channel) }
             clinux_ring_send_now(
                 ring, channel.pointee.descriptor, entry.bytes.baseAddress!, UInt32(entry.bytes.count), closes,
                 RingTag(.sendNow, entry.index, batch.number).raw)

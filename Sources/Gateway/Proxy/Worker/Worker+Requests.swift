@@ -149,43 +149,40 @@ extension Worker where E: ~Copyable {
         return nil
     }
 
-    /// Writes the head as it goes to backends into a buffer that is kept until a reply comes; false if it does not
-    /// fit.
+    /// Writes the head as it goes to backends and keeps it until a reply comes; false if it is too long.
     private mutating func keepHead(
         _ head: RequestHead, _ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>,
         _ bytes: UnsafeRawBufferPointer, _ trustedField: ForwardedField?, _ trace: RequestTrace
     ) -> Bool {
         guard let backend = client.pointee.route?.pointee.backends.first else { return true }
-        let base = keptRequests.takeSmall()
-        let buffer = UnsafeMutableRawBufferPointer(start: base, count: BufferPool.smallCapacity)
         let context = ForwardingContext(
             client: client.pointee.address, peer: client.pointee.peer.ip,
             scheme: client.pointee.isSecure ? .https : .http,
             backend: backend.address, trustedField: trustedField,
             certificateSubject: client.pointee.isSecure ? engine.subject(slot) : .empty)
-        let count = RequestHeadWriter.write(
-            head, of: bytes, fields: fields, context: context, trace: trace, into: buffer)
-        client.pointee.kept = HeldBytes(base: base, count: count ?? 0)
-        return count != nil
+        guard
+            let count = RequestHeadWriter.write(
+                head, of: bytes, fields: fields, context: context, trace: trace, into: headBuffer)
+        else { return false }
+        client.pointee.kept = keptRequests.hold(copyOf: UnsafeRawBufferPointer(rebasing: headBuffer[..<count]))
+        return true
     }
 
     /// Keeps where the request is to be made instead.
     private mutating func redirect(
         _ head: RequestHead, _ client: UnsafeMutablePointer<ClientConnection>, _ bytes: UnsafeRawBufferPointer
     ) -> ExchangeEvent {
-        let base = keptRequests.takeSmall()
-        let buffer = UnsafeMutableRawBufferPointer(start: base, count: BufferPool.smallCapacity)
         let port = client.pointee.redirectPort
-        let count = SecureLocation.write(head, of: bytes, port: port, into: buffer)
-        client.pointee.kept = HeldBytes(base: base, count: count ?? 0)
-        return count == nil ? .invalidRequest(.missingHost) : .answered(.movedToHTTPS)
+        guard let count = SecureLocation.write(head, of: bytes, port: port, into: headBuffer) else {
+            return .invalidRequest(.missingHost)
+        }
+        client.pointee.kept = keptRequests.hold(copyOf: UnsafeRawBufferPointer(rebasing: headBuffer[..<count]))
+        return .answered(.movedToHTTPS)
     }
 
     @inline(__always)
     mutating func dropKeptRequest(_ client: UnsafeMutablePointer<ClientConnection>) {
-        guard let base = client.pointee.kept.base else { return }
-        keptRequests.giveBackSmall(base)
-        client.pointee.kept = .none
+        keptRequests.giveBack(&client.pointee.kept)
     }
 
     // The body.
@@ -266,11 +263,9 @@ extension Worker where E: ~Copyable {
         return client.pointee.kept.base != nil && count + ScratchFraming.maximumGrowth <= room
     }
 
-    private func keep(_ part: UnsafeRawBufferPointer, _ client: UnsafeMutablePointer<ClientConnection>) {
+    private mutating func keep(_ part: UnsafeRawBufferPointer, _ client: UnsafeMutablePointer<ClientConnection>) {
         if part.isEmpty { return }
-        let end = client.pointee.kept.base! + Int(client.pointee.kept.count)
-        end.copyMemory(from: part.baseAddress!, byteCount: part.count)
-        client.pointee.kept.grow(by: part.count)
+        keptRequests.append(part, to: &client.pointee.kept)
     }
 
     /// Goes on receiving the request's body once the backend has taken what came before.

@@ -24,6 +24,8 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     /// Requests that may have to be sent again.
     var keptRequests: BufferPool
     let fields = FieldTable()
+    /// Where heads for backends are written, as long as they may be.
+    let headBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: BufferPool.smallCapacity, alignment: 64)
     /// For responses of our own.
     let answerBuffer: UnsafeMutableRawBufferPointer
     /// For responses without a Date field; renewed once a second.
@@ -71,6 +73,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     }
 
     deinit {
+        headBuffer.deallocate()
         answerBuffer.deallocate()
         listeners.closeAll()
         // Only connections that a drain's deadline cut off still hold a request.

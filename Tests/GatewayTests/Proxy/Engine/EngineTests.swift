@@ -144,11 +144,38 @@ import Testing
         let address = Socket.localAddress(of: listener.raw)!
         try bench.accept(on: ListenerID(3), descriptor: listener.raw)
         bench.pauseAccepting(on: ListenerID(3))
-        try bench.connect(Slot(0), to: address)
-        #expect(try bench.await() == .connected(Slot(0)))
+        let waiting = (4..<7).map { Slot(UInt32($0)) }
+        for slot in waiting {
+            try bench.connect(slot, to: address)
+            #expect(try bench.await() == .connected(slot))
+        }
         bench.finishAccepting(on: ListenerID(3))
-        #expect(try bench.await() == .accepted(ListenerID(3)))
+        for _ in waiting { #expect(try bench.await() == .accepted(ListenerID(3))) }
         #expect(try bench.await() == .acceptFinished(ListenerID(3)))
+    }
+
+    @Test(arguments: engines) func manyShortMessagesOfTwoConnectionsAreToldApart(_ engine: EngineChoice) throws {
+        guard let bench = EngineBench.make(engine) else { return }
+        let slots = [Slot(0), Slot(1)]
+        let far = try slots.map { try bench.adoptPair(as: $0) }
+        // More in all than an engine has buffers for, each message different from those around it.
+        for number in 0..<1000 {
+            let text = "\(number) " + String(repeating: "m", count: number * 7 % 3000)
+            far[number % 2].write(text)
+            bench.receive(slots[number % 2], limit: Scratch.headCapacity)
+            var received = ""
+            while received.utf8.count < text.utf8.count, case .received(slots[number % 2], let part) = try bench.await()
+            {
+                received += part
+                if received.utf8.count < text.utf8.count {
+                    bench.receive(slots[number % 2], limit: Scratch.headCapacity)
+                }
+            }
+            guard received == text else {
+                Issue.record("message \(number) came as \(received.prefix(20))")
+                return
+            }
+        }
     }
 
     @Test(arguments: engines) func burstThatNobodyWantsWaitsAndIsBounded(_ engine: EngineChoice) throws {

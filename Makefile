@@ -48,6 +48,7 @@ test: build
 	GWNODE_ENGINE=epoll GWNODE_BINARY=$(PRODUCT) $(SWIFT) test $(TEST_FLAGS) --skip-build --no-parallel --filter ClusterTests \
 		--skip RegistrationTests
 	Tests/API/run $(PRODUCT)
+	Tests/TLS/run $(PRODUCT)
 	Tests/Browser/run $(PRODUCT)
 	package=$$(packaging/debian/build $(PRODUCT) .build/packages) && \
 		Tests/Packaging/run $$package && Tests/Packaging/quick-start $$package

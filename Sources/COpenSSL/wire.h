@@ -89,11 +89,18 @@ static inline int gw_set_groups(SSL_CTX *context, const char *groups) {
     return (int)SSL_CTX_set1_groups_list(context, groups);
 }
 
-/* Buffers of idle connections go back to the allocator; sessions are kept by clients, in tickets. */
+/* Buffers of idle connections go back to the allocator; sessions are kept by clients, in one ticket each: most have one
+   connection or reuse it. */
 static inline void gw_prepare_server(SSL_CTX *context) {
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_num_tickets(context, 1);
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+}
+
+static inline void gw_give_no_tickets(SSL_CTX *context) {
+    SSL_CTX_set_num_tickets(context, 0);
+    SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
 }
 
 /* Sessions are kept by whoever dials. */

@@ -20,13 +20,17 @@ extension Schema where Value == ListenerTLS {
             "clientCertificates", .clientCertificates,
             "Whether clients show certificates. Backends see the subject in X-Client-Certificate-Subject."),
         .optional(
+            "sessionTickets", .boolean, default: true,
+            "Whether clients may resume sessions, at any node: keys of tickets are replicated, and renewed every 8 hours."
+        ),
+        .optional(
             "strictTransport", .strictTransport,
             "Tells browsers to use HTTPS alone from now on (RFC 6797). Left out: they are told nothing."),
-        make: { certificates, version, profile, unknown, clients, strictTransport in
+        make: { certificates, version, profile, unknown, clients, givesTickets, strictTransport in
             ListenerTLS(
                 TLSServerSettings(
                     certificates: certificates, minimumVersion: version, profile: profile, unknownName: unknown,
-                    clientCertificates: clients), strictTransport: strictTransport)
+                    clientCertificates: clients, givesTickets: givesTickets), strictTransport: strictTransport)
         })
 
     private static var maximumCertificates: Int { 100 }

@@ -18,6 +18,7 @@ extension ClusterState {
         case .register(let change): apply(change)
         case .deregister(let change): apply(change)
         case .expireRegistrations(let serials, let time): expireRegistrations(serials, at: time)
+        case .rotateTicketKeys(let entry): ticketKeys.add(entry)
         }
     }
 

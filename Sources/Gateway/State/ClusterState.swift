@@ -18,6 +18,7 @@ package struct ClusterState: Hashable, Sendable {
     package internal(set) var aims: [NodeID: MemberAim] = [:]
     /// Members that shall neither lead nor hold virtual addresses while another can.
     package internal(set) var drained: Set<NodeID> = []
+    package internal(set) var ticketKeys = TicketKeyring()
     package internal(set) var journal = Journal()
 
     package init() {}

@@ -20,6 +20,8 @@ package enum Command: Hashable, Sendable {
     case deregister(RegistrationRemoval)
     /// Withdraws those with these serials, which were not renewed in time.
     case expireRegistrations([UInt64], at: WallTime)
+    /// From now on session tickets are made with this key.
+    case rotateTicketKeys(TicketKeyring.Entry)
 
     /// Upper limits on what one command carries; a longer one is refused as unreadable.
     package enum Limit {

@@ -49,7 +49,7 @@ package final class TLSServer: @unchecked Sendable {
         for context in contexts {
             gw_on_server_name(context, Self.chooseCertificate, own)
             SSL_CTX_set_alpn_select_cb(context, Self.chooseProtocol, nil)
-            tickets.attach(to: context)
+            if settings.givesTickets { tickets.attach(to: context) } else { gw_give_no_tickets(context) }
         }
     }
 

@@ -52,16 +52,20 @@ package struct TLSServerSettings: Hashable, Sendable {
     package var profile: Profile
     package var unknownName: UnknownName
     package var clientCertificates: ClientCertificates?
+    /// Whether clients may resume their sessions by tickets.
+    package var givesTickets: Bool
 
     package init(
         certificates: [KeyPair], minimumVersion: MinimumVersion = .tls12, profile: Profile = .intermediate,
-        unknownName: UnknownName = .firstCertificate, clientCertificates: ClientCertificates? = nil
+        unknownName: UnknownName = .firstCertificate, clientCertificates: ClientCertificates? = nil,
+        givesTickets: Bool = true
     ) {
         self.certificates = certificates
         self.minimumVersion = minimumVersion
         self.profile = profile
         self.unknownName = unknownName
         self.clientCertificates = clientCertificates
+        self.givesTickets = givesTickets
     }
 
     /// All files that they name.

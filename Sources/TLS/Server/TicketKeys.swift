@@ -89,6 +89,7 @@ package final class TicketKeys: Sendable {
             }
             guard let found = keys.find(UnsafeBufferPointer(start: name, count: TicketKey.nameBytes)) else { return 0 }
             guard found.key.prepare(cipher, mac, algorithm, iv: iv, encrypts: false) else { return -1 }
-            return found.isNewest ? 1 : 2
+            // In TLS 1.3 a ticket is best used once (RFC 8446, appendix C.4), so that the client gets another.
+            return found.isNewest && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2
         }
 }

@@ -19,6 +19,7 @@ final class ListenerSecurity {
     private let node: NodeConfiguration
     private let publish: (ListenerTermsPlan) -> Void
     private let tickets = TicketKeys()
+    private var keyring = TicketKeyring()
     private var listeners: [Listener] = []
     private var ports: [String: UInt16] = [:]
     private var secured: [String: Secured] = [:]
@@ -39,6 +40,14 @@ final class ListenerSecurity {
             read(settings, of: listener.name)
         }
         publish(plan)
+    }
+
+    /// Takes the cluster's keys of session tickets, once there are any.
+    func adopt(_ keyring: TicketKeyring) {
+        guard keyring != self.keyring, !keyring.entries.isEmpty else { return }
+        self.keyring = keyring
+        tickets.set(keyring.entries.map(\.key))
+        Log.info("tls: session tickets have a new key of the cluster's")
     }
 
     /// Reads the files that have changed, looking once a second at the most.

@@ -3,6 +3,7 @@ import Glibc
 import Posix
 import Raft
 import Synchronization
+import TLS
 
 /// What this node tells the cluster of its own accord: its verdicts, who it is, that it leads, that it holds the
 /// virtual addresses, and the first configuration. Confined to the control thread.
@@ -11,7 +12,7 @@ import Synchronization
 /// proposal is made again and one that arrived is not.
 final class OwnProposals {
     enum Kind: Int, CaseIterable, Sendable {
-        case member, leader, virtualAddresses, seed, forget, expire
+        case member, leader, virtualAddresses, seed, forget, expire, ticketKey
     }
 
     private static let timeout = Nanoseconds.seconds(2)
@@ -104,6 +105,7 @@ final class OwnProposals {
         case .virtualAddresses: return virtualAddressesMoved(view)
         case .seed: return isLeader && view.state.configuration == nil ? seed?.command : nil
         case .expire: return isLeader ? expireRegistrations() : nil
+        case .ticketKey: return isLeader ? rotateTicketKeys(view) : nil
         case .forget: return isLeader ? forgetReportsOfTheAbsent(view) : nil
         }
     }
@@ -140,6 +142,14 @@ final class OwnProposals {
     private func expireRegistrations() -> Command? {
         let expired = leases.expired(at: .now())
         return expired.isEmpty ? nil : .expireRegistrations(expired, at: .now())
+    }
+
+    /// Only where clients speak TLS.
+    private func rotateTicketKeys(_ view: ClusterView) -> Command? {
+        guard view.state.ticketKeys.isDue(at: .now()),
+            serving.configuration?.listeners.contains(where: { $0.tls != nil }) == true
+        else { return nil }
+        return .rotateTicketKeys(TicketKeyring.Entry(key: .random(), at: .now()))
     }
 
     private func forgetReportsOfTheAbsent(_ view: ClusterView) -> Command? {

@@ -70,6 +70,7 @@ final class ServingControl {
         }
         if let base, view.state.registrations.revision != servedRegistrations { serve(base) }
         security.refresh()
+        security.adopt(view.state.ticketKeys)
         retryListeners()
         publish(view, configurationHasChanged: false)
         if Instant.now() >= nextSave { save() }

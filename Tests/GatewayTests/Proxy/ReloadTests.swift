@@ -2,6 +2,7 @@ import Gateway
 import Glibc
 import Posix
 import Synchronization
+import TLS
 import Testing
 
 /// A hundred configurations in a row while clients ask.
@@ -36,6 +37,33 @@ import Testing
         #expect(gateway.wait { gateway.pool.oldestAdoptedGeneration == gateway.publishedGeneration })
         #expect(gateway.wait { gateway.pool.statistics.activeRequests == 0 })
         withExtendedLifetime(backends) {}
+    }
+
+    /// Two hundred renewals while clients connect and ask: each handshake and request succeeds.
+    @Test func noHandshakeFailsWhileCertificatesAreRenewed() throws {
+        let secrets = try TestSecrets()
+        let backend = try TestBackend(named: "one")
+        let options = ProxyOptions(workers: 2, limits: TestGateway.limits)
+        let gateway = try TestGateway(
+            TestGateway.configuration([backend.address]), options: options, secrets: secrets)
+        let load = ReloadLoad(gateway.address, try secrets.client())
+        let threads = try (0..<4).map { number in
+            try Thread(name: "client") { load.run(keepsConnection: number % 2 == 0) }
+        }
+        for number in 1...(2 * ReloadTests.reloads) {
+            try secrets.issue("server", for: ["test", "renewal-\(number).test"])
+            var plan = ListenerTermsPlan()
+            plan.set(try secrets.terms(), port: 0)
+            gateway.pool.setTerms(plan)
+            let before = load.answered
+            #expect(gateway.wait { load.answered >= before + 4 || load.failure != nil })
+        }
+        load.stop()
+        for thread in threads { thread.join() }
+        #expect(load.failure == nil)
+        #expect(gateway.pool.statistics.failedHandshakes.values.allSatisfy { $0 == 0 })
+        #expect(gateway.wait { gateway.pool.statistics.activeRequests == 0 })
+        withExtendedLifetime(backend) {}
     }
 
     /// Who is kept alive learns from a response that the end is near, and is not cut off.
@@ -76,9 +104,20 @@ private final class ReloadLoad: Sendable {
     }
 
     private let address: SocketAddress
+    /// Nil: plain connections.
+    private let client: TLSClient?
     private let state = Mutex(State())
 
-    init(_ address: SocketAddress) { self.address = address }
+    init(_ address: SocketAddress, _ client: TLSClient? = nil) {
+        self.address = address
+        self.client = client
+    }
+
+    private func connect() throws -> Wire {
+        let wire = try Wire(to: address)
+        if let client { try wire.secure(SecureEnd(client)) }
+        return wire
+    }
 
     var answered: Int { state.withLock { $0.answered } }
     var failure: String? { state.withLock { $0.failure } }
@@ -86,13 +125,13 @@ private final class ReloadLoad: Sendable {
 
     func run(keepsConnection: Bool) {
         do {
-            var wire = try Wire(to: address)
+            var wire = try connect()
             while !state.withLock({ $0.isStopping }) {
                 let response = try wire.get(fields: keepsConnection ? "" : "Connection: close\r\n")
                 guard response.status == 200 else { return fail("status \(response.status): \(response.text)") }
                 if keepsConnection && response["Connection"] != nil { return fail("a kept connection was closed") }
                 state.withLock { $0.answered += 1 }
-                if !keepsConnection { wire = try Wire(to: address) }
+                if !keepsConnection { wire = try connect() }
             }
         } catch {
             fail("\(error)")

@@ -210,6 +210,17 @@ import Testing
         #expect(try again.get().text == "one")
         #expect(second.isResumed)
         #expect(other.pool.statistics.resumedHandshakes == 1)
+        // In TLS 1.3 each connection brings another ticket.
+        #expect(second.session != nil)
+        one.pool.setTerms(try plan(secrets) { $0.givesTickets = false })
+        #expect(
+            one.wait {
+                guard let end = try? SecureEnd(client), let wire = try? Wire(to: one.address),
+                    (try? wire.secure(end)) != nil, (try? wire.get()) != nil
+                else { return false }
+                return end.session == nil
+            })
+        one.pool.setTerms(try plan(secrets) { _ in })
         // An older key still opens tickets; one that is gone does not.
         let held = TicketKey.random()
         secrets.tickets.set([held])

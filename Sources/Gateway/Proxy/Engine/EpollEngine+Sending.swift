@@ -6,7 +6,10 @@ extension EpollEngine {
     package mutating func send(_ slot: Slot, _ bytes: UnsafeRawBufferPointer) -> SendOutcome {
         let channel = channels + Int(slot.index)
         // Two sends of one batch could pass each other where the first falls short.
-        if channel.pointee.batch == batch.number { sendBatch() }
+        if channel.pointee.batch == batch.number {
+            if batch.extend(bytes, channel) { return .done }
+            sendBatch()
+        }
         if let outcome = buffers.queue(bytes, channel) { return outcome }
         if bytes.count <= SendBatch.longest {
             if !batch.hasRoom(for: bytes.count) { sendBatch() }

@@ -5,7 +5,10 @@ extension RingEngine {
     package mutating func send(_ slot: Slot, _ bytes: UnsafeRawBufferPointer) -> SendOutcome {
         let channel = channels + Int(slot.index)
         // Two sends of one batch could pass each other where the first falls short.
-        if channel.pointee.batch == batch.number { submit() }
+        if channel.pointee.batch == batch.number {
+            if batch.extend(bytes, channel) { return .done }
+            submit()
+        }
         if let outcome = buffers.queue(bytes, channel) { return outcome }
         if bytes.count > SendBatch.longest { return sendAtOnce(slot, bytes, channel) }
         if !batch.hasRoom(for: bytes.count) { submit() }

@@ -67,6 +67,22 @@ struct SendBatch: ~Copyable {
         channel.pointee.batchPlace = UInt32(place)
     }
 
+    /// Puts more bytes behind what the channel has in this batch, if nothing of another one came after it; false if so.
+    @inline(__always)
+    mutating func extend(_ bytes: UnsafeRawBufferPointer, _ channel: UnsafeMutablePointer<Channel>) -> Bool {
+        let place = Int(channel.pointee.batchPlace)
+        let entry = entries[place]
+        let end = entry.bytes.baseAddress! + entry.bytes.count
+        guard !isWritten, end == storage + used, bytes.count <= SendBatch.longest - entry.bytes.count,
+            bytes.count <= SendBatch.capacity - used
+        else { return false }
+        UnsafeMutableRawPointer(mutating: end).copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
+        used += bytes.count
+        let all = UnsafeRawBufferPointer(start: entry.bytes.baseAddress!, count: entry.bytes.count + bytes.count)
+        entries[place] = Entry(index: entry.index, bytes: all)
+        return true
+    }
+
     /// What the channel has in this batch.
     @inline(__always)
     func bytes(of channel: UnsafeMutablePointer<Channel>) -> UnsafeRawBufferPointer {

@@ -33,6 +33,7 @@ extension Command {
             writer.write(Kind.expireRegistrations.rawValue)
             writer.write(list: serials) { writer, serial in writer.write(serial) }
             writer.write(time)
+        case .rotateTicketKeys(let entry): writer.write(Kind.rotateTicketKeys, entry)
         }
         return writer.bytes
     }
@@ -62,6 +63,7 @@ extension Command {
                 reader throws(DecodingFault) in try reader.read(UInt64.self)
             }
             self = .expireRegistrations(serials, at: try reader.read())
+        case .rotateTicketKeys: self = .rotateTicketKeys(try reader.read())
         }
         try reader.finish()
     }
@@ -80,6 +82,7 @@ extension Command {
         case register = 11
         case deregister = 12
         case expireRegistrations = 13
+        case rotateTicketKeys = 14
     }
 }
 

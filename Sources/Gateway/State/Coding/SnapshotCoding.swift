@@ -2,7 +2,7 @@ import Posix
 import Raft
 
 extension ClusterState {
-    private static let formatVersion: UInt8 = 3
+    private static let formatVersion: UInt8 = 4
 
     /// The state as a snapshot. Equal states give equal bytes.
     ///
@@ -21,6 +21,7 @@ extension ClusterState {
         writer.write(journal.nextSequence)
         writer.write(list: journal.entries)
         writer.write(registrations)
+        writer.write(ticketKeys)
         return writer.bytes
     }
 
@@ -44,6 +45,7 @@ extension ClusterState {
         journal.nextSequence = try reader.read()
         journal.entries = try reader.readList("journal", limit: Limit.journal)
         registrations = try reader.read()
+        ticketKeys = try reader.read()
         try reader.finish()
     }
 }

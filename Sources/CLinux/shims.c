@@ -84,6 +84,8 @@ uint32_t clinux_crc32c(uint32_t seed, const void *bytes, size_t length) {
     return ~crc32c_software(crc, bytes, length);
 }
 
+int clinux_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
 bool clinux_exited(int status) { return WIFEXITED(status); }
 int clinux_exit_status(int status) { return WEXITSTATUS(status); }
 int clinux_term_signal(int status) { return WTERMSIG(status); }

@@ -64,6 +64,13 @@ package final class ChildProcess: Sendable {
         }
     }
 
+    /// The same to all processes that it has started and that did not leave its group.
+    package func signalGroup(_ number: Int32) {
+        ending.withLock { ending in
+            if ending == nil { _ = kill(-pid, number) }
+        }
+    }
+
     /// How the process ended; nil while it runs.
     package func poll() -> End? { reap(options: WNOHANG) }
 

@@ -48,7 +48,7 @@ int clinux_accept(int listener, struct sockaddr *address, socklen_t *length);
 /// packet waits for the shutdown or close that comes at once.
 ssize_t clinux_send(int socket, const void *bytes, size_t count, bool end_follows);
 ssize_t clinux_receive(int socket, void *bytes, size_t count);
-/// pipe2 with O_CLOEXEC.
+/// pipe2 with O_CLOEXEC and O_NONBLOCK.
 int clinux_pipe(int descriptors[2]);
 /// splice(2) without offsets, SPLICE_F_MOVE | SPLICE_F_NONBLOCK.
 ssize_t clinux_splice(int from, int to, size_t length);
@@ -71,6 +71,8 @@ int clinux_set_thread_nice(int nice);
 pid_t clinux_peer_pid(int socket);
 /// CRC32C (Castagnoli) of `length` bytes, continuing from `seed` (0 to start).
 uint32_t clinux_crc32c(uint32_t seed, const void *bytes, size_t length);
+/// A descriptor that becomes readable when the process has ended (Linux 5.3); -1 with errno.
+int clinux_pidfd_open(pid_t pid);
 /// WIFEXITED, WEXITSTATUS and WTERMSIG as functions.
 bool clinux_exited(int status);
 int clinux_exit_status(int status);

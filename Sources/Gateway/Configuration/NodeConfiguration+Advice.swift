@@ -31,7 +31,7 @@ extension NodeConfiguration {
                 "virtualAddresses: \(address) can not be held by the loopback provider; "
                     + "use an address of 127.0.0.0/8, or the netlink provider in the node files"
             }
-        case .netlink:
+        case .netlink, .exec:
             gateway.virtualAddresses.filter(\.isLoopback).map { address in
                 "virtualAddresses: \(address) never leaves its machine; use an address of the network"
             }

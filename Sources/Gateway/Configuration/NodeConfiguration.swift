@@ -110,8 +110,22 @@ package enum VirtualAddressProvider: Hashable, Sendable {
     case loopback
     /// Adds the address to a network interface and announces it; needs CAP_NET_ADMIN.
     case netlink(interface: String)
+    /// A command moves them.
+    case exec(AddressHook)
     /// This node never serves the virtual addresses.
     case none
+}
+
+/// The command of the provider `exec`.
+package struct AddressHook: Hashable, Sendable {
+    /// Resolved against the directory of the node file, if it was relative there.
+    package var command: String
+    package var limits: HookSequence.Limits
+
+    package init(command: String, limits: HookSequence.Limits) {
+        self.command = command
+        self.limits = limits
+    }
 }
 
 /// The timing of failure detection, by the kind of network. The raw value is the name in files.

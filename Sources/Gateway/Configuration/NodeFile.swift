@@ -11,6 +11,10 @@ extension NodeConfiguration {
         configuration.dataDirectory = path(configuration.dataDirectory, besides: file)
         configuration.gatewayFile = configuration.gatewayFile.map { path($0, besides: file) }
         configuration.adminToken = configuration.adminToken.map { path($0, besides: file) }
+        if case .exec(var hook) = configuration.virtualAddress {
+            hook.command = path(hook.command, besides: file)
+            configuration.virtualAddress = .exec(hook)
+        }
         if let files = configuration.certificate {
             configuration.certificate = NodeCertificateFiles(
                 authority: path(files.authority, besides: file), certificate: path(files.certificate, besides: file),
@@ -138,6 +142,7 @@ extension VirtualAddressProvider {
         switch self {
         case .loopback: "{ provider: \"loopback\" }"
         case .netlink(let interface): "{ provider: \"netlink\", interface: \"\(interface)\" }"
+        case .exec(let hook): "{ provider: \"exec\", command: \"\(hook.command)\" }"
         case .none: "{ provider: \"none\" }"
         }
     }
@@ -147,6 +152,7 @@ extension VirtualAddressProvider {
 private enum ProviderWord: String, CaseIterable {
     case loopback
     case netlink
+    case exec
     case none
 }
 
@@ -157,6 +163,12 @@ extension Schema where Value == VirtualAddressProvider {
         switch provider {
         case .loopback: object(providerField, make: { _ in .loopback })
         case .netlink: object(providerField, interface, make: { .netlink(interface: $1) })
+        case .exec:
+            object(
+                providerField, command, timeout, statusInterval,
+                make: { _, command, timeout, interval in
+                    .exec(AddressHook(command: command, limits: .init(timeout: timeout, statusInterval: interval)))
+                })
         case .none: object(providerField, make: { _ in .none })
         }
     }
@@ -164,7 +176,24 @@ extension Schema where Value == VirtualAddressProvider {
     private static var providerField: Field<ProviderWord> {
         .required(
             "provider", .choice,
-            "\"loopback\": an address of 127.0.0.0/8, for one machine; \"netlink\": on an interface; \"none\".")
+            "\"loopback\": an address of 127.0.0.0/8, for one machine; \"netlink\": on an interface; \"exec\": by a "
+                + "command; \"none\".")
+    }
+
+    private static var command: Field<String> {
+        .required("command", .filePath, "The program that claims, releases and checks an address; see docs/hooks.md.")
+    }
+
+    private static var timeout: Field<Nanoseconds> {
+        .optional(
+            "timeout", .duration(from: .milliseconds(100), to: .seconds(60)), default: .seconds(5),
+            "A call that takes longer is killed.")
+    }
+
+    private static var statusInterval: Field<Nanoseconds> {
+        .optional(
+            "statusInterval", .duration(from: .milliseconds(100), to: .seconds(60)), default: .seconds(2),
+            "From one check of a held address to the next.")
     }
 
     private static var interface: Field<String> {

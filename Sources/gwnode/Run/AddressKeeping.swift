@@ -12,6 +12,13 @@ enum AddressKeeping {
         case .none: return VirtualIPManager(provider: NoProvider())
         case .loopback:
             return VirtualIPManager(provider: LoopbackProvider(listeners: LoopbackProvider.Listeners(of: workers)))
+        case .exec(let hook):
+            do throws(VirtualIPError) {
+                return try HookedAddresses(
+                    hook, cluster: configuration.cluster, node: configuration.node, onChange: onChange)
+            } catch {
+                throw StartFailure("\(error)")
+            }
         case .netlink(let interface):
             do throws(VirtualIPError) {
                 return try onInterface(interface, onChange)

@@ -212,7 +212,10 @@ final class TestCluster {
     }
 
     /// `peers` are the ids of the nodes that the file lists; `more` are further members of the object.
-    func writeNodeFile(_ id: Int, peers: [Int], join: Bool = false, more: String = "") throws {
+    func writeNodeFile(
+        _ id: Int, peers: [Int], join: Bool = false, virtualAddress: String = "{ provider: \"loopback\" }",
+        more: String = ""
+    ) throws {
         let node = nodes[id - 1]
         let list = peers.map { nodes[$0 - 1] }.map {
             "{ id: \($0.id), name: \"gw\($0.id)\", raft: \"\($0.raft)\", admin: \"\($0.admin)\" }"
@@ -226,7 +229,7 @@ final class TestCluster {
               admin: "\(node.admin)",
               peers: [\(list)],
               join: \(join),
-              virtualAddress: { provider: "loopback" },
+              virtualAddress: \(virtualAddress),
               timing: "\(timing)",
               workers: 2,
               gatewayFile: "gateway.json5",

@@ -139,7 +139,7 @@ private func problems(in text: String) -> [String] {
         ),
         (
             file(rest: "virtualAddress: {interface: 'lo'}"),
-            "virtualAddress.provider: missing; use one of \"loopback\", \"netlink\", \"none\""
+            "virtualAddress.provider: missing; use one of \"loopback\", \"netlink\", \"exec\", \"none\""
         ),
         (
             file(rest: "virtualAddress: {provider: 'netlin', interface: 'eth0'}"),

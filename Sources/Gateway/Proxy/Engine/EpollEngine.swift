@@ -19,7 +19,7 @@ package struct EpollEngine: ~Copyable, Engine {
     var batch: SendBatch
     private let wake: Int32
     private var isWoken = false
-    private var budget = 0
+    private var budget = EpollEngine.turnBudget
 
     package init(capacity: Int, clients: Int, wake: Int32, memory: MemoryLimits) throws(SystemError) {
         precondition(capacity > 0 && capacity < Int(EpollEngine.firstListener), "engine capacity out of range")
@@ -46,6 +46,7 @@ package struct EpollEngine: ~Copyable, Engine {
     }
 
     package mutating func wait(until deadline: Instant, now: Instant) throws(SystemError) {
+        listeners.beginTurn(completions: EpollEngine.turnBudget - budget)
         budget = EpollEngine.turnBudget
         sendBatch()
         let timeout = ready.isEmpty && !listeners.hasFinishing ? milliseconds(from: now, to: deadline) : 0

@@ -4,9 +4,8 @@ import Posix
 /// The listening sockets of an engine, which watches them level-triggered: what is not accepted in one turn is reported
 /// again in the next.
 struct ListenerTable {
-    /// Connections taken from one listener a turn. Taken one by one they are served and closed while what the kernel keeps
-    /// of them is in the processor's cache, and the kernel is never asked for one that is not there.
-    private static let acceptsPerTurn = 1
+    /// A turn takes one connection more for each so many completions of the turn before.
+    private static let completionsPerAccept = 32
 
     private enum State {
         case absent, accepting, paused
@@ -23,6 +22,9 @@ struct ListenerTable {
     private var listeners: [Listener] = []
     private var position = 0
     private var finishingCount = 0
+    /// Connections taken from one listener this turn. Taken one by one they are served and closed while what the kernel
+    /// keeps of them is in the processor's cache, and the kernel is never asked for one that is not there.
+    private var acceptsPerTurn = 1
 
     var hasFinishing: Bool { finishingCount > 0 }
 
@@ -32,6 +34,9 @@ struct ListenerTable {
         precondition(listeners[index.value].state == .absent, "the listener is there already")
         listeners[index.value] = Listener(descriptor: descriptor, state: .accepting)
     }
+
+    /// - Parameter completions: of the turn before. Long turns take more connections, or a busy worker would take few.
+    mutating func beginTurn(completions: Int) { acceptsPerTurn = 1 + completions / ListenerTable.completionsPerAccept }
 
     /// Whether connections are to be taken from the listener, so that it has to be watched.
     func isWatched(_ index: Int) -> Bool {
@@ -46,7 +51,7 @@ struct ListenerTable {
 
     mutating func noteReadable(_ index: Int) {
         guard isWatched(index) else { return }
-        listeners[index].acceptsLeft = max(listeners[index].acceptsLeft, ListenerTable.acceptsPerTurn)
+        listeners[index].acceptsLeft = max(listeners[index].acceptsLeft, acceptsPerTurn)
         position = min(position, index)
     }
 

@@ -34,7 +34,7 @@ package struct RingEngine: ~Copyable, Engine {
     /// The completions from `position` on wait to be taken; of those before `seen` the sends are dealt with.
     private var position: UInt32 = 0
     private var seen: UInt32 = 0
-    private var budget = 0
+    private var budget = RingEngine.turnBudget
 
     /// Why this process can not have such an engine; nil if it can.
     package static func obstacle() -> SystemError? {
@@ -87,6 +87,7 @@ package struct RingEngine: ~Copyable, Engine {
     }
 
     package mutating func wait(until deadline: Instant, now: Instant) throws(SystemError) {
+        listeners.beginTurn(completions: RingEngine.turnBudget - budget)
         budget = RingEngine.turnBudget
         watchWake()
         writeBatch()

@@ -18,7 +18,7 @@ extension ClusterTests {
             try cluster.serve(
                 """
                 { name: "app", backends: [\(list.joined(separator: ", "))], health: { type: "none" },
-                  timeouts: { connect: "300ms" }, retryPolicy: { tryTimeout: "300ms" },
+                  timeouts: { connect: "300ms" }, retryPolicy: { tryTimeout: "600ms" },
                   ejection: { time: "5m" } }
                 """)
             let answers = try cluster.load(clients: Self.clients, requests: Self.requestsPerClient)

@@ -39,10 +39,20 @@ package enum Socket {
     }
 
     package static func localAddress(of descriptor: Int32) -> SocketAddress? {
+        address { getsockname(descriptor, $0, $1) }
+    }
+
+    package static func peerAddress(of descriptor: Int32) -> SocketAddress? {
+        address { getpeername(descriptor, $0, $1) }
+    }
+
+    private static func address(
+        _ ask: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32
+    ) -> SocketAddress? {
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
         let result = withUnsafeMutablePointer(to: &storage) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { ask($0, &length) }
         }
         return result == 0 ? SocketAddress(storage) : nil
     }
@@ -75,6 +85,12 @@ package enum Socket {
         return getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &length) == 0 ? code : errno
     }
 
+    /// Whether the peer's kernel has everything that was sent.
+    package static func isAllAcknowledged(_ descriptor: Int32) -> Bool {
+        var count: Int32 = 0
+        return ioctl(descriptor, UInt(TIOCOUTQ), &count) != 0 || count == 0
+    }
+
     package static func setNoDelay(_ descriptor: Int32) {
         try? set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
     }
@@ -92,7 +108,7 @@ package enum Socket {
         }
     }
 
-    private static func open(family: Int32) throws(SystemError) -> FileDescriptor {
+    static func open(family: Int32) throws(SystemError) -> FileDescriptor {
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         let raw = socket(family, type, 0)
         guard raw >= 0 else { throw SystemError("socket") }

@@ -13,7 +13,8 @@ struct PlannedMoveTests {
 
     @Test func noRequestFails() throws {
         let cluster = try NetworkCluster()
-        let load = try Load(threads: 4)
+        // Whoever waits that long has failed; a slow machine alone does not get there.
+        let load = try Load(threads: 4) { { get(NetworkCluster.service, within: .seconds(20)) } }
         for move in Move.allCases {
             let former = try cluster.holder()
             #expect(eventually { load.isAnsweredAgain() ? true : nil } == true)
@@ -34,9 +35,45 @@ struct PlannedMoveTests {
         #expect(load.failures == 0, "\(cluster.logs())")
     }
 
+    /// Idle ones, and one whose next request had begun before the move and ends after it.
+    @Test func openConnectionsGoOnAtTheNextHolder() throws {
+        let cluster = try NetworkCluster()
+        var former = try cluster.holder()
+        let idle = try (0..<200).map { _ in try HeldConnection(to: NetworkCluster.service) }
+        let begun = try HeldConnection(to: NetworkCluster.service)
+        for _ in 0..<2 {
+            for connection in idle { #expect(try connection.get()?.hasPrefix("HTTP/1.1 200 ") == true) }
+            try begun.send("GET / HTTP/1.1\r\nHo")
+            try cluster.transfer(from: former)
+            former = try cluster.holder(otherThan: former)
+            try begun.send("st: test\r\n\r\n")
+            #expect(try begun.answer()?.hasPrefix("HTTP/1.1 200 ") == true, "\(cluster.logs())")
+            let answered = try idle.filter { try $0.get()?.hasPrefix("HTTP/1.1 200 ") == true }
+            #expect(answered.count == idle.count, "\(cluster.logs())")
+        }
+    }
+
+    /// Clients that ask again and again on connections that never end.
+    @Test func busyConnectionsGoOnThroughManyMoves() throws {
+        let cluster = try NetworkCluster()
+        let load = try Load(threads: 8) {
+            let connection = try? HeldConnection(to: NetworkCluster.service)
+            return { (try? connection?.get())?.hasPrefix("HTTP/1.1 200 ") == true }
+        }
+        var former = try cluster.holder()
+        for _ in 0..<5 {
+            #expect(eventually { load.isAnsweredAgain() ? true : nil } == true)
+            try cluster.transfer(from: former)
+            former = try cluster.holder(otherThan: former)
+        }
+        #expect(eventually { load.isAnsweredAgain() ? true : nil } == true)
+        load.stop()
+        #expect(load.failures == 0, "\(cluster.logs())")
+    }
+
     /// The last answer before the move says that the connection ends.
     @Test func openConnectionsEndInOrder() throws {
-        let cluster = try NetworkCluster(moveTimeout: "20s")
+        let cluster = try NetworkCluster(moveTimeout: "20s", movesConnections: false)
         let former = try cluster.holder()
         let asking = try HeldConnection(to: NetworkCluster.service)
         #expect(try asking.get()?.contains("Connection: close") == false)
@@ -50,20 +87,20 @@ struct PlannedMoveTests {
     }
 }
 
-/// Clients that open connections, ask once on each, and count what fails.
+/// Clients that ask without end, and count what fails.
 private final class Load: Sendable {
     private let isStopping = Atomic(false)
     private let answered = Atomic(0)
     private let failed = Atomic(0)
     private let threads = Mutex<[Posix.Thread]>([])
 
-    init(threads count: Int) throws {
+    /// - Parameter makeClient: Makes one for each thread, which says of each request whether it was answered.
+    init(threads count: Int, makeClient: @escaping @Sendable () -> () -> Bool) throws {
         for _ in 0..<count {
             let thread = try Posix.Thread(name: "load") { [self] in
+                let isAnswered = makeClient()
                 while !isStopping.load(ordering: .relaxed) {
-                    // Whoever waits that long has failed; a slow machine alone does not get there.
-                    let isAnswered = get(NetworkCluster.service, within: .seconds(20))
-                    if isAnswered {
+                    if isAnswered() {
                         answered.add(1, ordering: .relaxed)
                     } else {
                         failed.add(1, ordering: .relaxed)
@@ -97,8 +134,17 @@ private final class HeldConnection {
 
     /// The answer's head with what came with it; empty at the connection's end, nil when it broke.
     func get() throws -> String? {
-        let request = Array("GET / HTTP/1.1\r\nHost: test\r\n\r\n".utf8)
-        _ = send(socket.raw, request, request.count, Int32(MSG_NOSIGNAL))
+        try send("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+        return try answer()
+    }
+
+    func send(_ text: String) throws {
+        let bytes = Array(text.utf8)
+        _ = Glibc.send(socket.raw, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+    }
+
+    /// The same of what was sent before.
+    func answer() throws -> String? {
         try #require(wait(POLLIN), "an answer or the end")
         var buffer = [UInt8](repeating: 0, count: 4096)
         let count = recv(socket.raw, &buffer, buffer.count, 0)

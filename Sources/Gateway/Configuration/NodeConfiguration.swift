@@ -26,6 +26,8 @@ package struct NodeConfiguration: Hashable, Sendable {
     package var timing: TimingProfile
     /// For how long requests under way may go on before a planned move of the virtual addresses.
     package var moveTimeout: Nanoseconds
+    /// Whether open connections of clients go along.
+    package var movesConnections: Bool
     /// The gateway file that seeds revision 1 while the cluster has no configuration; resolved as `dataDirectory`.
     package var gatewayFile: String?
     /// Threads that serve clients, 1…256; nil: one for each processor.
@@ -69,7 +71,7 @@ package struct NodeConfiguration: Hashable, Sendable {
         admin: SocketAddress, adminToken: String? = nil, peers: [Peer],
         join: Bool = false, certificate: NodeCertificateFiles? = nil,
         virtualAddress: VirtualAddressProvider = .none, timing: TimingProfile = .lan,
-        moveTimeout: Nanoseconds = Self.standardMoveTimeout, gatewayFile: String? = nil,
+        moveTimeout: Nanoseconds = Self.standardMoveTimeout, movesConnections: Bool = true, gatewayFile: String? = nil,
         workers: Int? = nil, engine: EngineChoice = .auto, limits: NodeLimits = .standard,
         accessLog: AccessLogOptions? = nil, logLevel: Log.Level = .info, logFormat: LogFormat = .text
     ) {
@@ -85,6 +87,7 @@ package struct NodeConfiguration: Hashable, Sendable {
         self.virtualAddress = virtualAddress
         self.timing = timing
         self.moveTimeout = moveTimeout
+        self.movesConnections = movesConnections
         self.gatewayFile = gatewayFile
         self.workers = workers
         self.engine = engine

@@ -60,8 +60,11 @@ extension NodeConfiguration {
                 + "\"wan\" between sites."),
         .optional(
             "moveTimeout", .duration(from: .zero, to: longestMoveTimeout), default: standardMoveTimeout,
-            "For how long requests may go on before the virtual addresses move on purpose. Connections end sooner, "
-                + "with the next answer."),
+            "For how long requests may go on before the virtual addresses move on purpose."),
+        .optional(
+            "moveConnections", .boolean, default: true,
+            "Whether open connections of clients go along when virtual addresses move on purpose, as far as the kernel can "
+                + "do that (it takes CAP_NET_ADMIN and nf_tables). They end with their next answer where they do not."),
         .optional("gatewayFile", .filePath, "Seeds the first configuration of a cluster that has none."),
         .optional("workers", .integer(1...256), "Threads that serve clients. Left out: one for each processor."),
         .optional(
@@ -100,7 +103,7 @@ extension NodeConfiguration {
         cluster: String, node: Identity, dataDirectory: String, listen: [String: SocketAddress], admin: SocketAddress,
         adminToken: String?, peers: [Peer], join: Bool, certificate: NodeCertificateFiles?,
         virtualAddress: VirtualAddressProvider,
-        timing: TimingProfile, moveTimeout: Nanoseconds,
+        timing: TimingProfile, moveTimeout: Nanoseconds, movesConnections: Bool,
         gatewayFile: String?, workers: Int?, engine: EngineChoice, limits: NodeLimits, accessLog: AccessLogOptions?,
         logLevel: LogLevelWord, logFormat: LogFormat
     ) -> NodeConfiguration {
@@ -108,7 +111,7 @@ extension NodeConfiguration {
             cluster: cluster, node: node, dataDirectory: dataDirectory, listen: listen, admin: admin,
             adminToken: adminToken, peers: peers.sorted { $0.id < $1.id }, join: join,
             certificate: certificate, virtualAddress: virtualAddress, timing: timing, moveTimeout: moveTimeout,
-            gatewayFile: gatewayFile,
+            movesConnections: movesConnections, gatewayFile: gatewayFile,
             workers: workers, engine: engine, limits: limits, accessLog: accessLog, logLevel: logLevel.level,
             logFormat: logFormat)
     }

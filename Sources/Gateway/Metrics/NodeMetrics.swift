@@ -89,6 +89,14 @@ package struct NodeMetrics: Sendable {
         page.family(
             "gwnode_tls_handshakes_failed_total", .counter, "Handshakes with clients that failed, by the reason.",
             HandshakeFault.allCases.map { .init(Double(proxy.failedHandshakes[$0] ?? 0), ("reason", $0.name)) })
+        page.family(
+            "gwnode_client_connections_moved_total", .counter,
+            "Open connections of clients that went on at another node, came from there, or ended on the way.",
+            [
+                .init(Double(proxy.connectionsMovedAway), ("direction", "away")),
+                .init(Double(proxy.connectionsMovedHere), ("direction", "here")),
+                .init(Double(proxy.connectionsLostInMoves), ("direction", "lost")),
+            ])
         page.counter("gwnode_upstream_connects_total", "Connections opened to backends.", proxy.upstreamConnects)
         page.counter(
             "gwnode_access_log_dropped_total", "Lines of the access log that came faster than they could be written.",

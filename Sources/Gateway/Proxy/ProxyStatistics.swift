@@ -31,6 +31,10 @@ package struct ProxyStatistics: Hashable, Sendable {
     package var resumedHandshakes: UInt64 = 0
     /// Those that did not.
     package var failedHandshakes: [HandshakeFault: UInt64] = [:]
+    /// Open connections of clients that went on at another node, came from there, and ended on the way.
+    package var connectionsMovedAway: UInt64 = 0
+    package var connectionsMovedHere: UInt64 = 0
+    package var connectionsLostInMoves: UInt64 = 0
 
     /// Lines of the access log that were dropped because it could not be written as fast, over all workers.
     package var accessLogDropped: UInt64 = 0

@@ -23,6 +23,7 @@ package final class WorkerPool: Sendable {
     package let engine: EngineChoice
     private let backlog: Int32
     private let accessLog: AccessLog?
+    package let moves = MoveTally()
     private let state = Mutex(State())
 
     /// Starts the threads.
@@ -139,6 +140,28 @@ package final class WorkerPool: Sendable {
         post(.retire(addresses, endsIdle: endsIdle))
     }
 
+    /// Has the workers count what is under way for clients of `addresses`, before these leave.
+    package func announceDeparture(from addresses: Set<IPAddress>) -> DepartingConnections {
+        let departing = DepartingConnections(addresses: addresses, workers: workers.count)
+        post(.announce(departing))
+        return departing
+    }
+
+    /// Lets the connections go that are between two requests, now and as they get there; the others are gathered when
+    /// they do. Connections that were made and not accepted yet are gathered, too.
+    package func depart(_ departing: DepartingConnections) { post(.depart(departing)) }
+
+    /// Ends a departure, whether or not the connections have left.
+    package func endDeparture() { post(.stayed) }
+
+    /// Goes on with open connections, which the workers share.
+    package func takeIn(_ connections: [ArrivingConnection]) {
+        for (index, worker) in workers.enumerated() {
+            let own = stride(from: index, to: connections.count, by: workers.count).map { connections[$0] }
+            if !own.isEmpty { post(.takeIn(own), to: worker) }
+        }
+    }
+
     /// Ends the workers: no connection is accepted any more, idle ones close, requests under way may finish until
     /// `deadline`. Returns when all threads have ended.
     package func stop(drainingUntil deadline: Instant = .zero) {
@@ -159,6 +182,7 @@ package final class WorkerPool: Sendable {
         var total = ProxyStatistics()
         for worker in workers { worker.counters.pointee.add(to: &total) }
         total.accessLogDropped = accessLog?.droppedLines ?? 0
+        moves.add(to: &total)
         return total
     }
 

@@ -51,7 +51,7 @@ package final class LoopbackProvider: VirtualIPProvider {
 
     package func announce(_ address: IPAddress) {}
 
-    package func hold(_ addresses: [IPAddress]) {}
+    package func hold(_ hold: ArrivalHold, for addresses: [IPAddress]) {}
 
     package func release(_ address: IPAddress) {
         held.removeAll { $0 == address }

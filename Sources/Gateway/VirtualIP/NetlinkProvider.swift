@@ -112,10 +112,22 @@ package final class NetlinkProvider: VirtualIPProvider {
         try Self.explaining(name) { () throws(SystemError) in try announcements.announce(address) }
     }
 
-    package func hold(_ addresses: [IPAddress]) throws(VirtualIPError) {
+    package func hold(_ hold: ArrivalHold, for addresses: [IPAddress]) throws(VirtualIPError) {
         guard gate != nil else { return }
+        try Self.explaining(name) { () throws(SystemError) in
+            switch hold {
+            case .nothing: try gate?.hold([])
+            case .newConnections: try holdConnections(addresses)
+            case .everything:
+                try holdConnections(addresses)
+                for address in addresses { try gate?.close(address) }
+            }
+        }
+    }
+
+    private func holdConnections(_ addresses: [IPAddress]) throws(SystemError) {
         if !addresses.isEmpty { relay.begin(Set(addresses)) }
-        try Self.explaining(name) { () throws(SystemError) in try gate?.hold(Set(addresses)) }
+        try gate?.hold(Set(addresses))
     }
 
     package func release(_ address: IPAddress) throws(VirtualIPError) {

@@ -11,11 +11,10 @@ package protocol AddressKeeper: AnyObject {
     /// Takes the configuration's addresses and ports. An address that is new here and still on the machine, left by
     /// a process that was killed, is removed; the next `turn` claims and gives up what changed.
     func configure(addresses: [IPAddress], ports: [UInt16])
-    /// Before a planned move: requests for new connections to the held addresses wait for the next holder, as far as
-    /// the fence can do that. `false` takes it back.
-    func hold(_ isOnHold: Bool)
-    /// The order to hold is carried out.
-    var isOnHold: Bool { get }
+    /// Before a planned move: keeps back what arrives for the held addresses, as far as the fence can do that.
+    func keepBack(_ hold: ArrivalHold)
+    /// The latest order to keep back that is carried out.
+    var onHold: ArrivalHold { get }
     /// To be called after each event of the consensus thread and at `nextDeadline`. Without a lease, because this
     /// node does not lead or its lease is being surrendered, every address is given up.
     func turn(now: Instant, lease: Lease?, isShuttingDown: Bool) -> AddressTurn
@@ -61,12 +60,14 @@ package final class VirtualIPManager: AddressKeeper {
         for address in unknown { remove(address) }
     }
 
-    package private(set) var isOnHold = false
+    package private(set) var onHold = ArrivalHold.nothing
 
-    package func hold(_ isOnHold: Bool) {
-        self.isOnHold = isOnHold
-        do throws(VirtualIPError) { try provider.hold(isOnHold ? claim.held : []) } catch {
-            Log.warning("vip: new connections are not held back: \(error)")
+    package func keepBack(_ hold: ArrivalHold) {
+        onHold = hold
+        // What was closed to arrivals is opened by the next extension.
+        extendedUntil = .zero
+        do throws(VirtualIPError) { try provider.hold(hold, for: claim.held) } catch {
+            Log.warning("vip: arrivals are not held back: \(error)")
         }
     }
 
@@ -95,6 +96,7 @@ package final class VirtualIPManager: AddressKeeper {
 
     private func extend(_ conditions: VirtualIPClaim.Conditions) -> VirtualIPClaim.Reason? {
         guard !claim.held.isEmpty, let end = conditions.lease?.validUntil, end != extendedUntil else { return nil }
+        if onHold == .everything { return nil }
         do throws(VirtualIPError) {
             try provider.extend(claim.held, until: end)
             extendedUntil = end

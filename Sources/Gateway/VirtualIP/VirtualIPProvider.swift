@@ -17,13 +17,22 @@ package protocol VirtualIPProvider: AnyObject {
     func extend(_ held: [IPAddress], until end: Instant) throws(VirtualIPError)
     /// Tells the neighbours on the link that `address` is here now.
     func announce(_ address: IPAddress) throws(VirtualIPError)
-    /// While `addresses` are named here, requests for new connections to them wait unanswered, a second at the most, and
-    /// then reach the next holder; what is connected goes on. Empty: all are answered again.
-    func hold(_ addresses: [IPAddress]) throws(VirtualIPError)
+    /// Keeps back what arrives for `addresses`, and for no others any more.
+    func hold(_ hold: ArrivalHold, for addresses: [IPAddress]) throws(VirtualIPError)
     /// Stops answering on `address`. An address that is gone already is no error.
     func release(_ address: IPAddress) throws(VirtualIPError)
     /// Whether one of `held` was taken away by someone else since the last call.
     func hasLost(anyOf held: [IPAddress]) -> Bool
+}
+
+/// What is kept back of that which arrives for virtual addresses before they move.
+package enum ArrivalHold: UInt8, Hashable, Sendable {
+    case nothing = 0
+    /// Requests for new connections wait unanswered, a second at the most, and then reach the next holder; what is
+    /// connected goes on.
+    case newConnections = 1
+    /// Nothing arrives at all, until the hold ends or the address is claimed anew.
+    case everything = 2
 }
 
 /// What keeps a node from answering on a virtual address after its lease, from the strongest to the weakest.
@@ -74,7 +83,7 @@ package final class NoProvider: VirtualIPProvider {
     package func claim(_ address: IPAddress, until end: Instant) {}
     package func extend(_ held: [IPAddress], until end: Instant) {}
     package func announce(_ address: IPAddress) {}
-    package func hold(_ addresses: [IPAddress]) {}
+    package func hold(_ hold: ArrivalHold, for addresses: [IPAddress]) {}
     package func release(_ address: IPAddress) {}
     package func hasLost(anyOf held: [IPAddress]) -> Bool { false }
 }

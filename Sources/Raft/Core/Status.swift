@@ -47,6 +47,8 @@ package struct Status: Hashable, Sendable {
     package var hasQuorum: Bool
     /// Known to a leader, otherwise empty.
     package var peers: [PeerStatus]
+    /// At a leader, to whom it would hand leadership.
+    package var heir: NodeID?
 
     /// Whether the committed membership has this node: a node that was removed learns it from this.
     package var isMember: Bool { committedMembership.contains(id) }
@@ -113,6 +115,6 @@ extension Raft {
             id: id, role: role, term: term, leader: leader, commit: commit, applied: applied, last: log.last,
             durable: writes.durable, snapshot: snapshotIndex, membership: membership,
             committedMembership: log.membership(at: commit), lease: lease,
-            hasQuorum: leadership != nil ? hearsQuorum : leader != nil, peers: peers ?? [])
+            hasQuorum: leadership != nil ? hearsQuorum : leader != nil, peers: peers ?? [], heir: closestVoter)
     }
 }

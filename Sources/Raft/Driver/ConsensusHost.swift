@@ -17,6 +17,8 @@ package protocol ConsensusHost: AnyObject, SendableMetatype {
     func surrendered(lease term: Term)
     /// What another node last published with `RaftNode.publish(info:)`.
     func received(info: [UInt8], from node: NodeID, at now: Instant)
+    /// What another node sent to this one with `RaftNode.send(note:to:)`.
+    func received(note: [UInt8], from node: NodeID)
 }
 
 /// A state that can not be taken over. The node stops: going on without it would answer from another history.

@@ -222,6 +222,7 @@ final class ConsensusLoop<Host: ConsensusHost> {
             raft.read(id, at: now)
         case .perform(let body): body(host)
         case .publish(let info): transport.publish(info: info)
+        case .note(let note, let peer): transport.send(note: note, to: peer)
         case .connect(let peers, let removed): transport.connect(to: peers, removed: removed)
         case .leaseWithdrawn(let term): raft.leaseWithdrawn(term, at: now)
         case .leaderReleased(let node, let term, let processGone):
@@ -268,6 +269,7 @@ final class ConsensusLoop<Host: ConsensusHost> {
                     times.note(reply.stamp, answeredBy: sender, at: now)
                 }
             case .info(let info, let sender): host.received(info: info, from: sender, at: now)
+            case .note(let note, let sender): host.received(note: note, from: sender)
             case .processGone(let node): raft.leaderProcessGone(node, at: now)
             case .removed: fail(.removed)
             case .met(let registry): submit(.peers(registry))

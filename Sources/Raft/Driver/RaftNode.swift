@@ -15,6 +15,7 @@ package final class RaftNode<Host: ConsensusHost>: Sendable {
         case read(deadline: Instant, ReadCompletion)
         case perform(@Sendable (Host) -> Void)
         case publish([UInt8])
+        case note([UInt8], NodeID)
         case connect([PeerAddress], removed: Set<NodeID>)
         case leaseWithdrawn(Term)
         case leaderReleased(NodeID, Term, processGone: Bool)
@@ -96,6 +97,10 @@ package final class RaftNode<Host: ConsensusHost>: Sendable {
     /// Lets every peer have `info` (at most `FrameBody.infoLimit` bytes) soon; only the newest counts.
     package func publish(info: [UInt8]) { post(.publish(info)) }
 
+    /// Sends `note` (at most `FrameBody.noteLimit` bytes) to the host of one peer. Notes come in the order in which they
+    /// were sent, but one may get lost, and with it all that follow until both have connected anew.
+    package func send(note: [UInt8], to peer: NodeID) { post(.note(note, peer)) }
+
     /// Replaces the address book. A node of `removed` is told that it was removed when it comes back, and stops.
     package func connect(to peers: [PeerAddress], removed: Set<NodeID> = []) {
         post(.connect(peers, removed: removed))
@@ -172,7 +177,7 @@ package final class RaftNode<Host: ConsensusHost>: Sendable {
             case .read(_, let completion): completion(.failure(.stopping))
             case .transfer(_, let completion): completion(.notLeader(leader: nil))
             case .change(_, let completion): completion(.notLeader(leader: nil))
-            case .perform, .publish, .connect, .leaseWithdrawn, .leaderReleased, .stepDown, .spare, .stop:
+            case .perform, .publish, .note, .connect, .leaseWithdrawn, .leaderReleased, .stepDown, .spare, .stop:
                 break
             }
         }

@@ -45,8 +45,11 @@ package enum FrameBody: Hashable, Sendable {
     /// What a node publishes about itself; opaque to Raft.
     case info([UInt8])
     case message(Message)
+    /// What a host tells the host of this one node; opaque to Raft.
+    case note([UInt8])
 
     package static let infoLimit = 64 << 10
+    package static let noteLimit = 1 << 20
     static let refusalLimit = 512
 }
 
@@ -80,6 +83,9 @@ extension FrameBody {
                 writer.append(message)
             case .removed:
                 writer.append(UInt8(6))
+            case .note(let note):
+                writer.append(UInt8(7))
+                writer.append(lengthPrefixed: note)
             }
         }
     }
@@ -94,7 +100,8 @@ extension FrameBody {
         case 4: body = .info(try reader.readLengthPrefixed(upTo: infoLimit))
         case 5: body = .message(try reader.readMessage())
         case 6: body = .removed
-        case let kind: throw MalformedBytes(at: 0, expected: "a frame kind from 1 to 6, not \(kind)")
+        case 7: body = .note(try reader.readLengthPrefixed(upTo: noteLimit))
+        case let kind: throw MalformedBytes(at: 0, expected: "a frame kind from 1 to 7, not \(kind)")
         }
         try reader.expectEnd()
         return body

@@ -126,7 +126,11 @@ extension Transport {
         case (.info(let blob), .accepted(let peer, _), .open):
             links[peer]?.lastReceived = now
             events.append(.info(blob, from: peer))
-        case (.hello, _, _), (.welcome, _, _), (.refusal, _, _), (.removed, _, _), (.message, _, _), (.info, _, _):
+        case (.note(let note), .accepted(let peer, _), .open):
+            links[peer]?.lastReceived = now
+            events.append(.note(note, from: peer))
+        case (.hello, _, _), (.welcome, _, _), (.refusal, _, _), (.removed, _, _), (.message, _, _), (.info, _, _),
+            (.note, _, _):
             refuse(connection, "a frame that does not belong there", at: now)
         }
     }

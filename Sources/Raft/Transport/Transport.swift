@@ -24,6 +24,7 @@ package final class Transport {
     package enum Event: Sendable {
         case message(Message, from: NodeID)
         case info([UInt8], from: NodeID)
+        case note([UInt8], from: NodeID)
         /// Its connection was closed and a new one refused: nobody listens there any more.
         case processGone(NodeID)
         /// That node says that this one was removed from the cluster.
@@ -118,12 +119,16 @@ package final class Transport {
     /// Queues a message, which `flush` sends. False when it is certain not to be sent.
     @discardableResult
     package func send(_ message: Message, to peer: NodeID) -> Bool {
+        send(.message(message), to: peer, on: message.lane)
+    }
+
+    /// Queues `note` for the host of `peer`, behind what waits there already. False when it is certain not to be sent.
+    @discardableResult
+    package func send(note: [UInt8], to peer: NodeID) -> Bool { send(.note(note), to: peer, on: .bulk) }
+
+    private func send(_ body: FrameBody, to peer: NodeID, on lane: Message.Lane) -> Bool {
         guard let link = links[peer] else { return false }
-        if let token = link[message.lane].openToken, let connection = connections[token],
-            connection.queue(.message(message))
-        {
-            return true
-        }
+        if let token = link[lane].openToken, let connection = connections[token], connection.queue(body) { return true }
         links[peer]!.framesDropped += 1
         return false
     }

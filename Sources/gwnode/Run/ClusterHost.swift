@@ -23,13 +23,16 @@ final class ClusterHost: ConsensusHost {
     private var spared: Set<NodeID> = []
     private let node: RaftNode<ClusterHost>
     private let mover: AddressMover
+    /// Nil where connections can not go along when addresses move.
+    private let heir: ConnectionHeir?
 
     init(
         on node: RaftNode<ClusterHost>, virtualIP: any AddressKeeper, noticeKey: NoticeKey, view: SharedClusterView,
-        mover: AddressMover
+        mover: AddressMover, heir: ConnectionHeir?
     ) {
         self.node = node
         self.mover = mover
+        self.heir = heir
         self.virtualIP = virtualIP
         self.noticeKey = noticeKey
         self.view = view
@@ -80,7 +83,7 @@ final class ClusterHost: ConsensusHost {
         view.publish(
             ClusterView(
                 state: state.cluster, raft: turn.raft, connected: turn.connected, heldAddresses: virtualIP.held,
-                isOnHold: virtualIP.isOnHold,
+                onHold: virtualIP.onHold,
                 fence: virtualIP.fence, noticeKey: noticeKey, sightings: sightings),
             stateHasChanged: clusterHasChanged || address.hasChanged)
         clusterHasChanged = false
@@ -121,9 +124,24 @@ final class ClusterHost: ConsensusHost {
         }
     }
 
-    func serve(addresses: [IPAddress], ports: [UInt16]) { virtualIP.configure(addresses: addresses, ports: ports) }
+    func received(note: [UInt8], from node: NodeID) {
+        do throws(DecodingFault) {
+            switch try HandoverNote(decoding: note) {
+            case .offer(let move, let images, let isLast):
+                heir?.offered(images, move: move, isLast: isLast, by: node)
+            case .taken(let move, let count): mover.carrier?.answered(move: move, by: node, taken: count)
+            }
+        } catch {
+            Log.debug("a note of node \(node) can not be read: \(error)")
+        }
+    }
 
-    func hold(_ isOnHold: Bool) { virtualIP.hold(isOnHold) }
+    func serve(addresses: [IPAddress], ports: [UInt16]) {
+        virtualIP.configure(addresses: addresses, ports: ports)
+        heir?.serve(addresses: addresses, ports: ports)
+    }
+
+    func keepBack(_ hold: ArrivalHold) { virtualIP.keepBack(hold) }
 
     /// Gives the addresses up for good; the node is about to stop.
     func shutDown() {

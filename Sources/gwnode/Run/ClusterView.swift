@@ -12,8 +12,8 @@ struct ClusterView: Sendable {
     var connected: [NodeID]
     /// The virtual addresses that this node holds.
     var heldAddresses: [IPAddress]
-    /// New connections to them wait for the next holder.
-    var isOnHold: Bool
+    /// What is kept back of that which arrives for them.
+    var onHold: ArrivalHold
     var fence: Fence
     /// With what this node's guard signs.
     var noticeKey: NoticeKey

@@ -16,6 +16,7 @@ final class GatewayNode: Sendable {
     private let prober: HealthProber
     private let raft: RaftNode<ClusterHost>
     private let mover: AddressMover
+    private let heir: ConnectionHeir?
     private let admin: AdminServer
     private let notices: NoticeListener?
     private let events: Mailbox<ControlLoop.Event>
@@ -44,7 +45,13 @@ final class GatewayNode: Sendable {
         // Made here so that its errors are told; only the consensus thread ever uses it.
         nonisolated(unsafe) let virtualIP = try AddressKeeping.keeper(configuration, workers) { raft.perform { _ in } }
         let noticeKey = NoticeKey.random()
-        let mover = AddressMover(raft: raft, workers: workers, view: view, timeout: configuration.moveTimeout)
+        let isCarrying = GatewayNode.canCarry(configuration)
+        let mover = AddressMover(
+            raft: raft, workers: workers, view: view, timeout: configuration.moveTimeout,
+            carrier: isCarrying ? ConnectionCarrier(raft: raft, tally: workers.moves) : nil)
+        let heir = try StartFailure.wrap { () throws(SystemError) in
+            isCarrying ? try ConnectionHeir(raft: raft, workers: workers, view: view, tally: workers.moves) : nil
+        }
         let setWitnesses = (virtualIP as? GuardedAddresses)?.setWitnesses
         let prober = try StartFailure.wrap { () throws(SystemError) in
             try HealthProber(seed: .random(in: 0 ... .max)) { observation in
@@ -61,6 +68,7 @@ final class GatewayNode: Sendable {
         self.prober = prober
         self.raft = raft
         self.mover = mover
+        self.heir = heir
         self.events = events
         notices = AddressKeeping.listener(on: raft.listenAddress, view, raft)
         let services = NodeServices(
@@ -88,7 +96,10 @@ final class GatewayNode: Sendable {
         }
         do throws(RaftNodeError) {
             try raft.start(
-                makeHost: { ClusterHost(on: $0, virtualIP: virtualIP, noticeKey: noticeKey, view: view, mover: mover) },
+                makeHost: {
+                    ClusterHost(
+                        on: $0, virtualIP: virtualIP, noticeKey: noticeKey, view: view, mover: mover, heir: heir)
+                },
                 ended: { [weak self] reason in self?.failure.withLock { $0 = reason } })
         } catch {
             throw StartFailure("\(error)")
@@ -131,6 +142,7 @@ final class GatewayNode: Sendable {
         mover.leave()
         raft.perform { $0.shutDown() }
         raft.stop(graceful: true)
+        heir?.stop()
         workers.stop(drainingUntil: .now() + GatewayNode.drainLimit)
         while !events.post(.stop) { sched_yield() }
         control.join()
@@ -144,6 +156,15 @@ final class GatewayNode: Sendable {
 
     /// Opens the access log again, for whoever has renamed its file.
     func reopenLogs() { workers.reopenAccessLog() }
+
+    /// Whether open connections go along when addresses move.
+    private static func canCarry(_ configuration: NodeConfiguration) -> Bool {
+        guard configuration.movesConnections, case .netlink = configuration.virtualAddress else { return false }
+        guard let obstacle = RepairedSocket.obstacle() else { return true }
+        Log.warning(
+            "vip: open connections end when addresses move, as this process can not take them along: \(obstacle)")
+        return false
+    }
 
     private static func adminToken(_ configuration: NodeConfiguration) throws(StartFailure) -> AdminToken? {
         guard let path = configuration.adminToken else { return nil }

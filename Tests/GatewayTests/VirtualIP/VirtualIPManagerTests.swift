@@ -15,6 +15,7 @@ private final class FakeProvider: VirtualIPProvider {
     var present: Set<IPAddress> = []
     var announcements = 0
     var onHold: [IPAddress] = []
+    var hold = ArrivalHold.nothing
     var refusesClaims = false
     var refusesReleases = false
     var lost = false
@@ -37,7 +38,7 @@ private final class FakeProvider: VirtualIPProvider {
 
     func announce(_ address: IPAddress) { announcements += 1 }
 
-    func hold(_ addresses: [IPAddress]) { onHold = addresses }
+    func hold(_ hold: ArrivalHold, for addresses: [IPAddress]) { (self.hold, onHold) = (hold, addresses) }
 
     func release(_ address: IPAddress) throws(VirtualIPError) {
         if refusesReleases { throw refusal }
@@ -69,13 +70,25 @@ private final class FakeProvider: VirtualIPProvider {
 
     @Test func onlyHeldAddressesAreHeldBack() {
         let manager = manager()
-        manager.hold(true)
+        manager.keepBack(.newConnections)
         #expect(provider.onHold == [])
         _ = manager.turn(now: at(100), lease: lease)
-        manager.hold(true)
-        #expect(provider.onHold == [one])
-        manager.hold(false)
-        #expect(provider.onHold == [])
+        manager.keepBack(.newConnections)
+        #expect(provider.onHold == [one] && provider.hold == .newConnections)
+        manager.keepBack(.nothing)
+        #expect(provider.hold == .nothing)
+    }
+
+    @Test func nothingIsOpenedWhileEverythingIsHeldBack() {
+        let manager = manager()
+        _ = manager.turn(now: at(100), lease: lease)
+        provider.extendedUntil = .zero
+        manager.keepBack(.everything)
+        _ = manager.turn(now: at(110), lease: lease)
+        #expect(provider.extendedUntil == .zero)
+        manager.keepBack(.nothing)
+        _ = manager.turn(now: at(111), lease: lease)
+        #expect(provider.extendedUntil == lease.validUntil)
     }
 
     @Test func aWeakerFenceGivesUpEarlier() {

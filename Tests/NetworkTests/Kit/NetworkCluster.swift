@@ -17,13 +17,17 @@ final class NetworkCluster {
     private let directory: String
     private let timing: String
     private let moveTimeout: String
+    private let movesConnections: Bool
     private var processes: [Int: ChildProcess] = [:]
     private var backend: ChildProcess?
 
     /// Starts a backend and all nodes, and waits until the virtual address is served.
-    init(nodes count: Int = 3, timing: String = "cautious", moveTimeout: String = "2s") throws {
+    init(nodes count: Int = 3, timing: String = "cautious", moveTimeout: String = "2s", movesConnections: Bool = true)
+        throws
+    {
         self.timing = timing
         self.moveTimeout = moveTimeout
+        self.movesConnections = movesConnections
         network = try VirtualNetwork(nodes: count)
         var template = Array("/tmp/gwnode-network-XXXXXX".utf8CString)
         try #require(mkdtemp(&template) != nil)
@@ -136,7 +140,7 @@ final class NetworkCluster {
               cluster: "network-test", node: { id: \(node), name: "gw\(node)" }, dataDirectory: "gw\(node)",
               admin: "127.0.0.1:8091", peers: [\(peers.joined(separator: ", "))], gatewayFile: "gateway.json5",
               virtualAddress: { provider: "netlink", interface: "eth0" }, timing: "\(timing)", workers: 1,
-              moveTimeout: "\(moveTimeout)",
+              moveTimeout: "\(moveTimeout)", moveConnections: \(movesConnections),
             }
             """
     }

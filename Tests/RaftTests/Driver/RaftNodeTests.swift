@@ -164,6 +164,20 @@ struct RaftNodeTests {
         #expect(known)
     }
 
+    @Test func notesReachOneNodeInTheirOrder() async throws {
+        let cluster = TestCluster(3)
+        try cluster.start()
+        let sender = try cluster.leader()
+        let receiver = try cluster.follower()
+        cluster.nodes[sender]!.publish(info: [0])
+        // The lane for it is open then.
+        #expect(cluster.board.wait { cluster.journals[receiver]!.infos.withLock { $0[sender] == [0] } })
+        let notes = (1...3).map { [UInt8](repeating: $0, count: 1 << 20) }
+        for note in notes { cluster.nodes[sender]!.send(note: note, to: receiver) }
+        #expect(cluster.board.wait { cluster.journals[receiver]!.notes.withLock { $0[sender] == notes } })
+        for (id, journal) in cluster.journals where id != receiver { #expect(journal.notes.withLock { $0.isEmpty }) }
+    }
+
     @Test func aRemovedNodeIsToldSoAndStopsAlsoWhenItComesBack() async throws {
         let cluster = TestCluster(3)
         try cluster.start()

@@ -9,6 +9,7 @@ final class JournalHost: ConsensusHost {
     final class Journal: Sendable {
         let commands = Mutex<[[UInt8]]>([])
         let infos = Mutex<[NodeID: [UInt8]]>([:])
+        let notes = Mutex<[NodeID: [[UInt8]]]>([:])
         let restored = Mutex<Int>(0)
         let failure = Mutex<RaftNodeError?>(nil)
     }
@@ -63,6 +64,7 @@ final class JournalHost: ConsensusHost {
     func surrendered(lease term: Term) { node.leaseWithdrawn(term) }
 
     func received(info: [UInt8], from node: NodeID, at now: Instant) { journal.infos.withLock { $0[node] = info } }
+    func received(note: [UInt8], from node: NodeID) { journal.notes.withLock { $0[node, default: []].append(note) } }
 }
 
 /// Real nodes on loopback in this process, each with a directory that outlives it.

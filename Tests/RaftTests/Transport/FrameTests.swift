@@ -26,6 +26,7 @@ struct FrameTests {
     @Test func greetingsComeBackAsTheyWere() throws {
         let bodies: [FrameBody] = [
             .hello(hello), .welcome(Welcome(from: NodeID(2), incarnation: 9)), .refusal("because"), .info([1, 2, 3]),
+            .note([4, 5]),
             .removed,
         ]
         for sent in bodies { #expect(try FrameBody.decode(try #require(try body(sent.encoded()))) == sent) }

@@ -60,6 +60,8 @@ struct ClientConnection {
     var requestMethod = HTTPMethod.get
     /// Accepted while its address retires: it has one request.
     var isLate = false
+    /// Somebody waits for the end of its request.
+    var isAwaited = false
     /// The client sent FIN.
     var hasEnded = false
     /// Everything of the request body was taken from the engine.

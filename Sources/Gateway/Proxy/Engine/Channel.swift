@@ -25,6 +25,8 @@ struct Channel: BitwiseCopyable {
         static let finishing = Flags(rawValue: 1 << 17)
         /// To be closed as soon as everything sent is with the kernel.
         static let closesWhenSent = Flags(rawValue: 1 << 18)
+        /// Let go of, as soon as the kernel does nothing for it any more.
+        static let detaching = Flags(rawValue: 1 << 19)
 
         // Of a `RingEngine` only.
 
@@ -38,6 +40,8 @@ struct Channel: BitwiseCopyable {
         static let pollsOutput = Flags(rawValue: 1 << 15)
         /// The kernel is working on `outbox`.
         static let sending = Flags(rawValue: 1 << 16)
+        /// The kernel does something for the socket.
+        static let underWay: Flags = [.armed, .disarming, .pollsInput, .pollsOutput, .sending]
     }
 
     var descriptor: Int32
@@ -64,6 +68,16 @@ struct Channel: BitwiseCopyable {
 
     /// The same of receiving.
     var receiveError: Int32
+
+    /// The slot is free. `outbox` and `backlog` are empty.
+    mutating func detach(_ pool: inout BufferPool) -> DetachedSocket {
+        let detached = DetachedSocket(descriptor: descriptor, unread: Array(unread.bytes))
+        pool.giveBack(&unread)
+        (sendError, receiveError) = (0, 0)
+        flags = []
+        generation &+= 1
+        return detached
+    }
 
     @inline(__always)
     mutating func note(_ readiness: Readiness) {

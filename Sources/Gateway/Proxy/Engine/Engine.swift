@@ -25,6 +25,8 @@ package enum Completion {
     case reset(Slot)
     /// The last completion of a slot: its number may be used again.
     case closed(Slot)
+    /// The engine does nothing for the slot's socket any more; `takeDetached` is to follow at once.
+    case detached(Slot)
     /// The mailbox's descriptor was signalled.
     case woken
 }
@@ -96,6 +98,10 @@ package protocol Engine: ~Copyable {
     /// Closes orderly as soon as everything sent is with the kernel; `close` may cut that short. The FIN goes out with the
     /// last bytes where it can, which spares both sides a packet. No completion follows but `closed`, or `reset`.
     mutating func closeWhenSent(_ slot: Slot)
+    /// Lets go of a socket of which nothing is unsent or spliced. No completion follows but `detached`.
+    mutating func detach(_ slot: Slot)
+    /// The socket of a slot that was detached; the slot's number may be used again.
+    mutating func takeDetached(_ slot: Slot) -> DetachedSocket
     /// Hands to the kernel at once what was sent to the slot in this turn, so that `unsentBytes` is exact.
     mutating func settle(_ slot: Slot)
     /// Bytes that the kernel did not take yet, as far as known. `sent` follows if there are any.
@@ -110,6 +116,18 @@ package protocol Engine: ~Copyable {
     func localAddress(_ slot: Slot) -> IPAddress?
     /// How many bytes of all that were sent the peer's kernel has acknowledged.
     func acknowledgedBytes(_ slot: Slot) -> UInt64
+}
+
+/// A socket that an engine let go of, and that its taker closes.
+package struct DetachedSocket: Hashable, Sendable {
+    package var descriptor: Int32
+    /// Received, and not yet used by anyone.
+    package var unread: [UInt8]
+
+    package init(descriptor: Int32, unread: [UInt8]) {
+        self.descriptor = descriptor
+        self.unread = unread
+    }
 }
 
 package enum CloseManner {

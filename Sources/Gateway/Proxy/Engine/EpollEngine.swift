@@ -91,6 +91,7 @@ package struct EpollEngine: ~Copyable, Engine {
             channel.pointee.flags = []
             return .closed(slot)
         }
+        if channel.pointee.flags.contains(.detaching) { return .detached(slot) }
         if channel.pointee.flags.contains(.connecting) { return finishConnecting(slot, channel) }
         if channel.pointee.sendError != 0 {
             let code = channel.pointee.sendError
@@ -245,6 +246,18 @@ package struct EpollEngine: ~Copyable, Engine {
     }
 
     package mutating func stop() { sendBatch() }
+
+    package mutating func detach(_ slot: Slot) {
+        let channel = channels + Int(slot.index)
+        precondition(channel.pointee.flags.contains(.open) && unsentBytes(slot) == 0, "the socket is still needed")
+        poller.remove(channel.pointee.descriptor)
+        channel.pointee.flags = channel.pointee.flags.intersection([.open, .queued]).union(.detaching)
+        enqueue(slot.index, channel)
+    }
+
+    package mutating func takeDetached(_ slot: Slot) -> DetachedSocket {
+        channels[Int(slot.index)].detach(&buffers.pool)
+    }
 
     @inline(__always)
     package func mayHaveInput(_ slot: Slot) -> Bool {

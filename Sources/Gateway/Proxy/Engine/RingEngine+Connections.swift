@@ -96,6 +96,20 @@ extension RingEngine {
         return .closed(slot)
     }
 
+    package mutating func detach(_ slot: Slot) {
+        let channel = channels + Int(slot.index)
+        precondition(channel.pointee.flags.contains(.open) && unsentBytes(slot) == 0, "the socket is still needed")
+        channel.pointee.flags.subtract([.wantsReceive, .wantsMore])
+        channel.pointee.flags.insert(.detaching)
+        reserve(RingEngine.closingEntries)
+        cancelAll(slot.index, channel)
+        enqueue(slot.index, channel)
+    }
+
+    package mutating func takeDetached(_ slot: Slot) -> DetachedSocket {
+        channels[Int(slot.index)].detach(&buffers.pool)
+    }
+
     package func localAddress(_ slot: Slot) -> IPAddress? {
         Socket.localAddress(of: channels[Int(slot.index)].descriptor)?.ip
     }

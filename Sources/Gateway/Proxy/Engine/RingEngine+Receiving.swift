@@ -61,7 +61,10 @@ extension RingEngine {
             if hasBuffer { clinux_ring_release(ring, &entry) }
             return nil
         }
-        if !clinux_completion_has_more(&entry) { channel.pointee.flags.subtract([.armed, .disarming]) }
+        if !clinux_completion_has_more(&entry) {
+            channel.pointee.flags.subtract([.armed, .disarming])
+            if channel.pointee.flags.contains(.detaching) { enqueue(tag.index, channel) }
+        }
         guard entry.result > 0, hasBuffer else { return receiveEnded(-entry.result, tag.index, channel) }
         let slot = Slot(tag.index)
         guard channel.pointee.flags.contains(.wantsReceive) else {

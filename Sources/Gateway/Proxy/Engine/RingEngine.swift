@@ -129,6 +129,9 @@ package struct RingEngine: ~Copyable, Engine {
         let channel = channels + Int(index)
         let slot = Slot(index)
         if channel.pointee.flags.contains(.closing) { return finishClosing(slot, channel) }
+        if channel.pointee.flags.contains(.detaching) {
+            return channel.pointee.flags.isDisjoint(with: Channel.Flags.underWay) ? .detached(slot) : nil
+        }
         if channel.pointee.flags.contains(.closesWhenSent) && channel.pointee.outbox.isEmpty {
             close(slot, .orderly)
             return nil

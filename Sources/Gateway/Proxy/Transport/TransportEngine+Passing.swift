@@ -41,6 +41,10 @@ extension TransportEngine where Base: ~Copyable {
         return base.mayHaveInput(slot)
     }
 
+    /// Of plain connections only.
+    mutating func detach(_ slot: Slot) { base.detach(slot) }
+    mutating func takeDetached(_ slot: Slot) -> DetachedSocket { base.takeDetached(slot) }
+
     mutating func stop() { base.stop() }
 
     func localAddress(_ slot: Slot) -> IPAddress? { base.localAddress(slot) }

@@ -136,7 +136,7 @@ struct TransportEngine<Base: Engine & ~Copyable>: ~Copyable {
             if let channel = channels[Int(slot.index)] { forget(slot, channel) }
             return completion
         case .accepted, .acceptFailed, .acceptFinished, .connected, .connectFailed, .sent, .sendFailed, .spliced,
-            .woken:
+            .detached, .woken:
             return completion
         }
     }

@@ -12,6 +12,7 @@ extension Worker where E: ~Copyable {
             awaitSend(slot, client)
             return
         }
+        if departure != nil, isLeaving(slot, client) { return }
         setTimer(.keepAlive, slot, clientTimeouts.keepAlive)
         engine.receive(slot, limit: Scratch.headCapacity)
     }
@@ -59,6 +60,7 @@ extension Worker where E: ~Copyable {
 
     mutating func clientClosed(_ slot: Slot) {
         timers.cancel(slot)
+        noteAnswered(clients[slot])
         leave(clients[slot])
         clients.remove(slot)
         counters.pointee.clientConnections.change(by: -1)

@@ -12,6 +12,10 @@ extension Worker where E: ~Copyable {
             case .removeListener(let listener): abandon(listener)
             case .finishListener(let listener): if listeners.contains(listener) { engine.finishAccepting(on: listener) }
             case .retire(let addresses, let endsIdle): retire(addresses, endsIdle: endsIdle)
+            case .announce(let departing): announce(departing)
+            case .depart(let departing): depart(departing)
+            case .stayed: stayed()
+            case .takeIn(let connections): takeIn(connections)
             case .drain(let deadline): drain(until: deadline)
             case .serve(let waiter, let upstream): serveWaiting(waiter, upstream)
             }
@@ -86,16 +90,31 @@ extension Worker where E: ~Copyable {
     }
 
     mutating func accepted(_ descriptor: Int32, on listener: ListenerID, from peer: SocketAddress) {
-        guard admission.enter() else { return refuse(descriptor) }
         let terms = listeners.terms(listener)
+        if isDeparting, terms.server == nil, leavesAtOnce(descriptor) { return }
+        guard let slot = enter(descriptor, by: terms, on: listener, from: peer) else { return }
+        // Whoever connects and says nothing, or does not finish a handshake, is closed as silently as an idle connection.
+        setTimer(.keepAlive, slot, clientTimeouts.requestHead)
+        engine.receive(slot, limit: Scratch.headCapacity)
+    }
+
+    /// Gives a client's connection a slot; nil when it has none, and was refused.
+    mutating func enter(
+        _ descriptor: Int32, by terms: ListenerTerms, on listener: ListenerID, from peer: SocketAddress
+    ) -> Slot? {
+        guard admission.enter() else {
+            refuse(descriptor)
+            return nil
+        }
         var client = ClientConnection(peer: peer, listener: listener)
         client.isSecure = terms.server != nil
         client.redirectPort = terms.redirectPort
         guard enter(&client) else {
             admission.leave()
-            return refuse(descriptor)
+            refuse(descriptor)
+            return nil
         }
-        if !retiring.isEmpty, let own = Socket.localAddress(of: descriptor)?.ip, retiring.contains(own) {
+        if isLate(descriptor) {
             client.isLate = true
             client.exchange.endAfterNextResponse()
         }
@@ -106,14 +125,18 @@ extension Worker where E: ~Copyable {
             leave(clients[slot])
             clients.remove(slot)
             counters.pointee.connectionsRefused.increase()
-            return
+            return nil
         }
         if let server = terms.server { engine.secure(slot, with: server, peer: peer) }
         counters.pointee.connectionsAccepted.increase()
         counters.pointee.clientConnections.change(by: 1)
-        // Whoever connects and says nothing, or does not finish a handshake, is closed as silently as an idle connection.
-        setTimer(.keepAlive, slot, clientTimeouts.requestHead)
-        engine.receive(slot, limit: Scratch.headCapacity)
+        return slot
+    }
+
+    /// Its address is on the way to another node, and it can not go there.
+    private func isLate(_ descriptor: Int32) -> Bool {
+        guard !retiring.isEmpty || isDeparting, let own = Socket.localAddress(of: descriptor)?.ip else { return false }
+        return retiring.contains(own) || (isDeparting && departure?.addresses.contains(own) == true)
     }
 
     /// A trusted proxy's connection counts for none of its clients; its requests do.
@@ -128,7 +151,7 @@ extension Worker where E: ~Copyable {
         if client.pointee.isPeerCounted { admission.leave(from: client.pointee.peer.ip) }
     }
 
-    private func refuse(_ descriptor: Int32) {
+    func refuse(_ descriptor: Int32) {
         counters.pointee.connectionsRefused.increase()
         Socket.resetWhenClosed(descriptor)
         close(descriptor)

@@ -38,6 +38,10 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     var listeners = WorkerListeners()
     /// The addresses whose clients are to connect anew.
     var retiring: Set<IPAddress> = []
+    /// The clients that are to go on elsewhere; nil mostly.
+    var departure: DepartingConnections?
+    /// They are let go of now.
+    var isDeparting = false
     var isDraining = false
     var drainDeadline = Instant.distantFuture
 
@@ -140,6 +144,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
         case .connectFailed(let slot, let code): upstreamConnectFailed(slot, code)
         case .closed(let slot):
             if clients.contains(slot) { clientClosed(slot) } else { upstreamClosed(slot) }
+        case .detached(let slot): detached(slot)
         case .accepted(let listener, let descriptor, let peer): accepted(descriptor, on: listener, from: peer)
         case .acceptFailed(let listener, let code): acceptFailed(listener, code)
         case .acceptFinished(let listener): closeListener(listener)

@@ -17,6 +17,14 @@ enum WorkerCommand: Sendable {
     case retire(Set<IPAddress>, endsIdle: Bool)
     /// There is room for a request of this worker that waits for it.
     case serve(WaitingLine.Waiter, UpstreamRuntime)
+    /// Count the requests that are under way for clients that are to go on elsewhere.
+    case announce(DepartingConnections)
+    /// Let go of these clients' connections, as soon as no request is under way on them.
+    case depart(DepartingConnections)
+    /// The departure is over, or was given up.
+    case stayed
+    /// Go on with open connections.
+    case takeIn([ArrivingConnection])
     /// Stop accepting, close idle connections, let requests finish, and end the thread when none is left or at the
     /// deadline.
     case drain(until: Instant)

@@ -14,6 +14,10 @@ struct WorkerListeners {
 
     func contains(_ listener: ListenerID) -> Bool { descriptors[listener.value] >= 0 }
 
+    func listener(onPort port: UInt16) -> ListenerID? {
+        all.first { Socket.localAddress(of: descriptors[$0.value])?.port == port }
+    }
+
     mutating func add(_ listener: ListenerID, descriptor: Int32) { descriptors[listener.value] = descriptor }
 
     mutating func setTerms(_ listener: ListenerID, _ terms: ListenerTerms) { self.terms[listener.value] = terms }

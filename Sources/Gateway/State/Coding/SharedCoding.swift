@@ -34,16 +34,26 @@ extension IPAddress: BinaryCodable {
     }
 }
 
+extension SocketAddress: BinaryCodable {
+    init(from reader: inout BinaryReader) throws(DecodingFault) {
+        self.init(ip: try reader.read(), port: try reader.read())
+    }
+
+    func write(to writer: inout BinaryWriter) {
+        writer.write(ip)
+        writer.write(port)
+    }
+}
+
 extension BackendKey: BinaryCodable {
     init(from reader: inout BinaryReader) throws(DecodingFault) {
         upstream = try reader.readText("upstream name", limit: Command.Limit.nameBytes)
-        address = SocketAddress(ip: try reader.read(), port: try reader.read())
+        address = try reader.read()
     }
 
     func write(to writer: inout BinaryWriter) {
         writer.write(upstream)
-        writer.write(address.ip)
-        writer.write(address.port)
+        writer.write(address)
     }
 }
 

@@ -30,7 +30,7 @@ final class GuardLink: Sendable {
         var process: ChildProcess?
         var lease: Lease?
         var isShuttingDown = false
-        var isOnHold = false
+        var onHold = ArrivalHold.nothing
         /// Nil before the first configuration: what an earlier gateway left stays fenced until then.
         var addresses: [IPAddress]?
         var witnesses: Witnesses?
@@ -81,10 +81,10 @@ final class GuardLink: Sendable {
         }
     }
 
-    func hold(_ isOnHold: Bool) {
+    func keepBack(_ hold: ArrivalHold) {
         state.withLock { state in
-            guard state.isOnHold != isOnHold else { return }
-            state.isOnHold = isOnHold
+            guard state.onHold != hold else { return }
+            state.onHold = hold
             Self.sendOrder(&state, withSetup: false)
         }
     }
@@ -126,7 +126,7 @@ final class GuardLink: Sendable {
         state.view.sequence += 1
         let order = GuardOrder(
             sequence: state.view.sequence, lease: state.lease, isShuttingDown: state.isShuttingDown,
-            isOnHold: state.isOnHold,
+            onHold: state.onHold,
             addresses: withSetup ? state.addresses : nil, witnesses: withSetup ? state.witnesses : nil)
         guard let isSent = state.channel?.send(order.encoded()) else { return }
         if state.view.unconfirmedSince == nil { state.view.unconfirmedSince = .now() }
@@ -211,7 +211,7 @@ final class GuardLink: Sendable {
                 state.view.resignation = new.resignation ?? state.view.resignation
                 if new.sequence == state.view.sequence { state.view.unconfirmedSince = nil }
                 return new.resignation != nil || before?.held != new.held || before?.isClear != new.isClear
-                    || before?.isOnHold != new.isOnHold
+                    || before?.onHold != new.onHold
                     || (new.isClear && state.lease == nil) || before?.fence != new.fence
             }
             if isNews { onChange() }

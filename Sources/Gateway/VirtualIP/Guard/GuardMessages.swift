@@ -7,21 +7,21 @@ package struct GuardOrder: Hashable, Sendable {
     /// Nil when nothing may be held.
     package var lease: Lease?
     package var isShuttingDown: Bool
-    /// A planned move is near: new connections wait for the next holder.
-    package var isOnHold: Bool
+    /// What is kept back because a planned move is near.
+    package var onHold: ArrivalHold
     /// The addresses to be held, present when they changed.
     package var addresses: [IPAddress]?
     /// Whom to tell of a release, present when it changed.
     package var witnesses: Witnesses?
 
     package init(
-        sequence: UInt64, lease: Lease?, isShuttingDown: Bool, isOnHold: Bool = false,
+        sequence: UInt64, lease: Lease?, isShuttingDown: Bool, onHold: ArrivalHold = .nothing,
         addresses: [IPAddress]? = nil, witnesses: Witnesses? = nil
     ) {
         self.sequence = sequence
         self.lease = lease
         self.isShuttingDown = isShuttingDown
-        self.isOnHold = isOnHold
+        self.onHold = onHold
         self.addresses = addresses
         self.witnesses = witnesses
     }
@@ -36,7 +36,7 @@ package struct GuardOrder: Hashable, Sendable {
         var writer = BinaryWriter()
         writer.write(sequence)
         writer.write(UInt8(isShuttingDown ? 1 : 0))
-        writer.write(UInt8(isOnHold ? 1 : 0))
+        writer.write(onHold.rawValue)
         writer.write(lease?.term.number ?? 0)
         writer.write(lease?.validUntil.nanoseconds ?? 0)
         writer.write(lease?.claimableFrom.nanoseconds ?? 0)
@@ -59,7 +59,7 @@ package struct GuardOrder: Hashable, Sendable {
         var reader = BinaryReader(bytes)
         sequence = try reader.read()
         isShuttingDown = try reader.read(UInt8.self) == 1
-        isOnHold = try reader.read(UInt8.self) == 1
+        onHold = try reader.readHold()
         let lease = Lease(
             term: Term(try reader.read()), validUntil: Instant(nanoseconds: try reader.read()),
             claimableFrom: Instant(nanoseconds: try reader.read()))
@@ -109,20 +109,20 @@ package enum GuardReport: Hashable, Sendable {
         /// When the lease ends by which they are held, as far as the guard has been told.
         package var holdsUntil: Instant
         package var isClear: Bool
-        package var isOnHold: Bool
+        package var onHold: ArrivalHold
         /// Set when the gateway should give up leadership.
         package var resignation: VirtualIPClaim.Reason?
 
         package init(
             sequence: UInt64, fence: Fence, held: [IPAddress], holdsUntil: Instant, isClear: Bool,
-            isOnHold: Bool = false, resignation: VirtualIPClaim.Reason? = nil
+            onHold: ArrivalHold = .nothing, resignation: VirtualIPClaim.Reason? = nil
         ) {
             self.sequence = sequence
             self.fence = fence
             self.held = held
             self.holdsUntil = holdsUntil
             self.isClear = isClear
-            self.isOnHold = isOnHold
+            self.onHold = onHold
             self.resignation = resignation
         }
     }
@@ -139,7 +139,7 @@ package enum GuardReport: Hashable, Sendable {
             writer.write(list: state.held) { $0.write($1) }
             writer.write(state.holdsUntil.nanoseconds)
             writer.write(UInt8(state.isClear ? 1 : 0))
-            writer.write(UInt8(state.isOnHold ? 1 : 0))
+            writer.write(state.onHold.rawValue)
             writer.write(state.resignation?.rawValue ?? 0)
         case .refused(let what, let cure):
             writer.write(UInt8(2))
@@ -163,12 +163,12 @@ package enum GuardReport: Hashable, Sendable {
             }
             let holdsUntil = Instant(nanoseconds: try reader.read())
             let isClear = try reader.read(UInt8.self) == 1
-            let isOnHold = try reader.read(UInt8.self) == 1
+            let onHold = try reader.readHold()
             let resignation = VirtualIPClaim.Reason(rawValue: try reader.read())
             self = .state(
                 State(
                     sequence: sequence, fence: fence, held: held, holdsUntil: holdsUntil, isClear: isClear,
-                    isOnHold: isOnHold, resignation: resignation))
+                    onHold: onHold, resignation: resignation))
         case 2:
             // A replacement character is longer than the byte that it stands for.
             let limit = Self.textLimit * 3
@@ -189,6 +189,11 @@ extension BinaryWriter {
 }
 
 extension BinaryReader {
+    fileprivate mutating func readHold() throws(DecodingFault) -> ArrivalHold {
+        guard let hold = ArrivalHold(rawValue: try read()) else { throw .invalid(what: "hold", offset: offset - 1) }
+        return hold
+    }
+
     fileprivate mutating func readAddress() throws(DecodingFault) -> IPAddress {
         IPAddress(high: try read(), low: try read())
     }

@@ -120,7 +120,7 @@ final class GuardSession {
     private func report() {
         let state = GuardReport.State(
             sequence: order.sequence, fence: manager.fence, held: manager.held,
-            holdsUntil: order.lease?.validUntil ?? .zero, isClear: manager.isClear, isOnHold: manager.isOnHold,
+            holdsUntil: order.lease?.validUntil ?? .zero, isClear: manager.isClear, onHold: manager.onHold,
             resignation: resignation)
         guard channel.send(GuardReport.state(state).encoded()) else { return }
         owesReport = false
@@ -148,7 +148,7 @@ final class GuardSession {
         owesReport = true
         if let witnesses = order.witnesses { self.witnesses = witnesses }
         if let addresses = order.addresses { manager.configure(addresses: addresses, ports: []) }
-        if order.isOnHold != former.isOnHold { manager.hold(order.isOnHold) }
+        if order.onHold != former.onHold { manager.keepBack(order.onHold) }
     }
 }
 

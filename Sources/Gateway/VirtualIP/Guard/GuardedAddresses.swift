@@ -40,9 +40,9 @@ package final class GuardedAddresses: AddressKeeper {
         link.set(addresses: addresses)
     }
 
-    package func hold(_ isOnHold: Bool) { link.hold(isOnHold) }
+    package func keepBack(_ hold: ArrivalHold) { link.keepBack(hold) }
 
-    package var isOnHold: Bool { link.view.state?.isOnHold ?? false }
+    package var onHold: ArrivalHold { link.view.state?.onHold ?? .nothing }
 
     /// Takes whom the guard shall tell of a release; from any thread.
     package var setWitnesses: @Sendable (Witnesses) -> Void { { [link] in link.set(witnesses: $0) } }

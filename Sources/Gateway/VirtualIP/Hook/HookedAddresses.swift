@@ -49,10 +49,10 @@ package final class HookedAddresses: AddressKeeper {
     package var held: [IPAddress] { wanted.filter { sequences[$0]?.isHeld == true } }
     package var fence: Fence { .lease }
     package var isClear: Bool { sequences.values.allSatisfy(\.isClear) }
-    package var isOnHold: Bool { false }
+    package var onHold: ArrivalHold { .nothing }
 
-    /// The command has no way to hold connections back.
-    package func hold(_ isOnHold: Bool) {}
+    /// The command has no way to keep anything back.
+    package func keepBack(_ hold: ArrivalHold) {}
 
     package func configure(addresses: [IPAddress], ports: [UInt16]) {
         wanted = addresses

@@ -30,6 +30,29 @@ import Testing
         #expect(try bench.await() == .received(Slot(0), "two"))
     }
 
+    @Test(arguments: engines) func aDetachedSocketGoesOnInAnotherSlotWithWhatNobodyAskedFor(
+        _ engine: EngineChoice
+    ) throws {
+        guard let bench = EngineBench.make(engine) else { return }
+        let far = try bench.adoptPair(as: Slot(0))
+        far.write("used and not")
+        bench.receive(Slot(0), limit: Scratch.headCapacity)
+        _ = try bench.await()
+        bench.unread(" and not", Slot(0))
+        bench.detach(Slot(0))
+        #expect(try bench.await() == .detached(Slot(0)))
+        let socket = bench.takeDetached(Slot(0))
+        #expect(socket.unread == Array(" and not".utf8))
+        far.write("later")
+        try bench.adopt(socket.descriptor, as: Slot(1))
+        bench.receive(Slot(1), limit: Scratch.headCapacity)
+        #expect(try bench.await() == .received(Slot(1), "later"))
+        let next = try bench.adoptPair(as: Slot(0))
+        next.write("new")
+        bench.receive(Slot(0), limit: Scratch.headCapacity)
+        #expect(try bench.await() == .received(Slot(0), "new"))
+    }
+
     @Test(arguments: engines) func receiveMoreWaitsForNewBytesAndPutsUnreadOnesInFront(_ engine: EngineChoice) throws {
         guard let bench = EngineBench.make(engine) else { return }
         let far = try bench.adoptPair(as: Slot(0))

@@ -9,7 +9,7 @@ class EngineBench {
     enum Seen: Equatable {
         case accepted(ListenerID), acceptFinished(ListenerID)
         case connected(Slot), received(Slot, String), receivedEnd(Slot), sent(Slot), reset(Slot), spliced(Slot)
-        case closed(Slot), woken
+        case closed(Slot), detached(Slot), woken
         case failed(Slot, Int32)
     }
 
@@ -43,6 +43,8 @@ class EngineBench {
     func isSending(_ slot: Slot) -> Bool { fatalError("abstract") }
     func finishSending(_ slot: Slot) { fatalError("abstract") }
     func close(_ slot: Slot, _ manner: CloseManner) { fatalError("abstract") }
+    func detach(_ slot: Slot) { fatalError("abstract") }
+    func takeDetached(_ slot: Slot) -> DetachedSocket { fatalError("abstract") }
     fileprivate func wait(until deadline: Instant) throws { fatalError("abstract") }
     fileprivate func take() -> Seen? { fatalError("abstract") }
 
@@ -117,6 +119,8 @@ private final class EngineBenchOf<E: Engine & ~Copyable>: EngineBench {
     override func isSending(_ slot: Slot) -> Bool { engine.unsentBytes(slot) > 0 }
     override func finishSending(_ slot: Slot) { engine.finishSending(slot) }
     override func close(_ slot: Slot, _ manner: CloseManner) { engine.close(slot, manner) }
+    override func detach(_ slot: Slot) { engine.detach(slot) }
+    override func takeDetached(_ slot: Slot) -> DetachedSocket { engine.takeDetached(slot) }
     override fileprivate func wait(until deadline: Instant) throws {
         try engine.wait(until: deadline, now: .now())
     }
@@ -141,6 +145,7 @@ private final class EngineBenchOf<E: Engine & ~Copyable>: EngineBench {
         case .reset(let slot): return .reset(slot)
         case .spliced(let slot): return .spliced(slot)
         case .closed(let slot): return .closed(slot)
+        case .detached(let slot): return .detached(slot)
         case .woken: return .woken
         case .connectFailed(let slot, let code), .receiveFailed(let slot, let code), .sendFailed(let slot, let code):
             return .failed(slot, code)

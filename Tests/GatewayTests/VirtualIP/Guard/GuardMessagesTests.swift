@@ -11,7 +11,7 @@ private let six = IPAddress("fd00::100")!
         GuardOrder(sequence: 1, lease: nil, isShuttingDown: false),
         GuardOrder(
             sequence: .max, lease: Lease(term: Term(7), validUntil: .distantFuture, claimableFrom: .zero),
-            isShuttingDown: true, isOnHold: true, addresses: [four, six],
+            isShuttingDown: true, onHold: .everything, addresses: [four, six],
             witnesses: Witnesses(
                 node: NodeID(3), key: NoticeKey(first: 1, second: .max),
                 peers: [SocketAddress("10.0.0.1:8101")!, SocketAddress("[fd00::2]:8101")!])),
@@ -22,7 +22,8 @@ private let six = IPAddress("fd00::100")!
                 sequence: 9, fence: .kernel, held: [four, six], holdsUntil: Instant(nanoseconds: 5), isClear: false,
                 resignation: .carrierLost)),
         .state(
-            GuardReport.State(sequence: 0, fence: .guard, held: [], holdsUntil: .zero, isClear: true, isOnHold: true)),
+            GuardReport.State(
+                sequence: 0, fence: .guard, held: [], holdsUntil: .zero, isClear: true, onHold: .newConnections)),
         .refused(what: "there is no interface x", cure: "see `ip link`"),
     ]
 

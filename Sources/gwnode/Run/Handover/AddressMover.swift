@@ -6,6 +6,7 @@ import Synchronization
 
 /// Moves the virtual addresses, and leadership with them, to another node so that no client notices.
 ///
+/// Connections of clients go along (`CarriedMove`) where the kernel can do that. Otherwise:
 /// 1. Clients are told with their next answer that the connection ends, and requests may finish, for `timeout`.
 /// 2. New connections are held back, idle ones end, and what is still under way has `holdLimit` to finish.
 /// 3. Leadership is handed over: the addresses leave this machine, the other node claims them, and gets the held
@@ -14,7 +15,7 @@ import Synchronization
 /// Without the kernel gate nothing can be held back, and the second step is left out.
 final class AddressMover: Sendable {
     /// A client whose request for a connection is lost asks again after a second; held ones are let go well before.
-    private static let holdLimit = Nanoseconds.milliseconds(500)
+    static let holdLimit = Nanoseconds.milliseconds(500)
     /// Until the guard has carried out the order to hold.
     private static let orderLimit = Nanoseconds.milliseconds(100)
     /// Until a handover has succeeded or was given up.
@@ -22,16 +23,22 @@ final class AddressMover: Sendable {
     private static let pauseMilliseconds: Int32 = 1
 
     private let raft: RaftNode<ClusterHost>
-    private let workers: WorkerPool
-    private let view: SharedClusterView
-    private let timeout: Nanoseconds
+    let workers: WorkerPool
+    let view: SharedClusterView
+    let timeout: Nanoseconds
+    /// Nil where connections can not go along.
+    let carrier: ConnectionCarrier?
     private let isMoving = Atomic(false)
 
-    init(raft: RaftNode<ClusterHost>, workers: WorkerPool, view: SharedClusterView, timeout: Nanoseconds) {
+    init(
+        raft: RaftNode<ClusterHost>, workers: WorkerPool, view: SharedClusterView, timeout: Nanoseconds,
+        carrier: ConnectionCarrier?
+    ) {
         self.raft = raft
         self.workers = workers
         self.view = view
         self.timeout = timeout
+        self.carrier = carrier
     }
 
     /// Hands leadership to `target`, or to the voter that is closest behind, on a thread of its own. `done` is called
@@ -44,7 +51,7 @@ final class AddressMover: Sendable {
         do throws(SystemError) {
             let thread = try Posix.Thread(name: "mover", stackBytes: 256 << 10) { [self] in
                 move(to: target)
-                raft.perform { $0.hold(false) }
+                raft.perform { $0.keepBack(.nothing) }
                 workers.retire([], endsIdle: false)
                 isMoving.store(false, ordering: .releasing)
                 done()
@@ -70,23 +77,35 @@ final class AddressMover: Sendable {
     }
 
     private func move(to target: NodeID?) {
-        prepare()
-        raft.transferLeadership(to: target) { refusal in
-            if let refusal { Log.warning("members: leadership is not handed over: \(refusal)") }
+        let addresses = Set(view.current?.heldAddresses ?? [])
+        if !addresses.isEmpty {
+            if isCarried(addresses, to: target) { return }
+            prepare(addresses)
         }
-        _ = wait(until: .now() + Self.handoverLimit) { view.current?.raft.role != .leader }
+        transfer(to: target)
     }
 
-    /// The first two steps; returns when clients have left, or the time for it is over. No effect without addresses.
-    private func prepare() {
-        let addresses = Set(view.current?.heldAddresses ?? [])
-        guard !addresses.isEmpty else { return }
+    /// Whether leadership was handed over, or can not be.
+    @discardableResult
+    func transfer(to target: NodeID?) -> HandoverOutcome {
+        let outcome = Mutex<HandoverOutcome?>(nil)
+        raft.transferLeadership(to: target) { refusal in
+            if let refusal { Log.warning("members: leadership is not handed over: \(refusal)") }
+            outcome.withLock { $0 = refusal == nil ? .begun : .refused }
+        }
+        _ = wait(until: .now() + Self.handoverLimit) { outcome.withLock { $0 } == .refused || isFollower }
+        return outcome.withLock { $0 } ?? .begun
+    }
+
+    private var isFollower: Bool { view.current?.raft.role != .leader }
+
+    /// The first two steps; returns when clients have left, or the time for it is over.
+    private func prepare(_ addresses: Set<IPAddress>) {
         workers.retire(addresses, endsIdle: false)
         let isFree = hasNoConnections(addresses, until: .now() + timeout)
         if view.current?.fence == .kernel {
-            raft.perform { $0.hold(true) }
+            keepBack(.newConnections)
             workers.retire(addresses, endsIdle: true)
-            _ = wait(until: .now() + Self.orderLimit) { view.current?.isOnHold == true }
             if hasNoConnections(addresses, until: .now() + Self.holdLimit) { return }
         } else if isFree {
             return
@@ -94,11 +113,23 @@ final class AddressMover: Sendable {
         Log.warning("vip: requests are still under way after \(timeout); their connections are lost in the move")
     }
 
+    /// Whether that was done in time.
+    @discardableResult
+    func keepBack(_ hold: ArrivalHold) -> Bool {
+        raft.perform { $0.keepBack(hold) }
+        return wait(until: .now() + Self.orderLimit) { view.current?.onHold == hold }
+    }
+
     private func hasNoConnections(_ addresses: Set<IPAddress>, until deadline: Instant) -> Bool {
+        hasConnections(addresses, until: deadline) { $0 == 0 }
+    }
+
+    /// Waits until `condition` is true of the number of connections that the kernel knows. False when it did not become so.
+    func hasConnections(_ addresses: Set<IPAddress>, until deadline: Instant, _ condition: (Int) -> Bool) -> Bool {
         do throws(SystemError) {
             let census = try ConnectionCensus()
             return try wait(until: deadline) { () throws(SystemError) in
-                try census.connections(to: addresses) == 0
+                condition(try census.connections(to: addresses))
             }
         } catch {
             Log.warning("vip: the kernel does not tell what is under way: \(error)")
@@ -106,7 +137,7 @@ final class AddressMover: Sendable {
         }
     }
 
-    private func wait<Failure: Error>(
+    func wait<Failure: Error>(
         until deadline: Instant, _ condition: () throws(Failure) -> Bool
     ) throws(Failure) -> Bool {
         while try !condition() {
@@ -115,4 +146,10 @@ final class AddressMover: Sendable {
         }
         return true
     }
+}
+
+enum HandoverOutcome {
+    case begun
+    /// Nothing has changed.
+    case refused
 }

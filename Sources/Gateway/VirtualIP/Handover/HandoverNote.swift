@@ -1,0 +1,125 @@
+import Posix
+
+/// What two nodes tell each other while open connections of clients move from one to the other.
+package enum HandoverNote: Hashable, Sendable {
+    /// Connections of the move with this number. After the one with `isLast` no more follow.
+    case offer(move: UInt64, [TCPConnectionImage], isLast: Bool)
+    /// Answers the last offer: so many connections go on here once this node holds their addresses.
+    case taken(move: UInt64, count: Int)
+
+    /// The connections of one offer; one alone may have more bytes.
+    package static let offerBytes = 128 << 10
+    private static let offerLimit = 4096
+    private static let version: UInt8 = 1
+
+    package func encoded() -> [UInt8] {
+        var writer = BinaryWriter()
+        writer.write(Self.version)
+        switch self {
+        case .offer(let move, let images, let isLast):
+            writer.write(UInt8(1))
+            writer.write(move)
+            writer.write(UInt8(isLast ? 1 : 0))
+            writer.write(list: images)
+        case .taken(let move, let count):
+            writer.write(UInt8(2))
+            writer.write(move)
+            writer.write(UInt32(clamping: count))
+        }
+        return writer.bytes
+    }
+
+    package init(decoding bytes: [UInt8]) throws(DecodingFault) {
+        var reader = BinaryReader(bytes)
+        try reader.expectVersion(Self.version)
+        switch try reader.read(UInt8.self) {
+        case 1:
+            let move = try reader.read(UInt64.self)
+            let isLast = try reader.read(UInt8.self) == 1
+            self = .offer(
+                move: move, try reader.readList("connections", limit: Self.offerLimit), isLast: isLast)
+        case 2: self = .taken(move: try reader.read(), count: Int(try reader.read(UInt32.self)))
+        case _: throw .invalid(what: "kind of note", offset: reader.offset - 1)
+        }
+        try reader.finish()
+    }
+
+    /// The notes that offer all of `images`, at least one.
+    package static func offers(move: UInt64, _ images: [TCPConnectionImage]) -> [HandoverNote] {
+        var notes: [HandoverNote] = []
+        var some: [TCPConnectionImage] = []
+        var bytes = 0
+        for image in images {
+            let size = image.encodedSize
+            if !some.isEmpty, bytes + size > offerBytes || some.count == offerLimit {
+                notes.append(.offer(move: move, some, isLast: false))
+                (some, bytes) = ([], 0)
+            }
+            some.append(image)
+            bytes += size
+        }
+        return notes + [.offer(move: move, some, isLast: true)]
+    }
+}
+
+extension TCPConnectionImage: BinaryCodable {
+    private enum Flag {
+        static let windowScales: UInt8 = 1
+        static let selectiveAcknowledgements: UInt8 = 2
+        static let timestamps: UInt8 = 4
+    }
+
+    fileprivate var encodedSize: Int { 128 + unread.count + unacknowledged.count }
+
+    func write(to writer: inout BinaryWriter) {
+        writer.write(local)
+        writer.write(peer)
+        writer.write(
+            (options.windowScales == nil ? 0 : Flag.windowScales)
+                | (options.hasSelectiveAcknowledgements ? Flag.selectiveAcknowledgements : 0)
+                | (options.timestamp == nil ? 0 : Flag.timestamps))
+        writer.write(options.maximumSegmentSize)
+        writer.write(options.windowScales?.sending ?? 0)
+        writer.write(options.windowScales?.receiving ?? 0)
+        writer.write(options.timestamp ?? 0)
+        writer.write(windows.sendWL1)
+        writer.write(windows.send)
+        writer.write(windows.largest)
+        writer.write(windows.receive)
+        writer.write(windows.receiveUpdatedAt)
+        writer.write(sendSequence)
+        writer.write(receiveSequence)
+        writer.write(UInt32(unsentCount))
+        writer.write(bytes: unacknowledged)
+        writer.write(bytes: unread)
+    }
+
+    init(from reader: inout BinaryReader) throws(DecodingFault) {
+        let (local, peer): (SocketAddress, SocketAddress) = (try reader.read(), try reader.read())
+        guard local.ip.isIPv4 == peer.ip.isIPv4 else {
+            throw .invalid(what: "pair of addresses", offset: reader.offset)
+        }
+        let flags = try reader.read(UInt8.self)
+        let segment = try reader.read(UInt32.self)
+        let scales = WindowScales(sending: try reader.read(), receiving: try reader.read())
+        guard scales.sending <= 14, scales.receiving <= 14 else {
+            throw .invalid(what: "window scale", offset: reader.offset)
+        }
+        let timestamp = try reader.read(UInt32.self)
+        let options = Options(
+            maximumSegmentSize: segment, windowScales: flags & Flag.windowScales == 0 ? nil : scales,
+            hasSelectiveAcknowledgements: flags & Flag.selectiveAcknowledgements != 0,
+            timestamp: flags & Flag.timestamps == 0 ? nil : timestamp)
+        let windows = Windows(
+            sendWL1: try reader.read(), send: try reader.read(), largest: try reader.read(),
+            receive: try reader.read(), receiveUpdatedAt: try reader.read())
+        let (sendSequence, receiveSequence) = (try reader.read(UInt32.self), try reader.read(UInt32.self))
+        let unsentCount = Int(try reader.read(UInt32.self))
+        let unacknowledged = try reader.readBytes("unacknowledged bytes", limit: Self.queueLimit)
+        guard unsentCount <= unacknowledged.count else { throw .invalid(what: "unsent count", offset: reader.offset) }
+        self.init(
+            local: local, peer: peer, options: options, windows: windows, sendSequence: sendSequence,
+            unacknowledged: unacknowledged, unsentCount: unsentCount, receiveSequence: receiveSequence,
+            unread: try reader.readBytes("unread bytes", limit: Self.queueLimit))
+    }
+}

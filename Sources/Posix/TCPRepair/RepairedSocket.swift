@@ -1,0 +1,223 @@
+import CLinux
+import Glibc
+
+/// A TCP socket under repair (TCP_REPAIR, needs CAP_NET_ADMIN): the kernel sends nothing for it by itself, and closing it
+/// tells the peer nothing.
+///
+/// The order of the calls is that of the kernel's own rules (net/ipv4/tcp.c): addresses and sequence numbers before the
+/// connect, options and queues after it, windows last.
+package final class RepairedSocket {
+    private enum Queue: Int32 {
+        // TCP_RECV_QUEUE and TCP_SEND_QUEUE.
+        case receive = 1
+        case send = 2
+    }
+
+    private static let established: UInt8 = 1
+
+    package let image: TCPConnectionImage
+    private var descriptor: FileDescriptor?
+    /// What a restored connection had not sent; under repair it would count as sent.
+    private let unsent: ArraySlice<UInt8>
+
+    /// Why this process can not repair sockets; nil if it can.
+    package static func obstacle() -> SystemError? {
+        do throws(SystemError) {
+            let probe = try Socket.open(family: AF_INET)
+            try Socket.set(probe.raw, Int32(IPPROTO_TCP), TCP_REPAIR, TCP_REPAIR_ON)
+            try setTransparent(probe.raw, isIPv4: true)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// Takes a connection out of this kernel's hands. Nothing more must arrive for it: what is acknowledged after this is
+    /// lost. Fails, and closes it silently, when it is not established both ways.
+    package init(capturing descriptor: consuming FileDescriptor) throws(SystemError) {
+        let raw = descriptor.raw
+        try Socket.set(raw, Int32(IPPROTO_TCP), TCP_REPAIR, TCP_REPAIR_ON)
+        let information = try Self.information(raw)
+        guard information.tcpi_state == Self.established else { throw SystemError("move a connection", code: ENOTCONN) }
+        guard let local = Socket.localAddress(of: raw), let peer = Socket.peerAddress(of: raw) else {
+            throw SystemError("move a connection")
+        }
+        let options = try Self.options(raw, information)
+        let windows = try Self.get(raw, TCP_REPAIR_WINDOW, tcp_repair_window())
+        let (received, unread) = try Self.contents(of: .receive, raw, count: Self.count(raw, UInt(FIONREAD)))
+        let outstanding = try Self.count(raw, UInt(TIOCOUTQ))
+        let (written, unacknowledged) = try Self.contents(of: .send, raw, count: outstanding)
+        image = TCPConnectionImage(
+            local: local, peer: peer, options: options,
+            windows: .init(
+                sendWL1: windows.snd_wl1, send: windows.snd_wnd, largest: windows.max_window, receive: windows.rcv_wnd,
+                receiveUpdatedAt: windows.rcv_wup),
+            sendSequence: written &- UInt32(unacknowledged.count), unacknowledged: unacknowledged,
+            unsentCount: min(try Self.count(raw, UInt(SIOCOUTQNSD)), unacknowledged.count),
+            receiveSequence: received &- UInt32(unread.count), unread: unread)
+        unsent = []
+        self.descriptor = consume descriptor
+    }
+
+    /// Makes the connection here. Its address need not be this machine's yet; nothing is sent before `resume`.
+    package init(restoring image: TCPConnectionImage) throws(SystemError) {
+        let socket = try Socket.open(family: image.local.family)
+        let raw = socket.raw
+        try Socket.set(raw, Int32(IPPROTO_TCP), TCP_REPAIR, TCP_REPAIR_ON)
+        try Self.setTransparent(raw, isIPv4: image.local.ip.isIPv4)
+        guard image.local.withSockaddr({ bind(raw, $0, $1) }) == 0 else {
+            throw SystemError("bind", image.local.description)
+        }
+        try Self.setSequence(image.receiveSequence, of: .receive, raw)
+        try Self.setSequence(image.sendSequence, of: .send, raw)
+        guard image.peer.withSockaddr({ connect(raw, $0, $1) }) == 0 else {
+            throw SystemError("restore the connection from", image.peer.description)
+        }
+        try Self.set(image.options, raw)
+        try Self.fill(.receive, raw, with: image.unread[...])
+        try Self.fill(.send, raw, with: image.unacknowledged.dropLast(image.unsentCount))
+        let windows = tcp_repair_window(
+            snd_wl1: image.windows.sendWL1, snd_wnd: image.windows.send, max_window: image.windows.largest,
+            rcv_wnd: image.windows.receive, rcv_wup: image.windows.receiveUpdatedAt)
+        try Self.set(raw, TCP_REPAIR_WINDOW, windows)
+        self.image = image
+        unsent = image.unacknowledged.suffix(image.unsentCount)
+        descriptor = consume socket
+    }
+
+    /// The connection goes on, here. Where the peer has not acknowledged everything, it is asked at once what it has.
+    /// To be called once.
+    package func resume() throws(SystemError) -> FileDescriptor {
+        guard let socket = descriptor.take() else { preconditionFailure("resumed twice") }
+        let raw = socket.raw
+        let mode = image.unacknowledged.isEmpty ? TCP_REPAIR_OFF_NO_WP : TCP_REPAIR_OFF
+        try Socket.set(raw, Int32(IPPROTO_TCP), TCP_REPAIR, mode)
+        // The end of the repair took them away, and without them no other socket could listen on the port any more.
+        try Socket.set(raw, SOL_SOCKET, SO_REUSEADDR, 1)
+        try Socket.set(raw, SOL_SOCKET, SO_REUSEPORT, 1)
+        Socket.setNoDelay(raw)
+        try Self.write(unsent, raw)
+        return socket
+    }
+
+    // Taking out.
+
+    private static func information(_ raw: Int32) throws(SystemError) -> tcp_info {
+        var information = tcp_info()
+        var length = socklen_t(MemoryLayout<tcp_info>.size)
+        guard getsockopt(raw, Int32(IPPROTO_TCP), TCP_INFO, &information, &length) == 0 else {
+            throw SystemError("move a connection")
+        }
+        return information
+    }
+
+    private static func options(_ raw: Int32, _ information: tcp_info) throws(SystemError) -> TCPConnectionImage.Options
+    {
+        func has(_ option: Int32) -> Bool { Int32(information.tcpi_options) & option != 0 }
+        let scales = TCPConnectionImage.WindowScales(
+            sending: information.tcpi_snd_wscale, receiving: information.tcpi_rcv_wscale)
+        return TCPConnectionImage.Options(
+            maximumSegmentSize: UInt32(clamping: try get(raw, TCP_MAXSEG, Int32(0))),
+            windowScales: has(TCPI_OPT_WSCALE) ? scales : nil,
+            hasSelectiveAcknowledgements: has(TCPI_OPT_SACK),
+            timestamp: has(TCPI_OPT_TIMESTAMPS) ? try get(raw, TCP_TIMESTAMP, UInt32(0)) : nil)
+    }
+
+    /// The sequence number behind the queue, and its bytes.
+    private static func contents(
+        of queue: Queue, _ raw: Int32, count: Int
+    ) throws(SystemError) -> (UInt32, [UInt8]) {
+        try Socket.set(raw, Int32(IPPROTO_TCP), TCP_REPAIR_QUEUE, queue.rawValue)
+        let sequence = try get(raw, TCP_QUEUE_SEQ, UInt32(0))
+        guard count <= TCPConnectionImage.queueLimit else { throw SystemError("move a connection", code: EMSGSIZE) }
+        if count == 0 { return (sequence, []) }
+        var bytes = [UInt8](repeating: 0, count: count)
+        let taken = retryingOnInterrupt { recv(raw, &bytes, count, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) }
+        guard taken == count else { throw SystemError("move a connection", code: taken < 0 ? errno : EMSGSIZE) }
+        return (sequence, bytes)
+    }
+
+    private static func count(_ raw: Int32, _ request: UInt) throws(SystemError) -> Int {
+        var count: Int32 = 0
+        guard ioctl(raw, request, &count) == 0 else { throw SystemError("move a connection") }
+        return Int(count)
+    }
+
+    // Putting in.
+
+    private static func setTransparent(_ raw: Int32, isIPv4: Bool) throws(SystemError) {
+        if isIPv4 {
+            try Socket.set(raw, Int32(IPPROTO_IP), IP_TRANSPARENT, 1)
+        } else {
+            try Socket.set(raw, Int32(IPPROTO_IPV6), IPV6_TRANSPARENT, 1)
+        }
+    }
+
+    private static func setSequence(_ sequence: UInt32, of queue: Queue, _ raw: Int32) throws(SystemError) {
+        try Socket.set(raw, Int32(IPPROTO_TCP), TCP_REPAIR_QUEUE, queue.rawValue)
+        try set(raw, TCP_QUEUE_SEQ, sequence)
+    }
+
+    private static func set(_ options: TCPConnectionImage.Options, _ raw: Int32) throws(SystemError) {
+        var list = [tcp_repair_opt(opt_code: UInt32(TCPOPT_MAXSEG), opt_val: options.maximumSegmentSize)]
+        if let scales = options.windowScales {
+            let value = UInt32(scales.sending) | UInt32(scales.receiving) << 16
+            list.append(tcp_repair_opt(opt_code: UInt32(TCPOPT_WINDOW), opt_val: value))
+        }
+        if options.hasSelectiveAcknowledgements {
+            list.append(tcp_repair_opt(opt_code: UInt32(TCPOPT_SACK_PERMITTED), opt_val: 0))
+        }
+        if let timestamp = options.timestamp {
+            list.append(tcp_repair_opt(opt_code: UInt32(TCPOPT_TIMESTAMP), opt_val: 0))
+            try set(raw, TCP_TIMESTAMP, timestamp)
+        }
+        let result = list.withUnsafeBytes {
+            setsockopt(raw, Int32(IPPROTO_TCP), TCP_REPAIR_OPTIONS, $0.baseAddress!, socklen_t($0.count))
+        }
+        guard result == 0 else { throw SystemError("restore a connection's options") }
+    }
+
+    private static func fill(_ queue: Queue, _ raw: Int32, with bytes: ArraySlice<UInt8>) throws(SystemError) {
+        try Socket.set(raw, Int32(IPPROTO_TCP), TCP_REPAIR_QUEUE, queue.rawValue)
+        try write(bytes, raw)
+    }
+
+    /// All or nothing: the socket's buffers are enlarged where they have to be.
+    private static func write(_ bytes: ArraySlice<UInt8>, _ raw: Int32) throws(SystemError) {
+        let piece = 32 << 10
+        if bytes.count > piece {
+            try Socket.set(raw, SOL_SOCKET, SO_SNDBUFFORCE, Int32(2 * bytes.count))
+            try Socket.set(raw, SOL_SOCKET, SO_RCVBUFFORCE, Int32(2 * bytes.count))
+        }
+        var rest = bytes
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { bytes in
+                retryingOnInterrupt {
+                    Glibc.send(raw, bytes.baseAddress!, min(bytes.count, piece), Int32(MSG_NOSIGNAL))
+                }
+            }
+            guard count > 0 else { throw SystemError("restore a connection's bytes") }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    private static func get<Value: BitwiseCopyable>(
+        _ raw: Int32, _ option: Int32, _ initial: Value
+    ) throws(SystemError) -> Value {
+        var value = initial
+        var length = socklen_t(MemoryLayout<Value>.size)
+        guard getsockopt(raw, Int32(IPPROTO_TCP), option, &value, &length) == 0 else {
+            throw SystemError("getsockopt", "TCP/\(option)")
+        }
+        return value
+    }
+
+    private static func set<Value: BitwiseCopyable>(
+        _ raw: Int32, _ option: Int32, _ value: Value
+    ) throws(SystemError) {
+        var value = value
+        guard setsockopt(raw, Int32(IPPROTO_TCP), option, &value, socklen_t(MemoryLayout<Value>.size)) == 0 else {
+            throw SystemError("setsockopt", "TCP/\(option)")
+        }
+    }
+}

@@ -1,0 +1,117 @@
+import Glibc
+import Testing
+
+@testable import Posix
+
+/// Connections over the loopback interface that are taken from one socket and brought to life in another.
+@Suite(.enabled(if: RepairedSocket.obstacle() == nil, "needs CAP_NET_ADMIN"))
+struct RepairedSocketTests {
+    @Test(arguments: ["127.0.0.1:0", "[::1]:0"])
+    func bytesOfBothDirectionsAreCarried(address: String) throws {
+        let pair = try ConnectedPair(on: #require(SocketAddress(address)))
+        try pair.client.send("unread")
+        try pair.waitForInput(6)
+        var image = try image(of: pair)
+        #expect(image.unread == Array("unread".utf8))
+        image.putBack(Array("taken and ".utf8))
+        let restored = try RepairedSocket(restoring: image).resume()
+        #expect(try restored.receive(16) == "taken and unread")
+        try restored.send("answer")
+        #expect(try pair.client.receive(6) == "answer")
+        try pair.client.send("next")
+        #expect(try restored.receive(4) == "next")
+    }
+
+    @Test func whatWasNotAcknowledgedIsSentAgain() throws {
+        let pair = try ConnectedPair(on: #require(SocketAddress("127.0.0.1:0")))
+        var image = try image(of: pair)
+        // As if these had been written and were lost on their way, the last ones unsent.
+        image.unacknowledged = Array("lost, unsent".utf8)
+        image.unsentCount = 6
+        let restored = try RepairedSocket(restoring: image).resume()
+        #expect(try pair.client.receive(12) == "lost, unsent")
+        try pair.client.send("heard")
+        #expect(try restored.receive(5) == "heard")
+    }
+
+    @Test func aCapturedConnectionGoesOnWhereItWas() throws {
+        let pair = try ConnectedPair(on: #require(SocketAddress("127.0.0.1:0")))
+        let again = try RepairedSocket(capturing: pair.takeServer()).resume()
+        try pair.client.send("still there?")
+        #expect(try again.receive(12) == "still there?")
+    }
+
+    @Test func aConnectionThatTheClientHasEndedIsNotMoved() throws {
+        let pair = try ConnectedPair(on: #require(SocketAddress("127.0.0.1:0")))
+        shutdown(pair.client.raw, Int32(SHUT_WR))
+        try pair.waitForInput(0)
+        #expect(throws: SystemError.self) { _ = try RepairedSocket(capturing: pair.takeServer()) }
+    }
+
+    @Test func othersCanListenOnThePortOfARestoredConnection() throws {
+        let pair = try ConnectedPair(on: #require(SocketAddress("127.0.0.1:0")))
+        let image = try image(of: pair)
+        let restored = try RepairedSocket(restoring: image).resume()
+        let listener = try Socket.listen(on: image.local, options: .sharedPort)
+        #expect(Socket.localAddress(of: listener.raw) == image.local)
+        #expect(Socket.peerAddress(of: restored.raw) == image.peer)
+        withExtendedLifetime(pair) {}
+    }
+}
+
+/// The socket itself ends with this; the peer hears nothing of it.
+private func image(of pair: ConnectedPair) throws -> TCPConnectionImage {
+    try RepairedSocket(capturing: pair.takeServer()).image
+}
+
+private final class ConnectedPair {
+    let client: FileDescriptor
+    private let listener: FileDescriptor
+    private let server: Int32
+
+    init(on address: SocketAddress) throws {
+        listener = try Socket.listen(on: address, options: .sharedPort)
+        let bound = try #require(Socket.localAddress(of: listener.raw))
+        client = try Socket.startConnecting(to: bound)
+        try client.wait(POLLOUT)
+        try listener.wait(POLLIN)
+        var peer = bound
+        server = try #require(try Socket.accept(from: listener.raw, peer: &peer)?.take())
+    }
+
+    /// To be called once.
+    func takeServer() -> FileDescriptor { FileDescriptor(owning: server) }
+
+    /// Until the server's kernel has `count` bytes, or the end for 0.
+    func waitForInput(_ count: Int32) throws {
+        var waiting = pollfd(fd: server, events: Int16(POLLIN), revents: 0)
+        try #require(poll(&waiting, 1, 20_000) == 1)
+        var bytes = [UInt8](repeating: 0, count: 64)
+        let flags = Int32(MSG_PEEK) | (count > 0 ? 0 : Int32(MSG_DONTWAIT))
+        try #require(recv(server, &bytes, Int(count), flags) == Int(count))
+    }
+}
+
+extension FileDescriptor {
+    fileprivate func wait(_ events: Int32) throws {
+        var waiting = pollfd(fd: raw, events: Int16(events), revents: 0)
+        try #require(poll(&waiting, 1, 20_000) == 1)
+    }
+
+    fileprivate func send(_ text: String) throws {
+        let bytes = Array(text.utf8)
+        try #require(Glibc.send(raw, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count)
+    }
+
+    fileprivate func receive(_ count: Int) throws -> String {
+        var all: [UInt8] = []
+        while all.count < count {
+            try wait(POLLIN)
+            var bytes = [UInt8](repeating: 0, count: count - all.count)
+            let taken = recv(raw, &bytes, bytes.count, 0)
+            try #require(taken > 0)
+            all += bytes[..<taken]
+        }
+        return String(decoding: all, as: UTF8.self)
+    }
+}

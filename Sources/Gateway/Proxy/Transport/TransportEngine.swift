@@ -8,9 +8,12 @@ import TLS
 /// connection is secured. Ciphertext is decrypted from where the engine received it into one buffer of the thread, and
 /// encrypted into another; a secured connection at rest holds only what OpenSSL keeps of it.
 struct TransportEngine<Base: Engine & ~Copyable>: ~Copyable {
-    /// Ciphertext that one receive brings at most: with what OpenSSL still holds of a record, the plain text fits the
-    /// buffer.
+    /// Ciphertext that is asked for at once.
     private static var wireLimit: Int { Scratch.capacity - (32 << 10) }
+    /// Plain text of one receive: of as much ciphertext as an engine brings, which can be a buffer more than was asked for
+    /// behind what it held, of a record that OpenSSL has begun, and what was unread.
+    private static var plainCapacity: Int { Scratch.capacity + (96 << 10) }
+    private static var plainTotal: Int { Scratch.headroom + plainCapacity + Scratch.tailroom }
 
     var base: Base
     /// By slot; nil for a plain one.
@@ -40,7 +43,7 @@ struct TransportEngine<Base: Engine & ~Copyable>: ~Copyable {
             .bindMemory(to: UnsafeMutablePointer<SecureChannel>?.self, capacity: capacity)
         self.capacity = capacity
         pool = BufferPool(memory)
-        plain = .allocate(byteCount: Scratch.total, alignment: 64)
+        plain = .allocate(byteCount: Self.plainTotal, alignment: 64)
         handshakes = HandshakeReport(counters)
     }
 
@@ -104,7 +107,7 @@ struct TransportEngine<Base: Engine & ~Copyable>: ~Copyable {
             guard channel.pointee.wantsReceive else { continue }
             channel.pointee.wantsReceive = false
             if !channel.pointee.unread.isEmpty, !channel.pointee.wantsMore {
-                let target = UnsafeMutableRawBufferPointer(start: plain, count: Scratch.total)
+                let target = UnsafeMutableRawBufferPointer(start: plain, count: Self.plainTotal)
                 let held = channel.pointee.unread.bytes
                 let bytes = UnsafeMutableRawBufferPointer(rebasing: target[Scratch.headroom...].prefix(held.count))
                 bytes.copyMemory(from: held)
@@ -197,8 +200,8 @@ struct TransportEngine<Base: Engine & ~Copyable>: ~Copyable {
         guard let link = channel.pointee.link else { return nil }
         let data = plain + Scratch.headroom
         var total = 0
-        reading: while total < Scratch.capacity {
-            let room = UnsafeMutableRawBufferPointer(start: data + total, count: Scratch.capacity - total)
+        reading: while total < Self.plainCapacity {
+            let room = UnsafeMutableRawBufferPointer(start: data + total, count: Self.plainCapacity - total)
             switch link.read(into: room) {
             case .bytes(let count):
                 total += count
@@ -212,6 +215,8 @@ struct TransportEngine<Base: Engine & ~Copyable>: ~Copyable {
                 break reading
             }
         }
+        // Nothing that was received may be lost unnoticed.
+        if channel.pointee.state == .open, !wire.isRead { channel.pointee.state = .broken }
         return deliver(slot, channel, total)
     }
 

@@ -44,6 +44,7 @@ private let mistakes: [Mistake] = [
     Mistake("operand forgotten", "config apply", exits: 64, "config apply FILE"),
     Mistake("operand too many", "version now", exits: 64, "\"now\"", "gwnode version"),
     Mistake("no port in an address", "status --admin 127.0.0.1", exits: 64, "127.0.0.1", "HOST:PORT"),
+    Mistake("no path of a socket", "status --admin unix:", exits: 64, "\"unix:\"", "nor unix:PATH"),
     Mistake("no address of a backend", "backend drain app app1", exits: 64, "app1", "10.0.0.1:8080"),
     Mistake("no revision", "config show --revision latest", exits: 64, "latest", "gwnode config history"),
     Mistake("id out of range", "members add --id 0 --name a --raft a:1 --admin a:2", exits: 64, "--id 0", "from 1 to"),
@@ -78,6 +79,23 @@ private let mistakes: [Mistake] = [
     Mistake(
         "admin API for everyone", "run --config {dir}/remote.json5", exits: 1, "remote.json5:", "admin:",
         "loopback address"),
+    Mistake(
+        "rights of a socket that is none", "run --config {dir}/rights.json5", exits: 1, "rights.json5:", "adminSocket:",
+        "unix:/run/gwnode/admin.sock"),
+    Mistake(
+        "path of a socket too long", "run --config {dir}/long.json5", exits: 1, "long.json5:", "admin:", "at most 107"),
+    Mistake(
+        "unknown format of the log", "run --config {dir}/log.json5", exits: 1, "log.json5:", "logFormat: \"jsno\"",
+        "did you mean \"json\"?"),
+    Mistake(
+        "chosen fields of a format that has its own", "run --config {dir}/fields.json5", exits: 1, "accessLog.fields:",
+        "format: \"json\""),
+    Mistake(
+        "share of the requests out of range", "run --config {dir}/share.json5", exits: 1, "accessLog.successPercent:",
+        "\"101\" is out of range", "from 0 to 100"),
+    Mistake(
+        "request ID in a field of HTTP's own", "validate {dir}/tracing.json5", exits: 1, "tracing.requestIdField:",
+        "\"Host\" has another meaning", "X-Request-Id"),
     Mistake("no snapshot", "snapshot show {dir}/gateway.json5", exits: 1, "no snapshot", "`gwnode snapshot save`"),
     Mistake("place of a snapshot missing", "snapshot save {dir}/none/s", exits: 1, "none/s", "check the path"),
     Mistake(
@@ -88,6 +106,12 @@ private let mistakes: [Mistake] = [
     Mistake("node runs already", "run --config {dir}/gw1.json5", exits: 1, "in use by process", "stop it first"),
     Mistake(
         "port in use", "run --config {dir}/port.json5", exits: 1, "bind {raft}", "Address already in use", "ss -ltnp"),
+    Mistake(
+        "file where the socket shall be", "run --config {dir}/socket.json5", exits: 1, "unix:{dir}/gateway.json5",
+        "no socket", "remove it"),
+    Mistake(
+        "unknown group of the socket", "run --config {dir}/group.json5", exits: 1, "no group nobody-has-this",
+        "getent group"),
     Mistake(
         "data of another cluster", "run --config {dir}/cluster.json5", exits: 1, "cluster 'other'", "cluster 'test'",
         "name another dataDirectory"),
@@ -116,6 +140,8 @@ private let mistakes: [Mistake] = [
     // Nobody there: 3; no quorum: 2.
     Mistake(
         "nobody listens", "status --admin {free}", exits: 3, "{free}: Connection refused", "--admin or GWNODE_ADMIN"),
+    Mistake(
+        "no socket", "status --admin unix:{dir}/none.sock", exits: 3, "unix:{dir}/none.sock: No such file", "--admin"),
     Mistake("no admin API", "status --admin {proxy}", exits: 3, "{proxy}", "is --admin or GWNODE_ADMIN right?"),
     Mistake("change without a quorum", "keys put a b", exits: 2, "nothing was changed", "quorum", at: .withoutQuorum),
     Mistake("read without a quorum", "config show", exits: 2, "no quorum", "`--stale`", at: .withoutQuorum),
@@ -176,6 +202,30 @@ extension TestCluster {
         return try run(["-c", script, "sh", "\(directory)/public/gwnode"] + arguments, asking: [1], program: "/bin/sh")
     }
 
+    /// Of the node file `node`, in which `admin` stands, and of the gateway file.
+    private func writeMistakenOptions(_ node: String, _ gateway: String, admin: String) throws {
+        func write(_ text: String, _ name: String) throws {
+            try text.write(toFile: "\(directory)/\(name)", atomically: false, encoding: .utf8)
+        }
+        let free = node.replacing("\(nodes[0].raft)", with: "\(nodes[2].raft)")
+        func socket(_ place: String, _ rest: String = "") -> String {
+            free.replacing(admin, with: "admin: \"\(place)\", \(rest)\n  peers")
+        }
+        try write(socket("unix:gateway.json5"), "socket.json5")
+        try write(socket("unix:admin.sock", "adminSocket: { group: \"nobody-has-this\" },"), "group.json5")
+        try write(socket("127.0.0.1:1", "adminSocket: { mode: \"660\" },"), "rights.json5")
+        try write(socket("unix:/" + String(repeating: "a", count: 200)), "long.json5")
+        func option(_ text: String, _ name: String) throws {
+            try write(node.replacing("workers:", with: "\(text), workers:"), name)
+        }
+        try option("logFormat: \"jsno\"", "log.json5")
+        try option("accessLog: { to: \"stdout\", fields: [\"status\"] }", "fields.json5")
+        try option("accessLog: { to: \"stdout\", successPercent: 101 }", "share.json5")
+        try write(
+            gateway.replacing("virtualAddresses:", with: "tracing: { requestIdField: \"Host\" }, virtualAddresses:"),
+            "tracing.json5")
+    }
+
     fileprivate func writeMistakenFiles() throws {
         func write(_ text: String, _ name: String) throws {
             try text.write(toFile: "\(directory)/\(name)", atomically: false, encoding: .utf8)
@@ -197,6 +247,7 @@ extension TestCluster {
         let own = "admin: \"\(nodes[0].admin)\",\n  peers"
         try write(elsewhere.replacing(own, with: "admin: \"0.0.0.0:\(nodes[0].admin.port)\",\n  peers"), "remote.json5")
         try write(elsewhere, "port.json5")
+        try writeMistakenOptions(elsewhere, gateway, admin: own)
         try write(
             node.replacing("cluster: \"test\"", with: "cluster: \"other\"").replacing("data/gw1", with: "data/gw0"),
             "cluster.json5")

@@ -46,7 +46,7 @@ extension NodeConfiguration {
             ("virtual address \($0)", SocketAddress(ip: $0, port: listener.port))
         }
         if listen[listener.name] == nil { others = [] }
-        others.append(("admin address", admin))
+        if let address = admin.numericAddress { others.append(("admin address", address)) }
         if let raft = ownPeer?.raft.numericAddress { others.append(("raft address", raft)) }
         return others.filter { own.overlaps($0.1) }.map { what, _ in
             "listen.\(listener.name): \(own) is taken by the \(what); use another address or port"

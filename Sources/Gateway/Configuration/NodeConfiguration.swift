@@ -13,7 +13,9 @@ package struct NodeConfiguration: Hashable, Sendable {
     /// here is served on all addresses of the machine.
     package var listen: [String: SocketAddress]
     /// Where the admin API listens.
-    package var admin: SocketAddress
+    package var admin: AdminPlace
+    /// Where that is a socket.
+    package var adminSocket: AdminSocketRights
     /// The file with the token that clients of the admin API show; resolved as `dataDirectory`. Nil: none is asked for.
     package var adminToken: String?
     /// Every voter of the cluster, this node included, sorted by id.
@@ -56,9 +58,9 @@ package struct NodeConfiguration: Hashable, Sendable {
         /// Where the node's Raft transport listens and is reached.
         package var raft: HostPort
         /// Where the node's admin API is reached.
-        package var admin: HostPort
+        package var admin: AdminPlace
 
-        package init(id: NodeID, name: String, raft: HostPort, admin: HostPort) {
+        package init(id: NodeID, name: String, raft: HostPort, admin: AdminPlace) {
             self.id = id
             self.name = name
             self.raft = raft
@@ -68,7 +70,7 @@ package struct NodeConfiguration: Hashable, Sendable {
 
     package init(
         cluster: String, node: Identity, dataDirectory: String, listen: [String: SocketAddress] = [:],
-        admin: SocketAddress, adminToken: String? = nil, peers: [Peer],
+        admin: AdminPlace, adminSocket: AdminSocketRights = .standard, adminToken: String? = nil, peers: [Peer],
         join: Bool = false, certificate: NodeCertificateFiles? = nil,
         virtualAddress: VirtualAddressProvider = .none, timing: TimingProfile = .lan,
         moveTimeout: Nanoseconds = Self.standardMoveTimeout, movesConnections: Bool = true, gatewayFile: String? = nil,
@@ -80,6 +82,7 @@ package struct NodeConfiguration: Hashable, Sendable {
         self.dataDirectory = dataDirectory
         self.listen = listen
         self.admin = admin
+        self.adminSocket = adminSocket
         self.adminToken = adminToken
         self.peers = peers
         self.join = join

@@ -15,6 +15,9 @@ extension NodeConfiguration {
             hook.command = path(hook.command, besides: file)
             configuration.virtualAddress = .exec(hook)
         }
+        if case .unix(let socket) = configuration.admin {
+            configuration.admin = .unix(path: path(socket, besides: file))
+        }
         if let files = configuration.certificate {
             configuration.certificate = NodeCertificateFiles(
                 authority: path(files.authority, besides: file), certificate: path(files.certificate, besides: file),
@@ -35,8 +38,10 @@ extension NodeConfiguration {
             default: [:],
             "This node's own address for a listener, by the listener's name. Others are served on all addresses."),
         .optional(
-            "admin", .socketAddress, default: standardAdmin,
+            "admin", .ownAdminEndpoint, default: standardAdmin,
             "Where the admin API listens."),
+        .optional(
+            "adminSocket", .adminSocket, "Who may use the admin API where it is a socket."),
         .optional(
             "adminToken", .filePath,
             "A file of mode 600 with the token that clients of the admin API show. An address that other machines "
@@ -79,9 +84,19 @@ extension NodeConfiguration {
         make: NodeConfiguration.assembled
     )
     .rule(
-        at: "admin", { $0.adminToken != nil || $0.admin.ip.isLoopback },
+        at: "admin", { $0.adminToken != nil || $0.admin.isLocal },
         wrong: "other machines can reach this address, and clients of the admin API need no token",
         right: "use a loopback address, or name a token file with adminToken"
+    )
+    .rule(
+        at: "adminSocket",
+        { node in
+            switch node.admin {
+            case .tcp: node.adminSocket == .standard
+            case .unix: true
+            }
+        },
+        wrong: "the admin API is on no socket", right: "use admin: \"unix:/run/gwnode/admin.sock\", or leave it out"
     )
     .rule(
         at: "node", { $0.ownPeer?.name ?? $0.node.name == $0.node.name },
@@ -92,7 +107,7 @@ extension NodeConfiguration {
         at: "join", { !$0.join || $0.peers.count > 1 },
         wrong: "there is no peer to find the cluster by", right: "list the present nodes among the peers")
 
-    private static let standardAdmin = SocketAddress(ip: IPAddress(v4: 0x7f00_0001), port: 8091)
+    private static let standardAdmin = AdminPlace.tcp(HostPort(host: "127.0.0.1", port: 8091))
 
     private static func path(_ path: String, besides file: String) -> String {
         guard !path.hasPrefix("/"), let slash = file.lastIndex(of: "/") else { return path }
@@ -100,8 +115,9 @@ extension NodeConfiguration {
     }
 
     private static func assembled(
-        cluster: String, node: Identity, dataDirectory: String, listen: [String: SocketAddress], admin: SocketAddress,
-        adminToken: String?, peers: [Peer], join: Bool, certificate: NodeCertificateFiles?,
+        cluster: String, node: Identity, dataDirectory: String, listen: [String: SocketAddress], admin: AdminPlace,
+        adminSocket: AdminSocketRights?, adminToken: String?, peers: [Peer], join: Bool,
+        certificate: NodeCertificateFiles?,
         virtualAddress: VirtualAddressProvider,
         timing: TimingProfile, moveTimeout: Nanoseconds, movesConnections: Bool,
         gatewayFile: String?, workers: Int?, engine: EngineChoice, limits: NodeLimits, accessLog: AccessLogOptions?,
@@ -109,7 +125,8 @@ extension NodeConfiguration {
     ) -> NodeConfiguration {
         NodeConfiguration(
             cluster: cluster, node: node, dataDirectory: dataDirectory, listen: listen, admin: admin,
-            adminToken: adminToken, peers: peers.sorted { $0.id < $1.id }, join: join,
+            adminSocket: adminSocket ?? .standard, adminToken: adminToken, peers: peers.sorted { $0.id < $1.id },
+            join: join,
             certificate: certificate, virtualAddress: virtualAddress, timing: timing, moveTimeout: moveTimeout,
             movesConnections: movesConnections, gatewayFile: gatewayFile,
             workers: workers, engine: engine, limits: limits, accessLog: accessLog, logLevel: logLevel.level,
@@ -129,10 +146,10 @@ extension Schema where Value == NodeConfiguration.Peer {
         .required("id", .nodeID.distinct(), "The node's number."),
         .required("name", .name.distinct(), "The node's name."),
         .required("raft", .hostPort.distinct(), "Where the other nodes reach it, and where it listens for them."),
-        .required("admin", .hostPort.distinct(), "Where its admin API is reached."),
+        .required("admin", .adminEndpoint.distinctAddress, "Where its admin API is reached."),
         make: NodeConfiguration.Peer.init
     ).rule(
-        at: "admin", { $0.raft != $0.admin }, wrong: "the same as the raft address", right: "use another port")
+        at: "admin", { .tcp($0.raft) != $0.admin }, wrong: "the same as the raft address", right: "use another port")
 }
 
 extension Schema where Value == NodeID {

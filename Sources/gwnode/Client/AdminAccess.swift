@@ -5,32 +5,40 @@ import Posix
 /// Which nodes a command asks, as the command line has it.
 package struct AdminAccess: Hashable, Sendable {
     /// From `--admin`.
-    package var addresses: [HostPort]?
+    package var addresses: [AdminPlace]?
     /// From `--config`.
     package var configPath: String?
 
     /// From `--token-file`.
     package var tokenPath: String?
 
-    package init(addresses: [HostPort]?, configPath: String?, tokenPath: String? = nil) {
+    package init(addresses: [AdminPlace]?, configPath: String?, tokenPath: String? = nil) {
         self.addresses = addresses
         self.configPath = configPath
         self.tokenPath = tokenPath
     }
 
     /// Where the demo and the shipped three-node configuration have them.
-    package static let standard = (UInt16(8091)...8093).map { HostPort(host: "127.0.0.1", port: $0) }
+    package static let standard = (UInt16(8091)...8093).map { AdminPlace.tcp(HostPort(host: "127.0.0.1", port: $0)) }
 
-    /// Reads `HOST:PORT[,...]`; `source` says where it is from.
-    package static func addresses(_ list: String, source: String) throws(UsageError) -> [HostPort] {
-        var addresses: [HostPort] = []
+    /// Reads `HOST:PORT[,...]`, or `unix:PATH` among them; `source` says where it is from.
+    package static func addresses(_ list: String, source: String) throws(UsageError) -> [AdminPlace] {
+        var addresses: [AdminPlace] = []
         for part in list.split(separator: ",", omittingEmptySubsequences: false) {
-            guard let address = HostPort(parsing: String(part)) else {
+            guard let address = AdminPlace(parsing: String(part)) else {
                 let text = Terminal.printable(String(part))
-                throw UsageError("\(source): \"\(text)\" is not HOST:PORT, as in 127.0.0.1:8091")
+                throw UsageError("\(source): \"\(text)\" is not HOST:PORT, as in 127.0.0.1:8091, nor unix:PATH")
             }
             addresses.append(address)
         }
+        return addresses
+    }
+
+    /// This machine's socket first: those of the peers are on others.
+    private static func addresses(of node: NodeConfiguration) -> [AdminPlace] {
+        var addresses: [AdminPlace] = []
+        if case .unix = node.admin { addresses.append(node.admin) }
+        for peer in node.peers where !addresses.contains(peer.admin) { addresses.append(peer.admin) }
         return addresses
     }
 
@@ -53,7 +61,7 @@ package struct AdminAccess: Hashable, Sendable {
             let bytes = try File.read(configPath, as: .node)
             do throws(ConfigurationProblems) {
                 let node = try NodeConfiguration.read(bytes, file: configPath)
-                addresses = node.peers.map(\.admin)
+                addresses = Self.addresses(of: node)
                 tokenPath = tokenPath ?? node.adminToken
             } catch {
                 throw CommandFailure(.failure, lines: error.problems.map(\.description))

@@ -90,17 +90,33 @@ package struct AdminExchange: ~Copyable {
     private let deadline: Instant
 
     /// Sends `call` to `address` and waits for the answer.
-    package static func run(_ call: AdminCall, at address: HostPort) throws(AdminExchangeError) -> AdminAnswer {
+    package static func run(_ call: AdminCall, at endpoint: AdminPlace) throws(AdminExchangeError) -> AdminAnswer {
         let deadline = Instant.now() + call.timeout
-        let numeric = try resolve(address)
-        let exchange = try AdminExchange(connectingTo: numeric, deadline: deadline)
-        try exchange.send(call, host: numeric)
+        let exchange: AdminExchange
+        let host: String
+        switch endpoint {
+        case .tcp(let address):
+            // The numeric address is one that a node always takes for its own.
+            let numeric = try resolve(address)
+            host = numeric.description
+            exchange = try AdminExchange(deadline: deadline) { () throws(SystemError) in
+                try Socket.startConnecting(to: numeric)
+            }
+        case .unix(let path):
+            host = "localhost"
+            exchange = try AdminExchange(deadline: deadline) { () throws(SystemError) in
+                try UnixSocket.startConnecting(to: path)
+            }
+        }
+        try exchange.send(call, host: host)
         return try exchange.receive(call.method)
     }
 
-    private init(connectingTo address: SocketAddress, deadline: Instant) throws(AdminExchangeError) {
+    private init(
+        deadline: Instant, connecting: () throws(SystemError) -> FileDescriptor
+    ) throws(AdminExchangeError) {
         let socket: FileDescriptor
-        do throws(SystemError) { socket = try Socket.startConnecting(to: address) } catch {
+        do throws(SystemError) { socket = try connecting() } catch {
             throw .notSent(SystemError.message(for: error.code))
         }
         guard Self.wait(socket.raw, POLLOUT, until: min(deadline, Instant.now() + Self.connectTimeout)) else {
@@ -112,8 +128,7 @@ package struct AdminExchange: ~Copyable {
         self.deadline = deadline
     }
 
-    /// The Host field has the numeric address, which a node always takes for its own.
-    private borrowing func send(_ call: AdminCall, host: SocketAddress) throws(AdminExchangeError) {
+    private borrowing func send(_ call: AdminCall, host: String) throws(AdminExchangeError) {
         var head = "\("\(call.method)".uppercased()) \(call.target) HTTP/1.1\r\nHost: \(host)\r\nConnection: close\r\n"
         if let token = call.token { head += "Authorization: Bearer \(token.text)\r\n" }
         if let ifMatch = call.ifMatch { head += "If-Match: \(ifMatch)\r\n" }

@@ -3,13 +3,13 @@ import Gateway
 
 /// The cluster behind several admin addresses, of which any may be dead.
 package struct ClusterClient: Sendable {
-    private let addresses: [HostPort]
+    private let addresses: [AdminPlace]
     private let token: AdminToken?
-    private let exchange: @Sendable (AdminCall, HostPort) throws(AdminExchangeError) -> AdminAnswer
+    private let exchange: @Sendable (AdminCall, AdminPlace) throws(AdminExchangeError) -> AdminAnswer
 
     package init(
-        addresses: [HostPort], token: AdminToken? = nil,
-        exchange: @escaping @Sendable (AdminCall, HostPort) throws(AdminExchangeError) -> AdminAnswer =
+        addresses: [AdminPlace], token: AdminToken? = nil,
+        exchange: @escaping @Sendable (AdminCall, AdminPlace) throws(AdminExchangeError) -> AdminAnswer =
             AdminExchange.run
     ) {
         self.addresses = addresses
@@ -67,11 +67,11 @@ package struct ClusterClient: Sendable {
         return document
     }
 
-    private func attempt(_ call: AdminCall, at address: HostPort) -> Result<AdminAnswer, AdminExchangeError> {
+    private func attempt(_ call: AdminCall, at address: AdminPlace) -> Result<AdminAnswer, AdminExchangeError> {
         do throws(AdminExchangeError) { return .success(try send(call, to: address)) } catch { return .failure(error) }
     }
 
-    private func send(_ call: AdminCall, to address: HostPort) throws(AdminExchangeError) -> AdminAnswer {
+    private func send(_ call: AdminCall, to address: AdminPlace) throws(AdminExchangeError) -> AdminAnswer {
         var call = call
         call.token = token
         return try exchange(call, address)
@@ -93,7 +93,7 @@ package struct ClusterClient: Sendable {
     }
 
     /// The validator's lines alone when there are any: they are for programs too.
-    private static func failure(_ answer: AdminAnswer, from address: HostPort) -> CommandFailure {
+    private static func failure(_ answer: AdminAnswer, from address: AdminPlace) -> CommandFailure {
         let code: ExitCode = answer.status == 503 || answer.status == 504 ? .noQuorum : .failure
         guard let problem = try? JSONDecoder().decode(ProblemDetails.self, from: Data(answer.body)) else {
             return CommandFailure(code, "\(address) answers with HTTP status \(answer.status), which says no more")

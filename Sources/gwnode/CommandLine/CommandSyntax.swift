@@ -129,7 +129,7 @@ extension CommandName {
     }
 
     static let accessOptions: [OptionSyntax] = [
-        .value("--admin", "HOST:PORT[,...]", "Ask these nodes, in this order."),
+        .value("--admin", "ADDRESS[,...]", "Ask these nodes, in this order: HOST:PORT, or unix:PATH."),
         .value("--config", "FILE", "Ask the peers of this node file."), tokenOption,
     ]
 

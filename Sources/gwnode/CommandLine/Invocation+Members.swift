@@ -10,7 +10,7 @@ extension Invocation {
         }
         let document = NewMemberDocument(
             name: try required("--name", parsed), raft: try address("--raft", parsed).description,
-            admin: try address("--admin", parsed).description, votes: !parsed.has("--learner"))
+            admin: try endpoint("--admin", parsed).description, votes: !parsed.has("--learner"))
         return .addMember(try access(parsed, option: "--ask"), id: UInt64(number), document)
     }
 
@@ -19,6 +19,12 @@ extension Invocation {
             throw UsageError("members add needs \(option); see `gwnode help members add`")
         }
         return value
+    }
+
+    private static func endpoint(_ option: String, _ parsed: ParsedArguments) throws(UsageError) -> AdminPlace {
+        let text = try required(option, parsed)
+        if text.hasPrefix(AdminPlace.unixPrefix), let endpoint = AdminPlace(parsing: text) { return endpoint }
+        return .tcp(try address(option, parsed))
     }
 
     private static func address(_ option: String, _ parsed: ParsedArguments) throws(UsageError) -> HostPort {

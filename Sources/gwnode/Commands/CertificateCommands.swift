@@ -63,7 +63,9 @@ enum CertificateCommands {
     /// Under which names and addresses others reach the node.
     private static func hosts(of peer: NodeConfiguration.Peer) -> [String] {
         var hosts: [String] = []
-        for host in [peer.raft.host, peer.admin.host] where !hosts.contains(host) { hosts.append(host) }
+        for host in [peer.raft.host, peer.admin.host ?? peer.raft.host] where !hosts.contains(host) {
+            hosts.append(host)
+        }
         return hosts
     }
 

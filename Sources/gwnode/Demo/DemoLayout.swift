@@ -23,7 +23,7 @@ struct DemoLayout {
     func log(_ node: Int) -> String { "\(directory)/gw\(node).log" }
 
     var admins: [SocketAddress] { (1...DemoLayout.nodeCount).map(admin) }
-    var client: ClusterClient { ClusterClient(addresses: admins.map { HostPort($0) }) }
+    var client: ClusterClient { ClusterClient(addresses: admins.map { .tcp(HostPort($0)) }) }
 
     private func local(_ offset: Int) -> SocketAddress {
         SocketAddress(ip: IPAddress("127.0.0.1")!, port: basePort + UInt16(offset))

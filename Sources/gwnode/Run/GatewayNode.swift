@@ -77,7 +77,7 @@ final class GatewayNode: Sendable {
         let admin: AdminServer
         do throws(AdminServerError) {
             admin = try AdminServer(
-                address: configuration.admin,
+                configuration.admin, rights: configuration.adminSocket,
                 handler: AdminHandler(
                     services: services.adminServices, names: GatewayNode.adminNames(configuration), token: token))
         } catch {
@@ -172,7 +172,7 @@ final class GatewayNode: Sendable {
     }
 
     private static func adminNames(_ configuration: NodeConfiguration) -> Set<String> {
-        Set(["localhost", configuration.node.name] + configuration.peers.map(\.admin.host))
+        Set(["localhost", configuration.node.name] + configuration.peers.compactMap(\.admin.host))
     }
 }
 

@@ -12,7 +12,7 @@ import Testing
 
     init() throws {
         server = try AdminServer(
-            address: SocketAddress("127.0.0.1:0")!,
+            .tcp(HostPort(host: "127.0.0.1", port: 0)),
             handler: AdminHandler(services: node.services, names: ["gw1.example.org"]))
     }
 
@@ -283,8 +283,8 @@ import Testing
 
     @Test func remoteAddressesNeedAToken() {
         let handler = AdminHandler(services: node.services, names: [])
-        #expect(throws: AdminServerError.reachableFromOutside(SocketAddress("0.0.0.0:0")!)) {
-            try AdminServer(address: SocketAddress("0.0.0.0:0")!, handler: handler)
+        #expect(throws: AdminServerError.reachableFromOutside(.tcp(HostPort(host: "0.0.0.0", port: 0)))) {
+            try AdminServer(.tcp(HostPort(host: "0.0.0.0", port: 0)), handler: handler)
         }
     }
 }

@@ -13,7 +13,7 @@ import Testing
 
     init() throws {
         server = try AdminServer(
-            address: SocketAddress("127.0.0.1:0")!,
+            .tcp(HostPort(host: "127.0.0.1", port: 0)),
             handler: AdminHandler(services: node.services, names: []))
     }
 

@@ -53,7 +53,7 @@ import Testing
             let path = operation.endpoint.template.split(separator: "/").map { $0.hasPrefix("{") ? "1" : String($0) }
             let request = AdminRequest(
                 method: operation.endpoint.method, path: path,
-                fields: .init(host: "127.0.0.1", authorization: authorization), peer: SocketAddress("127.0.0.1:1")!)
+                fields: .init(host: "127.0.0.1", authorization: authorization), author: "127.0.0.1")
             return try AdminRoute.find(request, names: [], token: AdminToken(Self.text))
         }
         for authorization in [nil, "Bearer \(Self.text)x"] {

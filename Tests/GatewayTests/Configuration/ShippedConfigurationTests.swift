@@ -39,7 +39,7 @@ private func bytes(of path: String) -> [UInt8] {
         #expect(nodes.map(\.node.name) == ["gw1", "gw2", "gw3"])
         #expect(nodes.map(\.dataDirectory) == (1...3).map { "three-node/data/gw\($0)" })
         #expect(nodes.map { $0.listen["web"] } == (1...3).map { SocketAddress("127.0.0.1:808\($0)") })
-        #expect(nodes.map(\.admin) == (1...3).map { SocketAddress("127.0.0.1:809\($0)") })
+        #expect(nodes.map(\.admin) == (1...3).map { AdminPlace(parsing: "127.0.0.1:809\($0)") })
         #expect(nodes.map { $0.ownPeer?.raft.port } == [8101, 8102, 8103])
         #expect(Set(nodes.map(\.peers)).count == 1)
     }

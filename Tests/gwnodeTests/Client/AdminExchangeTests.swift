@@ -39,14 +39,14 @@ private let call = AdminCall(method: .get, target: "/", timeout: .seconds(10))
     @Test func answerIsRead() throws {
         let server = try OneAnswer(
             "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 412 No\r\nETag: \"7\"\r\nContent-Length: 3\r\n\r\nabc")
-        let answer = try AdminExchange.run(call, at: server.address)
+        let answer = try AdminExchange.run(call, at: .tcp(server.address))
         #expect(answer == AdminAnswer(status: 412, entityTag: "\"7\"", body: Array("abc".utf8)))
     }
 
     @Test func namesAreResolved() throws {
         let server = try OneAnswer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         let named = HostPort(host: "localhost", port: server.address.port)
-        #expect(try AdminExchange.run(call, at: named).status == 200)
+        #expect(try AdminExchange.run(call, at: .tcp(named)).status == 200)
     }
 
     /// Each ends in an error that says why, and soon.
@@ -62,7 +62,7 @@ private let call = AdminCall(method: .get, target: "/", timeout: .seconds(10))
     ])
     func badAnswers(_ answer: String, _ reason: String) throws {
         let server = try OneAnswer(answer)
-        #expect(throws: AdminExchangeError.noAnswer(reason)) { try AdminExchange.run(call, at: server.address) }
+        #expect(throws: AdminExchangeError.noAnswer(reason)) { try AdminExchange.run(call, at: .tcp(server.address)) }
     }
 
     /// The port is bound, so nobody else gets it, but nobody listens.
@@ -70,7 +70,7 @@ private let call = AdminCall(method: .get, target: "/", timeout: .seconds(10))
         let bound = FileDescriptor(owning: socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
         try #require(SocketAddress("127.0.0.1:0")!.withSockaddr { bind(bound.raw, $0, $1) } == 0)
         let address = HostPort(Socket.localAddress(of: bound.raw)!)
-        #expect(throws: AdminExchangeError.notSent("Connection refused")) { try AdminExchange.run(call, at: address) }
+        #expect(throws: AdminExchangeError.notSent("Connection refused")) { try AdminExchange.run(call, at: .tcp(address)) }
     }
 
     @Test func silenceEndsAtTheDeadline() throws {
@@ -78,7 +78,7 @@ private let call = AdminCall(method: .get, target: "/", timeout: .seconds(10))
         let address = HostPort(Socket.localAddress(of: listener.raw)!)
         let short = AdminCall(method: .get, target: "/", timeout: .milliseconds(20))
         #expect(throws: AdminExchangeError.noAnswer("no answer in time")) {
-            try AdminExchange.run(short, at: address)
+            try AdminExchange.run(short, at: .tcp(address))
         }
     }
 }

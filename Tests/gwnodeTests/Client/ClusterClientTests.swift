@@ -4,19 +4,19 @@ import Synchronization
 import Testing
 import gwnode
 
-private let one = HostPort(host: "10.0.0.1", port: 1)
-private let two = HostPort(host: "10.0.0.2", port: 2)
+private let one = AdminPlace.tcp(HostPort(host: "10.0.0.1", port: 1))
+private let two = AdminPlace.tcp(HostPort(host: "10.0.0.2", port: 2))
 
 /// Answers as it was told, node by node, and counts who was asked.
 private final class Script: Sendable {
     typealias Reply = Result<AdminAnswer, AdminExchangeError>
 
-    private let replies: [HostPort: Reply]
-    private let askedNodes = Mutex<[HostPort]>([])
+    private let replies: [AdminPlace: Reply]
+    private let askedNodes = Mutex<[AdminPlace]>([])
 
-    init(_ replies: [HostPort: Reply]) { self.replies = replies }
+    init(_ replies: [AdminPlace: Reply]) { self.replies = replies }
 
-    var asked: [HostPort] { askedNodes.withLock { $0 } }
+    var asked: [AdminPlace] { askedNodes.withLock { $0 } }
 
     var client: ClusterClient {
         ClusterClient(addresses: [one, two]) { _, address throws(AdminExchangeError) in

@@ -38,8 +38,17 @@ private func words(_ line: String) -> [String] { line.split(separator: " ").map(
             .status(
                 AdminAccess(
                     addresses: [
-                        HostPort(host: "10.0.0.1", port: 8091), HostPort(host: "gw2.example.org", port: 8091),
-                        HostPort(host: "fd00::1", port: 8091),
+                        .tcp(HostPort(host: "10.0.0.1", port: 8091)),
+                        .tcp(HostPort(host: "gw2.example.org", port: 8091)),
+                        .tcp(HostPort(host: "fd00::1", port: 8091)),
+                    ], configPath: nil), .table, .linearizable, watch: false)
+        ),
+        (
+            "status --admin unix:/run/gwnode/admin.sock,10.0.0.1:1",
+            .status(
+                AdminAccess(
+                    addresses: [
+                        .unix(path: "/run/gwnode/admin.sock"), .tcp(HostPort(host: "10.0.0.1", port: 1)),
                     ], configPath: nil), .table, .linearizable, watch: false)
         ),
         ("status --stale", .status(standard, .table, .stale, watch: false)),
@@ -53,7 +62,7 @@ private func words(_ line: String) -> [String] { line.split(separator: " ").map(
         (
             "members add --id 5 --name gw5 --raft gw5:8101 --admin gw5:8091 --learner --ask 10.0.0.1:8091",
             .addMember(
-                AdminAccess(addresses: [HostPort(host: "10.0.0.1", port: 8091)], configPath: nil), id: 5,
+                AdminAccess(addresses: [.tcp(HostPort(host: "10.0.0.1", port: 8091))], configPath: nil), id: 5,
                 NewMemberDocument(name: "gw5", raft: "gw5:8101", admin: "gw5:8091", votes: false))
         ),
         ("members promote gw5", .promoteMember(standard, "gw5")),

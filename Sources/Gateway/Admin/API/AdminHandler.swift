@@ -21,7 +21,7 @@ package struct AdminHandler: Sendable {
         let respond = { @Sendable (response: AdminResponse) in respond(response.about(request.path)) }
         do throws(AdminRoute.Refused) {
             serve(
-                try AdminRoute.find(request, names: names, token: token), author: request.peer.ip.description, respond)
+                try AdminRoute.find(request, names: names, token: token), author: request.author, respond)
         } catch {
             respond(error.response)
         }

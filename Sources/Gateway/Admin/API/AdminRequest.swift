@@ -9,7 +9,8 @@ package struct AdminRequest: Hashable, Sendable {
     package var query: [String: String]
     package var fields: Fields
     package var body: [UInt8]
-    package var peer: SocketAddress
+    /// Who asks: an address, or a user of this machine.
+    package var author: String
 
     /// The header fields that the API looks at.
     package struct Fields: Hashable, Sendable {
@@ -37,14 +38,14 @@ package struct AdminRequest: Hashable, Sendable {
 
     package init(
         method: HTTPMethod, path: [String], query: [String: String] = [:], fields: Fields = Fields(),
-        body: [UInt8] = [], peer: SocketAddress
+        body: [UInt8] = [], author: String
     ) {
         self.method = method
         self.path = path
         self.query = query
         self.fields = fields
         self.body = body
-        self.peer = peer
+        self.author = author
     }
 
     /// Splits a path at its slashes and decodes each segment; nil when an encoding is broken or not UTF-8.

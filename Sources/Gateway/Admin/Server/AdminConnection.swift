@@ -49,9 +49,9 @@ package final class AdminConnection {
     /// When `expire` is due.
     package private(set) var deadline: Instant
 
-    package init(_ socket: consuming FileDescriptor, peer: SocketAddress, at now: Instant) {
+    package init(_ socket: consuming FileDescriptor, author: String, at now: Instant) {
         self.socket = socket
-        reader = AdminRequestReader(peer: peer)
+        reader = AdminRequestReader(author: author)
         deadline = now + AdminLimits.headTime
     }
 

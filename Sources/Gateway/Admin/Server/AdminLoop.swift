@@ -20,7 +20,7 @@ final class AdminLoop: @unchecked Sendable {
         static let firstConnection: UInt64 = 2
     }
 
-    private let listener: FileDescriptor
+    private let listener: AdminListener
     private let mailbox: Mailbox<Event>
     private let handler: AdminHandler
     private let hasPostedNews: NewsFlag
@@ -33,13 +33,15 @@ final class AdminLoop: @unchecked Sendable {
     private var isStopping = false
     private var live = LiveStreams()
 
-    init(listener: Int32, mailbox: Mailbox<Event>, handler: AdminHandler, hasPostedNews: NewsFlag) throws(SystemError) {
-        self.listener = FileDescriptor(owning: listener)
+    init(
+        listener: AdminListener, mailbox: Mailbox<Event>, handler: AdminHandler, hasPostedNews: NewsFlag
+    ) throws(SystemError) {
+        self.listener = listener
         self.mailbox = mailbox
         self.handler = handler
         self.hasPostedNews = hasPostedNews
         poller = try Poller(capacity: 64)
-        try poller.add(listener, .read, token: Token.listener)
+        try poller.add(listener.descriptor, .read, token: Token.listener)
         try poller.add(mailbox.descriptor, .read, token: Token.mailbox)
     }
 
@@ -85,12 +87,12 @@ final class AdminLoop: @unchecked Sendable {
 
     private func acceptWaiting(at now: Instant) {
         while connections.count < AdminLimits.connections {
-            var peer = SocketAddress(ip: IPAddress(v4: 0), port: 0)
+            var author = ""
             do throws(SystemError) {
-                guard let socket = try Socket.accept(from: listener.raw, peer: &peer) else { return }
+                guard let socket = try listener.accept(author: &author) else { return }
                 let token = nextToken
                 let raw = socket.raw
-                let connection = AdminConnection(socket, peer: peer, at: now)
+                let connection = AdminConnection(socket, author: author, at: now)
                 try poller.add(raw, [.read, .write, .peerClosed, .edgeTriggered], token: token)
                 nextToken += 1
                 connections[token] = connection
@@ -105,12 +107,12 @@ final class AdminLoop: @unchecked Sendable {
 
     private func pauseAccepting(until instant: Instant) {
         acceptPausedUntil = instant
-        try? poller.modify(listener.raw, [], token: Token.listener)
+        try? poller.modify(listener.descriptor, [], token: Token.listener)
     }
 
     private func resumeAccepting() {
         acceptPausedUntil = nil
-        try? poller.modify(listener.raw, .read, token: Token.listener)
+        try? poller.modify(listener.descriptor, .read, token: Token.listener)
     }
 
     /// Goes on with a connection as far as it gets without waiting.

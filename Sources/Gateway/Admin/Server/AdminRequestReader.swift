@@ -19,12 +19,12 @@ package struct AdminRequestReader {
         var bodyBytes: Int
     }
 
-    private let peer: SocketAddress
+    private let author: String
     private var input: [UInt8] = []
     private var progress = ParseProgress()
     private var pending: Pending?
 
-    package init(peer: SocketAddress) { self.peer = peer }
+    package init(author: String) { self.author = author }
 
     /// Whether a part of a request has arrived.
     package var isInsideRequest: Bool { pending != nil || !input.isEmpty }
@@ -70,7 +70,7 @@ package struct AdminRequestReader {
             return .problem(400, "the target has a broken percent-encoding", right: "encode UTF-8 as in %C3%BC")
         }
         let request = AdminRequest(
-            method: head.traits.method, path: path, query: query, fields: apiFields(head, fields), peer: peer)
+            method: head.traits.method, path: path, query: query, fields: apiFields(head, fields), author: author)
         pending = Pending(
             request: request, isPersistent: head.traits.isPersistent,
             expectsContinue: head.traits.expectsContinue, bodyBytes: bodyBytes)

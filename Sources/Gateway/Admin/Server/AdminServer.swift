@@ -4,27 +4,32 @@ import Posix
 /// The admin API's HTTP/1.1 server, on a thread of its own.
 package final class AdminServer: Sendable {
     /// Where it listens, with the port that the kernel chose if 0 was asked for.
-    package let address: SocketAddress
+    package let endpoint: AdminPlace
+    private let listener: AdminListener
     private let mailbox: Mailbox<AdminLoop.Event>
     private let thread: Thread
     private let hasPostedNews: NewsFlag
 
     /// Listens and starts to serve. Addresses that other machines can reach are refused unless clients have to show a
     /// token, since everyone who reaches the API may use all of it.
-    package init(address: SocketAddress, handler: AdminHandler) throws(AdminServerError) {
-        guard address.ip.isLoopback || handler.needsToken else { throw .reachableFromOutside(address) }
+    package init(
+        _ endpoint: AdminPlace, rights: AdminSocketRights = .standard, handler: AdminHandler
+    ) throws(AdminServerError) {
+        guard endpoint.isLocal || handler.needsToken else { throw .reachableFromOutside(endpoint) }
+        let listener = try AdminListener(endpoint, rights)
+        self.listener = listener
+        self.endpoint = listener.endpoint
         do throws(SystemError) {
-            let listener = try Socket.listen(on: address)
-            self.address = Socket.localAddress(of: listener.raw) ?? address
             let mailbox = try Mailbox<AdminLoop.Event>(capacity: AdminLoop.mailboxCapacity)
             self.mailbox = mailbox
             let hasPostedNews = NewsFlag()
             self.hasPostedNews = hasPostedNews
             let loop = try AdminLoop(
-                listener: listener.take(), mailbox: mailbox, handler: handler, hasPostedNews: hasPostedNews)
+                listener: listener, mailbox: mailbox, handler: handler, hasPostedNews: hasPostedNews)
             thread = try Thread(name: "admin") { loop.run() }
         } catch {
-            throw .system(address, error)
+            listener.remove()
+            throw .system(endpoint, error)
         }
     }
 
@@ -37,17 +42,24 @@ package final class AdminServer: Sendable {
     package func stop() {
         while !mailbox.post(.stop) { sched_yield() }
         thread.join()
+        listener.remove()
     }
 }
 
 package enum AdminServerError: Error, Hashable, Sendable, CustomStringConvertible {
-    case reachableFromOutside(SocketAddress)
-    case system(SocketAddress, SystemError)
+    case reachableFromOutside(AdminPlace)
+    case noAddress(HostPort)
+    /// No user or group of this machine has that name.
+    case unknown(String, String)
+    case system(AdminPlace, SystemError)
 
     package var description: String {
         switch self {
         case .reachableFromOutside(let address):
             "admin address \(address) is reachable from other machines; use 127.0.0.1, or name a token file with adminToken"
+        case .noAddress(let place): "the admin API can not listen on the name \(place); use an address"
+        case .unknown(let what, let name):
+            "adminSocket: this machine has no \(what) \(name); use one that `getent \(what == "user" ? "passwd" : "group")` lists"
         case .system(let address, let error):
             "cannot serve the admin API on \(address): \(SystemError.message(for: error.code)); \(error.cure)"
         }

@@ -18,7 +18,7 @@ import Testing
     private static func request(_ method: HTTPMethod, _ path: [String], _ body: String = "") -> AdminRequest {
         AdminRequest(
             method: method, path: path, fields: .init(host: "127.0.0.1"), body: Array(body.utf8),
-            peer: SocketAddress("127.0.0.1:1")!)
+            author: "127.0.0.1")
     }
 
     @Test(arguments: AdminOperation.allCases)

@@ -11,6 +11,11 @@ final class AdminClient {
         try wait(for: POLLOUT)
     }
 
+    init(socketAt path: String) throws {
+        socket = try UnixSocket.startConnecting(to: path)
+        try wait(for: POLLOUT)
+    }
+
     func send(_ text: String) throws {
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {

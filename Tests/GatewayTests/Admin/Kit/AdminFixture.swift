@@ -184,12 +184,12 @@ enum Sample {
         let peers = (UInt64(1)...3).map { id in
             NodeConfiguration.Peer(
                 id: NodeID(id), name: "gw\(id)", raft: HostPort(host: "127.0.0.1", port: 8100 + UInt16(id)),
-                admin: HostPort(host: "127.0.0.1", port: 8090 + UInt16(id)))
+                admin: .tcp(HostPort(host: "127.0.0.1", port: 8090 + UInt16(id))))
         }
         let voters = Membership(voters: peers.map(\.id))
         let node = NodeConfiguration(
             cluster: "demo", node: .init(id: NodeID(2), name: "gw2"), dataDirectory: "data",
-            admin: SocketAddress("127.0.0.1:8092")!, peers: peers)
+            admin: .tcp(HostPort(host: "127.0.0.1", port: 8092)), peers: peers)
         let directory = MemberDirectory(node: node, state: state, membership: voters, committed: voters)
         return StatusSources(
             cluster: "demo", now: now, node: NodeID(2), directory: directory, leader: NodeID(1), hasQuorum: true,

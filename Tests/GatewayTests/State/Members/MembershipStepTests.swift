@@ -162,11 +162,11 @@ private func leader(_ membership: Membership, matched: [UInt64: UInt64] = [:]) -
         let peers = peers.map { number in
             NodeConfiguration.Peer(
                 id: id(number), name: "gw\(number)", raft: HostPort(host: "127.0.0.1", port: UInt16(number)),
-                admin: HostPort(host: "127.0.0.1", port: 100 + UInt16(number)))
+                admin: .tcp(HostPort(host: "127.0.0.1", port: 100 + UInt16(number))))
         }
         let node = NodeConfiguration(
             cluster: "c", node: .init(id: id(1), name: "gw1"), dataDirectory: "d",
-            admin: SocketAddress("127.0.0.1:1")!, peers: peers)
+            admin: .tcp(HostPort(host: "127.0.0.1", port: 1)), peers: peers)
         return MemberDirectory(node: node, state: state, membership: membership, committed: committed ?? membership)
     }
 

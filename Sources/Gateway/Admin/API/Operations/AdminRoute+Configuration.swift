@@ -8,7 +8,7 @@ extension AdminRoute {
         }
         let upload = ConfigurationUpload(
             source: source, name: request.query["name"] ?? "configuration",
-            expectedRevision: try expectedRevision(request), author: request.peer.ip.description)
+            expectedRevision: try expectedRevision(request), author: request.author)
         switch request.query["validate"] {
         case nil: return .apply(upload)
         case "only": return .validate(upload)

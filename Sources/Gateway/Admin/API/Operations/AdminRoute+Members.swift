@@ -10,7 +10,8 @@ extension AdminRoute {
             throw refused(
                 400, "the name is none", "use 1 to 64 letters, digits, `-`, `_` or `.`, the first a letter or digit")
         }
-        guard let raft = HostPort(parsing: document.raft), let admin = HostPort(parsing: document.admin), raft != admin
+        guard let raft = HostPort(parsing: document.raft), let admin = AdminPlace(parsing: document.admin),
+            admin != .tcp(raft)
         else { throw refused(400, "raft or admin is no address", "give two different ones as in 10.0.0.4:8101") }
         let record = MemberRecord(
             id: node, name: document.name, raft: raft.description, admin: admin.description, version: "")

@@ -71,6 +71,10 @@ import Glibc
             case .putBackend(let access, let backend, let weight, let mustExist, let revision):
                 return try BackendCommands.put(
                     client(access), backend, weight: weight, mustExist: mustExist, ifRevision: revision)
+            case .register(let access, let key, let registration):
+                return try BackendCommands.register(client(access), key, registration)
+            case .deregister(let access, let key):
+                return try BackendCommands.deregister(client(access), key)
             case .removeBackend(let access, let backend, let revision):
                 return try BackendCommands.remove(client(access), backend, ifRevision: revision)
             case .listMembers(let access, let format):

@@ -19,6 +19,30 @@ extension CommandName {
         details: editDetails,
         examples: [("gwnode backend weight app 10.0.0.9:8080 5", "more than before")])
 
+    static let backendRegisterSyntax = CommandSyntax(
+        operands: "UPSTREAM NAME ADDRESS", operandCount: 3...3,
+        options: accessOptions + [
+            .value("--ttl", "SECONDS", "For how long it stays without being said again, 5 to 3600; 30 unless told."),
+            .value("--weight", "N", "Its share, 1 to 1000; 1 unless told."),
+        ],
+        summary: "Registers a backend for a time, or renews it.",
+        details: """
+            For backends that come and go: the configuration stays as it is, and what is not said again in time is gone. \
+            NAME is what the backend calls itself within the upstream. \(accessDetails)
+            """,
+        examples: [
+            (
+                "while gwnode backend register app web-7 10.0.0.9:8080 --ttl 30; do sleep 10; done",
+                "beside the backend, for as long as it runs"
+            )
+        ])
+
+    static let backendDeregisterSyntax = CommandSyntax(
+        operands: "UPSTREAM NAME", operandCount: 2...2, options: accessOptions,
+        summary: "Takes off a backend that registered itself.",
+        details: "Before it stops, so that no request meets it any more. \(accessDetails)",
+        examples: [("gwnode backend deregister app web-7", "it takes no requests from now on")])
+
     static let backendRemoveSyntax = CommandSyntax(
         operands: "UPSTREAM ADDRESS", operandCount: 2...2, options: accessOptions + [ifRevision],
         summary: "Removes a backend from an upstream.",

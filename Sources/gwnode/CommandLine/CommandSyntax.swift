@@ -36,6 +36,8 @@ package enum CommandName: String, CaseIterable, Sendable {
     case backendDisable = "backend disable"
     case backendAdd = "backend add"
     case backendWeight = "backend weight"
+    case backendRegister = "backend register"
+    case backendDeregister = "backend deregister"
     case backendRemove = "backend remove"
     case reference
     case completions
@@ -113,6 +115,8 @@ extension CommandName {
         case .backendUndrain: Self.modeSyntax("Lets a drained backend take requests again, as enable does.", "undrain")
         case .backendAdd: Self.backendAddSyntax
         case .backendWeight: Self.backendWeightSyntax
+        case .backendRegister: Self.backendRegisterSyntax
+        case .backendDeregister: Self.backendDeregisterSyntax
         case .backendRemove: Self.backendRemoveSyntax
         case .backendDrain: Self.modeSyntax("Sends a backend no new requests; running ones end.", "drain")
         case .backendDisable:

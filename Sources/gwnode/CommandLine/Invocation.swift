@@ -26,6 +26,8 @@ package enum Invocation: Hashable, Sendable {
     /// Nil for the weight: as it is, or 1.
     case putBackend(AdminAccess, BackendKey, weight: Int?, mustExist: Bool, ifRevision: Revision?)
     case removeBackend(AdminAccess, BackendKey, ifRevision: Revision?)
+    case register(AdminAccess, RegistrationKey, Registration)
+    case deregister(AdminAccess, RegistrationKey)
     case listMembers(AdminAccess, OutputFormat)
     case addMember(AdminAccess, id: UInt64, NewMemberDocument)
     case promoteMember(AdminAccess, String)
@@ -98,6 +100,8 @@ package enum Invocation: Hashable, Sendable {
         case .backendEnable: try modeChange(parsed, .enabled)
         case .backendUndrain: try modeChange(parsed, .enabled)
         case .backendAdd, .backendWeight, .backendRemove: try backendEdit(parsed)
+        case .backendRegister: try registration(parsed)
+        case .backendDeregister: .deregister(try access(parsed), try registrationKey(parsed))
         case .backendDrain: try modeChange(parsed, .draining)
         case .backendDisable: try modeChange(parsed, .disabled)
         }

@@ -50,6 +50,27 @@ enum BackendCommands {
         return try edit(client, call) { "\(backend) is not in revision \($0) any more" }
     }
 
+    static func register(
+        _ client: ClusterClient, _ key: RegistrationKey, _ registration: Registration
+    ) throws(CommandFailure) -> ExitCode {
+        let body = MemberCommands.encoded(RegistrationDocument(registration))
+        let answer = try client.ask(for: RegisteredDocument.self, .put(target(key), body))
+        let done = answer.renewed ? "renewed" : "registered"
+        let time = "\(answer.ttlSeconds) s"
+        Terminal.write(Terminal.printable("\(key) at \(answer.address) is \(done) for \(time)") + "\n")
+        return .success
+    }
+
+    static func deregister(_ client: ClusterClient, _ key: RegistrationKey) throws(CommandFailure) -> ExitCode {
+        _ = try client.ask(.delete(target(key)))
+        Terminal.write(Terminal.printable("\(key) is taken off") + "\n")
+        return .success
+    }
+
+    private static func target(_ key: RegistrationKey) -> String {
+        "/v1/upstreams/\(PercentEncoding.encode(key.upstream))/registrations/\(PercentEncoding.encode(key.id))"
+    }
+
     private static func edit(
         _ client: ClusterClient, _ call: AdminCall, _ report: (UInt64) -> String
     ) throws(CommandFailure) -> ExitCode {

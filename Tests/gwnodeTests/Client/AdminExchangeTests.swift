@@ -70,7 +70,9 @@ private let call = AdminCall(method: .get, target: "/", timeout: .seconds(10))
         let bound = FileDescriptor(owning: socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
         try #require(SocketAddress("127.0.0.1:0")!.withSockaddr { bind(bound.raw, $0, $1) } == 0)
         let address = HostPort(Socket.localAddress(of: bound.raw)!)
-        #expect(throws: AdminExchangeError.notSent("Connection refused")) { try AdminExchange.run(call, at: .tcp(address)) }
+        #expect(throws: AdminExchangeError.notSent("Connection refused")) {
+            try AdminExchange.run(call, at: .tcp(address))
+        }
     }
 
     @Test func silenceEndsAtTheDeadline() throws {

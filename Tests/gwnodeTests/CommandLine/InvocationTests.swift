@@ -51,6 +51,16 @@ private func words(_ line: String) -> [String] { line.split(separator: " ").map(
                         .unix(path: "/run/gwnode/admin.sock"), .tcp(HostPort(host: "10.0.0.1", port: 1)),
                     ], configPath: nil), .table, .linearizable, watch: false)
         ),
+        (
+            "backend register app web-7 10.0.0.9:80 --weight 3",
+            .register(
+                standard, RegistrationKey(upstream: "app", id: "web-7"),
+                Registration(address: SocketAddress("10.0.0.9:80")!, weight: 3, timeToLiveSeconds: 30))
+        ),
+        (
+            "backend deregister app web-7",
+            .deregister(standard, RegistrationKey(upstream: "app", id: "web-7"))
+        ),
         ("status --stale", .status(standard, .table, .stale, watch: false)),
         ("members list --format json", .listMembers(standard, .json)),
         (

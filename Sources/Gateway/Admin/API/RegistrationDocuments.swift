@@ -8,6 +8,12 @@ package struct RegistrationDocument: Codable, Hashable, Sendable, DescribedDocum
     /// 1 unless given.
     package var weight: Int?
 
+    package init(_ registration: Registration) {
+        address = registration.address.description
+        ttlSeconds = registration.timeToLiveSeconds
+        weight = registration.weight
+    }
+
     static var properties: [String: [String: JSONValue]] {
         let (times, weights) = (Registrations.timesToLive, BackendEdit.weights)
         return [

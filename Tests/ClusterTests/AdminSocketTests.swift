@@ -18,7 +18,10 @@ extension ClusterTests {
                 try cluster.start(1)
                 let change = ["keys", "put", "where", "here", "--admin", socket]
                 #expect(eventually { try? cluster.run(change, asking: []).status == 0 ? true : nil } == true)
-                #expect(try cluster.run(["status", "--config", file], asking: []).status == 0, "\(cluster.logs())")
+                let question = ["status", "--config", file]
+                #expect(
+                    eventually { try? cluster.run(question, asking: []).status == 0 ? true : nil } == true,
+                    "\(cluster.logs())")
                 cluster.kill(1)
             }
             try cluster.start(1)

@@ -46,6 +46,10 @@ private let mistakes: [Mistake] = [
     Mistake("no port in an address", "status --admin 127.0.0.1", exits: 64, "127.0.0.1", "HOST:PORT"),
     Mistake("no path of a socket", "status --admin unix:", exits: 64, "\"unix:\"", "nor unix:PATH"),
     Mistake("no address of a backend", "backend drain app app1", exits: 64, "app1", "10.0.0.1:8080"),
+    Mistake(
+        "time of a registration out of range", "backend register random web-1 127.0.0.1:1 --ttl 1", exits: 64,
+        "--ttl 1",
+        "from 5 to 3600"),
     Mistake("no revision", "config show --revision latest", exits: 64, "latest", "gwnode config history"),
     Mistake("id out of range", "members add --id 0 --name a --raft a:1 --admin a:2", exits: 64, "--id 0", "from 1 to"),
     Mistake("no key", "keys put /flag on", exits: 64, "/flag", "as in deploy/lock"),
@@ -94,6 +98,9 @@ private let mistakes: [Mistake] = [
         "share of the requests out of range", "run --config {dir}/share.json5", exits: 1, "accessLog.successPercent:",
         "\"101\" is out of range", "from 0 to 100"),
     Mistake(
+        "scaling by two measures", "validate {dir}/scaling.json5", exits: 1, "scaling.json5:", "upstreams[0].scaling:",
+        "one of requestsPerBackend and latency"),
+    Mistake(
         "request ID in a field of HTTP's own", "validate {dir}/tracing.json5", exits: 1, "tracing.requestIdField:",
         "\"Host\" has another meaning", "X-Request-Id"),
     Mistake("no snapshot", "snapshot show {dir}/gateway.json5", exits: 1, "no snapshot", "`gwnode snapshot save`"),
@@ -106,6 +113,10 @@ private let mistakes: [Mistake] = [
     Mistake("node runs already", "run --config {dir}/gw1.json5", exits: 1, "in use by process", "stop it first"),
     Mistake(
         "port in use", "run --config {dir}/port.json5", exits: 1, "bind {raft}", "Address already in use", "ss -ltnp"),
+    Mistake(
+        "hook that is not there", "run --config {dir}/hook.json5", exits: 1, "scalingHook.path", "no-hook",
+        "No such file",
+        "check the path"),
     Mistake(
         "file where the socket shall be", "run --config {dir}/socket.json5", exits: 1, "unix:{dir}/gateway.json5",
         "no socket", "remove it"),
@@ -131,6 +142,10 @@ private let mistakes: [Mistake] = [
     Mistake("revision not kept", "config rollback 9", exits: 1, "revision 9 is not kept", "1 to 1"),
     Mistake("unknown upstream", "backend drain nope 127.0.0.1:1", exits: 1, "no upstream nope", "random"),
     Mistake("unknown backend", "backend drain random 127.0.0.1:1", exits: 1, "no backend 127.0.0.1:1", "{backend}"),
+    Mistake(
+        "registration of a configured backend", "backend register random web-1 {backend}", exits: 1,
+        "is a configured backend of random already"),
+    Mistake("nobody of that name", "backend deregister random web-9", exits: 1, "has no registration web-9"),
     Mistake("unknown member", "members remove gw9", exits: 1, "no node gw9", "gw1 (1)"),
     Mistake("last voter removed", "members remove gw1", exits: 1, "the last voter", "add or promote another"),
     Mistake("member added twice", "members add --id 1 --name x --raft a:1 --admin a:2", exits: 1, "a member already"),
@@ -218,6 +233,10 @@ extension TestCluster {
         func option(_ text: String, _ name: String) throws {
             try write(node.replacing("workers:", with: "\(text), workers:"), name)
         }
+        try option("scalingHook: { path: \"no-hook\" }", "hook.json5")
+        let twice = "scaling: { requestsPerBackend: 1, latency: \"1s\", maximum: 2 }"
+        try write(
+            gateway.replacing("name: \"round-robin\",", with: "name: \"round-robin\", \(twice),"), "scaling.json5")
         try option("logFormat: \"jsno\"", "log.json5")
         try option("accessLog: { to: \"stdout\", fields: [\"status\"] }", "fields.json5")
         try option("accessLog: { to: \"stdout\", successPercent: 101 }", "share.json5")

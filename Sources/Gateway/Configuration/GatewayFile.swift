@@ -95,7 +95,7 @@ extension Schema where Value == Upstream {
                 "ejection", .ejection, default: .standard,
                 "When a backend is left alone because of how it answers requests."),
             .optional("limits", .loadLimits, default: .standard, "How much each node asks of the backends at a time."),
-            .slowStart, .sticky,
+            .slowStart, .sticky, .scaling,
             make: Upstream.init)
     }
 }

@@ -39,6 +39,8 @@ package struct NodeConfiguration: Hashable, Sendable {
     package var limits: NodeLimits
     /// Nil: requests are not logged. The path of its file is resolved as `dataDirectory`.
     package var accessLog: AccessLogOptions?
+    /// Run by the leader once for each decision on how many backends an upstream asks for. Nil: none.
+    package var scalingHook: ScalingHook?
     package var logLevel: Log.Level
     package var logFormat: LogFormat
 
@@ -75,7 +77,8 @@ package struct NodeConfiguration: Hashable, Sendable {
         virtualAddress: VirtualAddressProvider = .none, timing: TimingProfile = .lan,
         moveTimeout: Nanoseconds = Self.standardMoveTimeout, movesConnections: Bool = true, gatewayFile: String? = nil,
         workers: Int? = nil, engine: EngineChoice = .auto, limits: NodeLimits = .standard,
-        accessLog: AccessLogOptions? = nil, logLevel: Log.Level = .info, logFormat: LogFormat = .text
+        accessLog: AccessLogOptions? = nil, scalingHook: ScalingHook? = nil, logLevel: Log.Level = .info,
+        logFormat: LogFormat = .text
     ) {
         self.cluster = cluster
         self.node = node
@@ -96,6 +99,7 @@ package struct NodeConfiguration: Hashable, Sendable {
         self.engine = engine
         self.limits = limits
         self.accessLog = accessLog
+        self.scalingHook = scalingHook
         self.logLevel = logLevel
         self.logFormat = logFormat
     }
@@ -105,6 +109,18 @@ package struct NodeConfiguration: Hashable, Sendable {
     package static let nodeIDs = 1...65535
     package static let standardMoveTimeout = Nanoseconds.seconds(2)
     package static let longestMoveTimeout = Nanoseconds.seconds(60)
+
+    package struct ScalingHook: Hashable, Sendable {
+        /// Resolved as `dataDirectory`.
+        package var path: String
+        /// After which it is killed.
+        package var timeout: Nanoseconds
+
+        package init(path: String, timeout: Nanoseconds = .seconds(30)) {
+            self.path = path
+            self.timeout = timeout
+        }
+    }
 
     /// This node's own entry among `peers`.
     package var ownPeer: Peer? { peers.first { $0.id == node.id } }

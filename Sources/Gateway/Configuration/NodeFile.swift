@@ -15,6 +15,7 @@ extension NodeConfiguration {
             hook.command = path(hook.command, besides: file)
             configuration.virtualAddress = .exec(hook)
         }
+        if let hook = configuration.scalingHook { configuration.scalingHook?.path = path(hook.path, besides: file) }
         if case .unix(let socket) = configuration.admin {
             configuration.admin = .unix(path: path(socket, besides: file))
         }
@@ -29,7 +30,7 @@ extension NodeConfiguration {
         return configuration
     }
 
-    package static let schema = Schema<NodeConfiguration>.object(
+    private static let fields = Schema<NodeConfiguration>.object(
         .required("cluster", .name, "The cluster's name, the same on every node. Others are refused."),
         .required("node", .identity, "Which of the peers this node is."),
         .required("dataDirectory", .filePath, "Where the log, snapshots and identity lie. For this node alone."),
@@ -40,8 +41,7 @@ extension NodeConfiguration {
         .optional(
             "admin", .ownAdminEndpoint, default: standardAdmin,
             "Where the admin API listens."),
-        .optional(
-            "adminSocket", .adminSocket, "Who may use the admin API where it is a socket."),
+        adminSocketField,
         .optional(
             "adminToken", .filePath,
             "A file of mode 600 with the token that clients of the admin API show. An address that other machines "
@@ -77,35 +77,52 @@ extension NodeConfiguration {
             "How they move bytes: \"io_uring\", \"epoll\", or \"auto\": the first where the kernel allows it."),
         .optional("limits", .nodeLimits, default: .standard, "How many connections this machine is to bear."),
         .optional("accessLog", .accessLog, default: nil, "Where a line for each request is written, and how."),
+        scalingHookField,
         .optional("logLevel", .choice, default: LogLevelWord.info, "The least important lines that are logged."),
-        .optional(
-            "logFormat", .choice, default: LogFormat.text,
-            "How they are written: \"text\" for people, \"logfmt\" or \"json\" for programs."),
+        logFormatField,
         make: NodeConfiguration.assembled
     )
-    .rule(
-        at: "admin", { $0.adminToken != nil || $0.admin.isLocal },
-        wrong: "other machines can reach this address, and clients of the admin API need no token",
-        right: "use a loopback address, or name a token file with adminToken"
-    )
-    .rule(
-        at: "adminSocket",
-        { node in
-            switch node.admin {
-            case .tcp: node.adminSocket == .standard
-            case .unix: true
-            }
-        },
-        wrong: "the admin API is on no socket", right: "use admin: \"unix:/run/gwnode/admin.sock\", or leave it out"
-    )
-    .rule(
-        at: "node", { $0.ownPeer?.name ?? $0.node.name == $0.node.name },
-        wrong: "the peer of this id has another name", right: "use the same id and name here and among the peers"
-    )
 
-    .rule(
-        at: "join", { !$0.join || $0.peers.count > 1 },
-        wrong: "there is no peer to find the cluster by", right: "list the present nodes among the peers")
+    /// With the admin API where it may be.
+    private static let placed: Schema<NodeConfiguration> =
+        fields
+        .rule(
+            at: "admin", { $0.adminToken != nil || $0.admin.isLocal },
+            wrong: "other machines can reach this address, and clients of the admin API need no token",
+            right: "use a loopback address, or name a token file with adminToken"
+        )
+        .rule(
+            at: "adminSocket",
+            { node in
+                switch node.admin {
+                case .tcp: node.adminSocket == .standard
+                case .unix: true
+                }
+            },
+            wrong: "the admin API is on no socket", right: "use admin: \"unix:/run/gwnode/admin.sock\", or leave it out"
+        )
+
+    package static let schema: Schema<NodeConfiguration> =
+        placed
+        .rule(
+            at: "node", { $0.ownPeer?.name ?? $0.node.name == $0.node.name },
+            wrong: "the peer of this id has another name", right: "use the same id and name here and among the peers"
+        )
+        .rule(
+            at: "join", { !$0.join || $0.peers.count > 1 },
+            wrong: "there is no peer to find the cluster by", right: "list the present nodes among the peers")
+
+    private static let adminSocketField: Field<AdminSocketRights?> = .optional(
+        "adminSocket", .adminSocket, "Who may use the admin API where it is a socket.")
+
+    private static let scalingHookField: Field<ScalingHook?> = .optional(
+        "scalingHook", .scalingHook,
+        "A program that the leader runs once for each decision on how many backends an upstream asks for; the same on "
+            + "every node. Its arguments are the upstream, the number of backends, and the number of the decision.")
+
+    private static let logFormatField: Field<LogFormat> = .optional(
+        "logFormat", .choice, default: LogFormat.text,
+        "How they are written: \"text\" for people, \"logfmt\" or \"json\" for programs.")
 
     private static let standardAdmin = AdminPlace.tcp(HostPort(host: "127.0.0.1", port: 8091))
 
@@ -121,7 +138,7 @@ extension NodeConfiguration {
         virtualAddress: VirtualAddressProvider,
         timing: TimingProfile, moveTimeout: Nanoseconds, movesConnections: Bool,
         gatewayFile: String?, workers: Int?, engine: EngineChoice, limits: NodeLimits, accessLog: AccessLogOptions?,
-        logLevel: LogLevelWord, logFormat: LogFormat
+        scalingHook: ScalingHook?, logLevel: LogLevelWord, logFormat: LogFormat
     ) -> NodeConfiguration {
         NodeConfiguration(
             cluster: cluster, node: node, dataDirectory: dataDirectory, listen: listen, admin: admin,
@@ -129,7 +146,8 @@ extension NodeConfiguration {
             join: join,
             certificate: certificate, virtualAddress: virtualAddress, timing: timing, moveTimeout: moveTimeout,
             movesConnections: movesConnections, gatewayFile: gatewayFile,
-            workers: workers, engine: engine, limits: limits, accessLog: accessLog, logLevel: logLevel.level,
+            workers: workers, engine: engine, limits: limits, accessLog: accessLog, scalingHook: scalingHook,
+            logLevel: logLevel.level,
             logFormat: logFormat)
     }
 }
@@ -139,6 +157,16 @@ extension Schema where Value == NodeConfiguration.Identity {
         .required("id", .nodeID.reference(to: "peers[].id", "peer of id"), "Never given to another node."),
         .required("name", .name, "For people."),
         make: NodeConfiguration.Identity.init)
+}
+
+extension Schema where Value == NodeConfiguration.ScalingHook {
+    fileprivate static let scalingHook = object(
+        .required("path", .filePath, "The program. It is run without a shell."),
+        timeout, make: NodeConfiguration.ScalingHook.init)
+
+    private static let timeout: Field<Nanoseconds> = .optional(
+        "timeout", .duration(from: .seconds(1), to: .seconds(600)), default: .seconds(30),
+        "After which it is killed, with all that it has started.")
 }
 
 extension Schema where Value == NodeConfiguration.Peer {

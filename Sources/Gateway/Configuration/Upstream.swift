@@ -19,13 +19,15 @@ package struct Upstream: Hashable, Sendable {
     package var slowStart: Nanoseconds
     /// nil: a client's requests go wherever the algorithm sends them.
     package var sticky: StickySessions?
+    /// Nil: the upstream asks for no number of backends.
+    package var scaling: ScalingPolicy?
 
     package init(
         name: String, algorithm: BalancingAlgorithm = .roundRobin, backends: [Backend],
         health: HealthCheck? = .standard, timeouts: UpstreamTimeouts = .standard,
         retries: Int = Upstream.standardRetries, retry: RetryPolicy = .standard, ejection: EjectionPolicy = .standard,
         limits: LoadLimits = .standard, slowStart: Nanoseconds = .zero,
-        sticky: StickySessions? = nil
+        sticky: StickySessions? = nil, scaling: ScalingPolicy? = nil
     ) {
         self.name = name
         self.algorithm = algorithm
@@ -38,6 +40,7 @@ package struct Upstream: Hashable, Sendable {
         self.limits = limits
         self.slowStart = slowStart
         self.sticky = sticky
+        self.scaling = scaling
     }
 
     package static let standardRetries = 2

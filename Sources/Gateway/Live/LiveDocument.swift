@@ -68,7 +68,7 @@ extension StatusSources {
             })
     }
 
-    private func liveSample(of id: NodeID) -> LiveSample? {
+    func liveSample(of id: NodeID) -> LiveSample? {
         if id == node { return ownSample }
         guard isAlive(id), let sighting = sightings[id], let sample = sighting.sample else { return nil }
         return now - sighting.sampledAt < Self.sampleLimit ? sample : nil

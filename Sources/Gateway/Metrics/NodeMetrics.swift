@@ -145,6 +145,11 @@ package struct NodeMetrics: Sendable {
 
     private func write(backends page: inout MetricsText) {
         let document = status.document()
+        page.family(
+            "gwnode_upstream_desired_backends", .gauge, "Backends that the load of the upstream asks for.",
+            document.upstreams.compactMap { upstream in
+                upstream.scaling?.desired.map { MetricsText.Sample(Double($0), ("upstream", upstream.name)) }
+            })
         let counts = backends.sorted { $0.key < $1.key }
         func labels(_ key: BackendKey) -> [(name: String, value: String)] {
             [("upstream", key.upstream), ("backend", key.address.description)]

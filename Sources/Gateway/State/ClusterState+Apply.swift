@@ -19,6 +19,8 @@ extension ClusterState {
         case .deregister(let change): apply(change)
         case .expireRegistrations(let serials, let time): expireRegistrations(serials, at: time)
         case .rotateTicketKeys(let entry): ticketKeys.add(entry)
+        case .decideScaling(let decision): apply(decision)
+        case .acknowledgeScaling(let acknowledgement): apply(acknowledgement)
         }
     }
 

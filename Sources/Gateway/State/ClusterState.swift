@@ -12,6 +12,7 @@ package struct ClusterState: Hashable, Sendable {
     /// Exactly the backends of the configuration in force and those that registered themselves.
     package internal(set) var backends: [BackendKey: BackendRecord] = [:]
     package internal(set) var registrations = Registrations()
+    package internal(set) var scaling = ScalingRecords()
     package internal(set) var leader: LeaderRecord?
     package internal(set) var virtualAddressHolder: VirtualAddressRecord?
     package internal(set) var members: [NodeID: MemberRecord] = [:]

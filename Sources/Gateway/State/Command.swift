@@ -22,6 +22,8 @@ package enum Command: Hashable, Sendable {
     case expireRegistrations([UInt64], at: WallTime)
     /// From now on session tickets are made with this key.
     case rotateTicketKeys(TicketKeyring.Entry)
+    case decideScaling(ScalingDecision)
+    case acknowledgeScaling(ScalingAcknowledgement)
 
     /// Upper limits on what one command carries; a longer one is refused as unreadable.
     package enum Limit {

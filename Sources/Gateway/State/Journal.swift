@@ -43,6 +43,8 @@ package enum JournalEvent: Hashable, Sendable, CustomStringConvertible {
     case backendDeregistered(BackendKey, id: String)
     /// Its time ran out without a renewal.
     case registrationExpired(BackendKey, id: String)
+    case scalingDecided(String, desired: Int, number: UInt64)
+    case scalingHookEnded(String, number: UInt64, ScalingHookResult)
 
     /// A name for programs, which does not change.
     package var kind: String {
@@ -63,6 +65,8 @@ package enum JournalEvent: Hashable, Sendable, CustomStringConvertible {
         case .backendRegistered: "backend-registered"
         case .backendDeregistered: "backend-deregistered"
         case .registrationExpired: "registration-expired"
+        case .scalingDecided: "scaling-decided"
+        case .scalingHookEnded(_, _, let result): result.hasSucceeded ? "scaling-hook-ended" : "scaling-hook-failed"
         }
     }
 
@@ -85,6 +89,10 @@ package enum JournalEvent: Hashable, Sendable, CustomStringConvertible {
         case .backendDeregistered(let backend, let id): "backend \(backend), registered as \(id), took itself off"
         case .registrationExpired(let backend, let id):
             "backend \(backend), registered as \(id), was not heard of in time"
+        case .scalingDecided(let upstream, let desired, let number):
+            "upstream \(upstream) asks for \(desired) backends, decision \(number)"
+        case .scalingHookEnded(let upstream, let number, let result):
+            "the hook for decision \(number) of upstream \(upstream): \(result.text)"
         case .leadershipMoveWanted(let node, let author):
             "leadership \(node.map { "of node \($0)" } ?? "of another node") wanted by \(author)"
         }

@@ -22,7 +22,7 @@ package enum StatusReport {
                 let isFirst = index == 0
                 let isEnabled = backend.mode == BackendMode.enabled.rawValue
                 table.add([
-                    .init(isFirst ? upstream.name : ""), .init(isFirst ? upstream.algorithm : ""),
+                    .init(isFirst ? upstream.name : ""), .init(isFirst ? algorithm(of: upstream) : ""),
                     .init(backend.address), .init("\(backend.weight)"),
                     .init(backend.mode, isEnabled ? .plain : .faint),
                     .init(backend.healthy ? "up" : "down", backend.healthy ? .good : .bad),
@@ -33,6 +33,12 @@ package enum StatusReport {
             }
         }
         return table
+    }
+
+    /// With the number of backends that its load asks for.
+    private static func algorithm(of upstream: StatusDocument.Upstream) -> String {
+        guard let desired = upstream.scaling?.desired else { return upstream.algorithm }
+        return "\(upstream.algorithm), asks for \(desired)"
     }
 
     private static func headline(_ status: StatusDocument) -> String {

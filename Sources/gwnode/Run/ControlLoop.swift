@@ -27,7 +27,7 @@ enum ControlLoop {
     /// Returns after `stop`.
     static func run(
         _ mailbox: Mailbox<Event>, _ serving: ServingControl, _ proposals: OwnProposals, _ members: MembershipKeeper,
-        _ services: NodeServices, tellWatchers: () -> Void
+        _ scaling: ScalingKeeper, _ services: NodeServices, tellWatchers: () -> Void
     ) {
         var waiting = pollfd(fd: mailbox.descriptor, events: Int16(POLLIN), revents: 0)
         while true {
@@ -51,6 +51,7 @@ enum ControlLoop {
             if services.updateLive() { hasNews = true }
             proposals.update()
             members.update()
+            scaling.update()
             if hasNews { tellWatchers() }
             // Thousands of changes a second are taken in a few hundred turns.
             _ = poll(nil, 0, turnPauseMilliseconds)

@@ -124,9 +124,12 @@ final class GatewayNode: Sendable {
             configureVirtualIP: { addresses, ports in
                 raft.perform { $0.serve(addresses: addresses, ports: ports) }
             }, adopted: { proposals.replaceBackends(of: $0) })
+        let scaling = ScalingKeeper(node: configuration, services: services) { command, timeout, done in
+            raft.propose(command.encoded(), timeout: timeout) { _ in done() }
+        }
         let members = MembershipKeeper(node: configuration, view: view, raft: raft, mover: mover, setPeers: setPeers)
         control.begin()
-        ControlLoop.run(events, control, proposals, members, services, tellWatchers: tellWatchers)
+        ControlLoop.run(events, control, proposals, members, scaling, services, tellWatchers: tellWatchers)
     }
 
     /// Why the node can not go on: consensus ended by itself, or the others removed this node; nil while it can.

@@ -25,6 +25,7 @@ enum Run {
         Log.setFormat(configuration.logFormat)
         Log.setLevel(configuration.logLevel)
         for advice in configuration.advice { Log.warning("config: \(path): \(advice)") }
+        try checkHook(configuration)
         raiseDescriptorLimit()
         let seed = try seed(of: configuration)
 
@@ -94,6 +95,13 @@ enum Run {
         do throws(ConfigurationProblems) { return try NodeConfiguration.read(bytes, file: path) } catch {
             throw StartFailure("\(error)")
         }
+    }
+
+    /// A hook that can not be run would be missed at the first decision.
+    private static func checkHook(_ configuration: NodeConfiguration) throws(StartFailure) {
+        guard let hook = configuration.scalingHook, access(hook.path, X_OK) != 0 else { return }
+        let error = SystemError("run", hook.path)
+        throw StartFailure("scalingHook.path: \(error); \(error.cure)")
     }
 
     /// A seed that can not be read stops a new node. One that has served before only loses what it no longer needs.

@@ -394,7 +394,8 @@
     const { title, texts, body } = block.parts;
     const rates = state.live?.upstreams.find(u => u.name === upstream.name)?.rates;
     put(title, upstream.name);
-    put(texts[0], upstream.algorithm);
+    const desired = upstream.scaling?.desired ?? null;
+    put(texts[0], upstream.algorithm + (desired === null ? "" : ", asks for " + desired + (desired === 1 ? " backend" : " backends")));
     if (rates) {
       pair(texts[1], figure(rates.requestsPerSecond), "requests/s");
       pair(texts[2], figure(rates.errorsPerSecond), "errors/s", rates.errorsPerSecond > 0);

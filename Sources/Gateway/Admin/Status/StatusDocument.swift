@@ -51,6 +51,21 @@ package struct StatusDocument: Codable, Hashable, Sendable {
         package var name: String
         package var algorithm: String
         package var backends: [Backend]
+        /// Absent for an upstream whose load asks for no number of backends.
+        package var scaling: Scaling?
+    }
+
+    /// How many backends the load of an upstream asks for.
+    package struct Scaling: Codable, Hashable, Sendable {
+        package var minimum: Int
+        package var maximum: Int
+        /// What the cluster has agreed on; null before the first decision.
+        @NullIfAbsent package var desired: Int?
+        /// The number of the decision, which rises over all upstreams.
+        @NullIfAbsent package var decision: UInt64?
+        @NullIfAbsent package var decidedAt: String?
+        /// What came of the hook for this decision; null while it has not run.
+        @NullIfAbsent package var hook: String?
     }
 
     package struct Backend: Codable, Hashable, Sendable {

@@ -86,11 +86,12 @@ package struct StatusSources: Sendable {
             upstreams: (configuration?.upstreams ?? []).map { upstream in
                 StatusDocument.Upstream(
                     name: upstream.name, algorithm: upstream.algorithm.rawValue,
-                    backends: upstream.backends.map { describe($0, of: upstream.name) })
+                    backends: upstream.backends.map { describe($0, of: upstream.name) },
+                    scaling: scalingDocument(of: upstream))
             })
     }
 
-    private var aliveReports: [(node: NodeID, report: NodeReport)] {
+    var aliveReports: [(node: NodeID, report: NodeReport)] {
         directory.members.compactMap { member in aliveReport(of: member.id).map { (member.id, $0) } }
     }
 

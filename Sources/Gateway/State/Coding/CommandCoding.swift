@@ -34,6 +34,8 @@ extension Command {
             writer.write(list: serials) { writer, serial in writer.write(serial) }
             writer.write(time)
         case .rotateTicketKeys(let entry): writer.write(Kind.rotateTicketKeys, entry)
+        case .decideScaling(let decision): writer.write(Kind.decideScaling, decision)
+        case .acknowledgeScaling(let acknowledgement): writer.write(Kind.acknowledgeScaling, acknowledgement)
         }
         return writer.bytes
     }
@@ -64,6 +66,8 @@ extension Command {
             }
             self = .expireRegistrations(serials, at: try reader.read())
         case .rotateTicketKeys: self = .rotateTicketKeys(try reader.read())
+        case .decideScaling: self = .decideScaling(try reader.read())
+        case .acknowledgeScaling: self = .acknowledgeScaling(try reader.read())
         }
         try reader.finish()
     }
@@ -83,6 +87,8 @@ extension Command {
         case deregister = 12
         case expireRegistrations = 13
         case rotateTicketKeys = 14
+        case decideScaling = 15
+        case acknowledgeScaling = 16
     }
 }
 

@@ -2,7 +2,7 @@ import Posix
 import Raft
 
 extension ClusterState {
-    private static let formatVersion: UInt8 = 4
+    private static let formatVersion: UInt8 = 5
 
     /// The state as a snapshot. Equal states give equal bytes.
     ///
@@ -22,6 +22,7 @@ extension ClusterState {
         writer.write(list: journal.entries)
         writer.write(registrations)
         writer.write(ticketKeys)
+        writer.write(scaling)
         return writer.bytes
     }
 
@@ -46,6 +47,7 @@ extension ClusterState {
         journal.entries = try reader.readList("journal", limit: Limit.journal)
         registrations = try reader.read()
         ticketKeys = try reader.read()
+        scaling = try reader.read()
         try reader.finish()
     }
 }
@@ -152,6 +154,13 @@ extension JournalEvent: BinaryCodable {
             self = .registrationExpired(try reader.read(), id: try reader.readText("registration", limit: textLimit))
         case 15: self = .memberDrained(try reader.read(), author: try reader.readText("author", limit: textLimit))
         case 16: self = .memberUndrained(try reader.read(), author: try reader.readText("author", limit: textLimit))
+        case 17:
+            self = .scalingDecided(
+                try reader.readText("upstream name", limit: textLimit), desired: Int(try reader.read(UInt16.self)),
+                number: try reader.read())
+        case 18:
+            self = .scalingHookEnded(
+                try reader.readText("upstream name", limit: textLimit), number: try reader.read(), try reader.read())
         case _: throw .invalid(what: "kind of journal entry", offset: start)
         }
     }
@@ -220,6 +229,16 @@ extension JournalEvent: BinaryCodable {
             writer.write(UInt8(14))
             writer.write(backend)
             writer.write(id)
+        case .scalingDecided(let upstream, let desired, let number):
+            writer.write(UInt8(17))
+            writer.write(upstream)
+            writer.write(UInt16(clamping: desired))
+            writer.write(number)
+        case .scalingHookEnded(let upstream, let number, let result):
+            writer.write(UInt8(18))
+            writer.write(upstream)
+            writer.write(number)
+            writer.write(result)
         case .leadershipMoveWanted(let node, let author):
             writer.write(UInt8(11))
             writer.write(optional: node)

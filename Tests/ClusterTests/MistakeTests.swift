@@ -222,7 +222,7 @@ extension TestCluster {
         func write(_ text: String, _ name: String) throws {
             try text.write(toFile: "\(directory)/\(name)", atomically: false, encoding: .utf8)
         }
-        let free = node.replacing("\(nodes[0].raft)", with: "\(nodes[2].raft)")
+        let free = node.replacing("\(nodes[0].raft)", with: "127.0.0.1:\(freePorts(1)[0])")
         func socket(_ place: String, _ rest: String = "") -> String {
             free.replacing(admin, with: "admin: \"\(place)\", \(rest)\n  peers")
         }

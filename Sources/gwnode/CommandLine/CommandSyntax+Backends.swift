@@ -32,8 +32,8 @@ extension CommandName {
             """,
         examples: [
             (
-                "while gwnode backend register app web-7 10.0.0.9:8080 --ttl 30; do sleep 10; done",
-                "beside the backend, for as long as it runs"
+                "gwnode backend register app web-7 10.0.0.9:8080 --ttl 30",
+                "again every ten seconds, for as long as it runs"
             )
         ])
 

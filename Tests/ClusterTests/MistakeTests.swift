@@ -112,7 +112,7 @@ private let mistakes: [Mistake] = [
     // Starting a node: 1.
     Mistake("node runs already", "run --config {dir}/gw1.json5", exits: 1, "in use by process", "stop it first"),
     Mistake(
-        "port in use", "run --config {dir}/port.json5", exits: 1, "bind {raft}", "Address already in use", "ss -ltnp"),
+        "port in use", "run --config {dir}/port.json5", exits: 1, "bind {raft}", "Address already in use", "ss -lxtnp"),
     Mistake(
         "hook that is not there", "run --config {dir}/hook.json5", exits: 1, "scalingHook.path", "no-hook",
         "No such file",

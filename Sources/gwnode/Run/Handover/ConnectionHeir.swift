@@ -99,7 +99,7 @@ final class ConnectionHeir: Sendable {
         workers.takeIn(connections)
         tally.movedHere(connections.count)
         tally.lost(inheritance.sockets.count - connections.count)
-        Log.info("vip: goes on with \(connections.count) open connections of clients")
+        if !connections.isEmpty { Log.info("vip: goes on with \(connections.count) open connections of clients") }
         return true
     }
 }

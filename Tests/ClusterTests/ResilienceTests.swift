@@ -29,7 +29,9 @@ extension ClusterTests {
             #expect(met >= 1 && met <= 5 + Self.clients, "\(met) of \(answers.count) requests met it")
             #expect(sick.requests <= met)
             let reason = try #require(cluster.status()?.backend("\(sick.address)", in: "app")?.reason)
-            #expect(reason.hasPrefix("ejected: 5") || reason.hasPrefix("avoided for a moment: "), "\(reason)")
+            // Two workers' failures may have come at one time.
+            let isEjected = reason.hasPrefix("ejected: ") && reason.contains(" consecutive failures, the last: ")
+            #expect(isEjected || reason.hasPrefix("avoided for a moment: "), "\(reason)")
         }
 
         @Test func aStormStaysWithinItsBudget() throws {

@@ -41,7 +41,7 @@ demo: build
 test: build
 	$(SWIFT) test $(TEST_FLAGS) --skip "ClusterTests|NetworkTests"
 	$(MAKE) mutants
-	GWNODE_ENGINE=epoll $(SWIFT) test $(TEST_FLAGS) --skip-build --filter "GatewayTests.*(Flow|Failover|Tunnel|Chaos|WorkerPool|ClientPolicy|Allocation)Tests"
+	GWNODE_ENGINE=epoll $(SWIFT) test $(TEST_FLAGS) --skip-build --filter "GatewayTests.*(Flow|Departure|Failover|Tunnel|Chaos|WorkerPool|ClientPolicy|Allocation)Tests"
 	GWNODE_TEST_TLS=1 $(SWIFT) test $(TEST_FLAGS) --skip-build --filter "GatewayTests.*(Flow|Failover|Tunnel|ClientPolicy)Tests" \
 		--skip requestsComeThroughOrAreRefused
 	GWNODE_BINARY=$(PRODUCT) $(SWIFT) test $(TEST_FLAGS) --skip-build --no-parallel --filter "ClusterTests|NetworkTests"

@@ -74,7 +74,8 @@ extension Schema where Value == ScalingPolicy {
     private static let minimum: Field<Int> = .optional(
         "minimum", .integer(0...ScalingPolicy.most), default: 1, "The fewest backends to ask for.")
 
-    private static let maximum: Field<Int> = .required("maximum", .integer(1...ScalingPolicy.most), "The greatest number.")
+    private static let maximum: Field<Int> = .required(
+        "maximum", .integer(1...ScalingPolicy.most), "The greatest number.")
 
     private static let rise: Field<Nanoseconds> = .optional(
         "rise", .duration(from: .seconds(1), to: .seconds(3600)), default: .seconds(3),

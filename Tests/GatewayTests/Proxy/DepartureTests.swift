@@ -3,8 +3,8 @@ import Glibc
 import Posix
 import Testing
 
-/// Open connections that leave their worker between two requests, and go on in another.
-@Suite struct DepartureFlowTests {
+/// Open plain connections that leave their worker between two requests, and go on in another.
+@Suite struct DepartureTests {
     @Test func anIdleConnectionGoesOnWithTheHeadThatHadBegun() throws {
         let backend = try TestBackend(named: "one")
         let gateway = try TestGateway([backend.address])

@@ -11,34 +11,26 @@ package final class Certificate {
     deinit { X509_free(raw) }
 
     /// The URIs among the alternative names of its subject.
-    package var uris: [String] {
-        var uris: [String] = []
-        withUnsafeMutablePointer(to: &uris) { list in
-            gw_for_each_uri(
-                raw,
-                { bytes, count, list in
-                    guard let bytes, let list else { return }
-                    let text = String(decoding: UnsafeBufferPointer(start: bytes, count: Int(count)), as: UTF8.self)
-                    list.assumingMemoryBound(to: [String].self).pointee.append(text)
-                }, list)
-        }
-        return uris
-    }
+    package var uris: [String] { texts { gw_for_each_uri(raw, $0, $1) } }
 
     /// The names of servers that it is for: DNS names among the alternative names of its subject, or its common name
     /// where there are none.
-    package var serverNames: [String] {
-        var names: [String] = []
-        withUnsafeMutablePointer(to: &names) { list in
-            gw_for_each_name(
-                raw,
+    package var serverNames: [String] { texts { gw_for_each_name(raw, $0, $1) } }
+
+    private typealias Visitor =
+        @convention(c) (UnsafePointer<UInt8>?, Int32, UnsafeMutableRawPointer?) -> Void
+
+    private func texts(_ forEach: (@escaping Visitor, UnsafeMutableRawPointer) -> Void) -> [String] {
+        var texts: [String] = []
+        withUnsafeMutablePointer(to: &texts) { list in
+            forEach(
                 { bytes, count, list in
                     guard let bytes, let list else { return }
                     let text = String(decoding: UnsafeBufferPointer(start: bytes, count: Int(count)), as: UTF8.self)
                     list.assumingMemoryBound(to: [String].self).pointee.append(text)
                 }, list)
         }
-        return names
+        return texts
     }
 
     /// Seconds since 1970 from which on it is no longer valid.

@@ -22,21 +22,18 @@ final class HookRunner: Sendable {
 
     private final class Run {
         let call: HookCall
-        let process: ChildProcess
+        let captured: CapturedProcess
         let startedAt = Instant.now()
         /// Readable when the process has ended.
         let end: FileDescriptor
-        /// Nil once nobody can write to it any more.
-        var output: FileDescriptor?
-        var text: [UInt8] = []
 
-        init(_ call: HookCall, _ process: ChildProcess, end: consuming FileDescriptor, output: consuming FileDescriptor)
-        {
+        init(_ call: HookCall, _ captured: CapturedProcess, end: consuming FileDescriptor) {
             self.call = call
-            self.process = process
+            self.captured = captured
             self.end = end
-            self.output = consume output
         }
+
+        var process: ChildProcess { captured.process }
     }
 
     private enum Limit {
@@ -94,10 +91,12 @@ final class HookRunner: Sendable {
             var polls = [pollfd(fd: orders.descriptor, events: Int16(POLLIN), revents: 0)]
             for run in runs {
                 polls.append(pollfd(fd: run.end.raw, events: Int16(POLLIN), revents: 0))
-                polls.append(pollfd(fd: run.output?.raw ?? -1, events: Int16(POLLIN), revents: 0))
+                polls.append(pollfd(fd: run.captured.descriptor, events: Int16(POLLIN), revents: 0))
             }
             _ = retryingOnInterrupt { poll(&polls, nfds_t(polls.count), -1) }
-            for (index, run) in runs.enumerated() where polls[2 + 2 * index].revents != 0 { read(run) }
+            for (index, run) in runs.enumerated() where polls[2 + 2 * index].revents != 0 {
+                run.captured.read()
+            }
             var isOver: Set<ObjectIdentifier> = []
             for (index, run) in runs.enumerated() where polls[1 + 2 * index].revents != 0 {
                 finish(run)
@@ -119,42 +118,24 @@ final class HookRunner: Sendable {
 
     private func launch(_ call: HookCall) -> Run? {
         do throws(SystemError) {
-            var pipes: [Int32] = [-1, -1]
-            guard clinux_pipe(&pipes) == 0 else { throw SystemError("pipe2") }
-            let output = FileDescriptor(owning: pipes[0])
-            let input = FileDescriptor(owning: pipes[1])
-            // Programs do not expect that what they print may have to wait.
-            _ = fcntl(input.raw, F_SETFL, 0)
-            let process = try ChildProcess(command, call.arguments, output: input.raw, environment: environment)
-            let end = clinux_pidfd_open(process.pid)
+            let captured = try CapturedProcess(
+                command, call.arguments, environment: environment, keeping: Limit.outputBytes)
+            let end = clinux_pidfd_open(captured.process.pid)
             guard end >= 0 else {
                 let error = SystemError("pidfd_open")
-                process.signalGroup(SIGKILL)
-                _ = process.wait()
+                captured.process.signalGroup(SIGKILL)
+                _ = captured.process.wait()
                 throw error
             }
-            return Run(call, process, end: FileDescriptor(owning: end), output: output)
+            return Run(call, captured, end: FileDescriptor(owning: end))
         } catch {
             note(End(call: call, outcome: .notStarted, lastLine: "\(error)", duration: .zero))
             return nil
         }
     }
 
-    /// Keeps the end of what it says.
-    private func read(_ run: Run) {
-        var buffer = [UInt8](repeating: 0, count: Limit.outputBytes)
-        guard let raw = run.output?.raw else { return }
-        let count = retryingOnInterrupt { Glibc.read(raw, &buffer, buffer.count) }
-        if count > 0 {
-            run.text += buffer[..<count]
-            if run.text.count > Limit.outputBytes { run.text.removeFirst(run.text.count - Limit.outputBytes) }
-        } else if count == 0 || errno != EAGAIN {
-            run.output = nil
-        }
-    }
-
     private func finish(_ run: Run) {
-        read(run)
+        run.captured.read()
         // What it left in the background must not act on the address later. Its number is not free before `wait`.
         run.process.signalGroup(SIGKILL)
         let outcome: HookOutcome =
@@ -162,7 +143,9 @@ final class HookRunner: Sendable {
             case .exited(let status): .exited(status: status)
             case .killed: .killed
             }
-        let line = run.text.split(separator: UInt8(ascii: "\n")).last.map { Array($0.suffix(Limit.lineBytes)) } ?? []
+        let line =
+            run.captured.output.split(separator: UInt8(ascii: "\n")).last.map { Array($0.suffix(Limit.lineBytes)) }
+            ?? []
         let shown = String(decoding: line.map { 0x20...0x7e ~= $0 ? $0 : UInt8(ascii: "?") }, as: UTF8.self)
         note(End(call: run.call, outcome: outcome, lastLine: shown, duration: Instant.now() - run.startedAt))
     }

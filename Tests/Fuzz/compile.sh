@@ -24,6 +24,7 @@ compile_posix() {
 compile_http() {
     local name=$1 sources
     shift
-    mapfile -t sources < <(find Sources/Gateway/HTTP -name '*.swift')
+    # What begins traces draws their numbers.
+    mapfile -t sources < <(find Sources/Gateway/HTTP Sources/Gateway/Balance/RandomSource.swift -name '*.swift')
     swiftc "${swift_flags[@]}" -module-name "$name" "$@" "${sources[@]}" -c -o "$compiled/$name.o"
 }

@@ -69,7 +69,7 @@ extension Schema where Value == ClientTimeouts {
 }
 
 extension Schema where Value == IPNetwork {
-    fileprivate static var proxyNetwork: Schema { network.distinct() }
+    static var proxyNetwork: Schema { network.distinct() }
 
     /// A network in CIDR notation, or one address. Never all addresses: that would be to trust everybody.
     static var network: Schema {

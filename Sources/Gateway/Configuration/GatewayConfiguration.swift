@@ -48,12 +48,17 @@ package struct Listener: Hashable, Sendable {
     package var tls: ListenerTLS?
     /// The name of a secured listener to which clients of this one are sent; nil: they are served.
     package var redirectTo: String?
+    /// The only peers that may connect: proxies that say first whose connection it is. Empty: anybody connects.
+    package var proxies: [IPNetwork]
 
-    package init(name: String, port: UInt16, tls: ListenerTLS? = nil, redirectTo: String? = nil) {
+    package init(
+        name: String, port: UInt16, tls: ListenerTLS? = nil, redirectTo: String? = nil, proxies: [IPNetwork] = []
+    ) {
         self.name = name
         self.port = port
         self.tls = tls
         self.redirectTo = redirectTo
+        self.proxies = proxies
     }
 }
 

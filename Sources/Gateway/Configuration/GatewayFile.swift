@@ -50,6 +50,10 @@ extension Schema where Value == Listener {
         .optional(
             "redirectTo", .name.reference(to: "listeners[].name", "listener"),
             "A listener with tls: every request is answered with 308 and the same address by HTTPS at that port."),
+        .optional(
+            "proxyProtocolFrom", .array(of: .proxyNetwork, count: 0...ClientPolicy.maximumTrustedProxies), default: [],
+            "Proxies that begin each connection with a PROXY header, version 1 or 2, even before TLS: the client is whom "
+                + "it names. All others are refused. Left out: clients connect by themselves."),
         make: Listener.init
     ).rule(
         at: "redirectTo", { $0.tls == nil || $0.redirectTo == nil },
@@ -96,6 +100,10 @@ extension Schema where Value == Upstream {
                 "When a backend is left alone because of how it answers requests."),
             .optional("limits", .loadLimits, default: .standard, "How much each node asks of the backends at a time."),
             .slowStart, .sticky, .scaling,
+            .optional(
+                "proxyProtocol", Schema<ProxyHeaderVersion>.choice,
+                "Begins each connection to a backend with a PROXY header that names the client. Such connections are "
+                    + "not shared. Left out: backends see the gateway's address."),
             make: Upstream.init)
     }
 }

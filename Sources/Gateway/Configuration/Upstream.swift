@@ -21,13 +21,15 @@ package struct Upstream: Hashable, Sendable {
     package var sticky: StickySessions?
     /// Nil: the upstream asks for no number of backends.
     package var scaling: ScalingPolicy?
+    /// How the backends are told whose connection it is; nil: they are not.
+    package var proxyProtocol: ProxyHeaderVersion?
 
     package init(
         name: String, algorithm: BalancingAlgorithm = .roundRobin, backends: [Backend],
         health: HealthCheck? = .standard, timeouts: UpstreamTimeouts = .standard,
         retries: Int = Upstream.standardRetries, retry: RetryPolicy = .standard, ejection: EjectionPolicy = .standard,
         limits: LoadLimits = .standard, slowStart: Nanoseconds = .zero,
-        sticky: StickySessions? = nil, scaling: ScalingPolicy? = nil
+        sticky: StickySessions? = nil, scaling: ScalingPolicy? = nil, proxyProtocol: ProxyHeaderVersion? = nil
     ) {
         self.name = name
         self.algorithm = algorithm
@@ -41,6 +43,7 @@ package struct Upstream: Hashable, Sendable {
         self.slowStart = slowStart
         self.sticky = sticky
         self.scaling = scaling
+        self.proxyProtocol = proxyProtocol
     }
 
     package static let standardRetries = 2

@@ -16,9 +16,10 @@ struct Probe: ~Copyable {
     /// Begins to connect.
     init(_ target: ProbeTarget) throws(SystemError) {
         kind = target.check.probe
+        unsent = target.introduces.map(ProxyHeaderWriter.own) ?? []
         switch kind {
-        case .tcp: unsent = []
-        case .http(let probe): unsent = Probe.request(probe, to: target.backend.address)
+        case .tcp: break
+        case .http(let probe): unsent += Probe.request(probe, to: target.backend.address)
         }
         socket = try Socket.startConnecting(to: target.backend.address)
     }
@@ -39,7 +40,7 @@ struct Probe: ~Copyable {
             isConnected = true
         }
         switch kind {
-        case .tcp: return .connected
+        case .tcp: return sendRequest() ?? .connected
         case .http(let probe): return sendRequest() ?? receiveResponse(probe)
         }
     }

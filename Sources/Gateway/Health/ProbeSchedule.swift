@@ -4,10 +4,13 @@ import Posix
 package struct ProbeTarget: Hashable, Sendable {
     package var backend: BackendKey
     package var check: HealthCheck
+    /// The backend wants every connection to begin with a PROXY header.
+    package var introduces: ProxyHeaderVersion?
 
-    package init(backend: BackendKey, check: HealthCheck) {
+    package init(backend: BackendKey, check: HealthCheck, introduces: ProxyHeaderVersion? = nil) {
         self.backend = backend
         self.check = check
+        self.introduces = introduces
     }
 }
 
@@ -141,7 +144,9 @@ extension GatewayConfiguration {
         upstreams.flatMap { upstream in
             upstream.health.map { check in
                 upstream.backends.map { backend in
-                    ProbeTarget(backend: BackendKey(upstream: upstream.name, address: backend.address), check: check)
+                    ProbeTarget(
+                        backend: BackendKey(upstream: upstream.name, address: backend.address), check: check,
+                        introduces: upstream.proxyProtocol)
                 }
             } ?? []
         }

@@ -89,6 +89,15 @@ package struct NodeMetrics: Sendable {
         page.family(
             "gwnode_tls_handshakes_failed_total", .counter, "Handshakes with clients that failed, by the reason.",
             HandshakeFault.allCases.map { .init(Double(proxy.failedHandshakes[$0] ?? 0), ("reason", $0.name)) })
+        page.counter(
+            "gwnode_proxy_protocol_connections_total", "Connections that began with a PROXY header.",
+            proxy.introductions)
+        page.family(
+            "gwnode_proxy_protocol_refused_total", .counter,
+            "Connections refused for what came instead of a PROXY header, by the reason.",
+            ProxyHeaderFault.allCases.map {
+                .init(Double(proxy.refusedIntroductions[$0] ?? 0), ("reason", $0.name))
+            })
         page.family(
             "gwnode_client_connections_moved_total", .counter,
             "Open connections of clients that went on at another node, came from there, or ended on the way.",

@@ -9,16 +9,26 @@ package final class ListenerTerms: @unchecked Sendable {
     let addedFields: UnsafeRawBufferPointer
     /// Every request is answered with the same place at this port by HTTPS; 0: requests are served.
     let redirectPort: UInt16
+    /// The only peers that may connect, each of which says first whose connection it is; empty: anybody connects.
+    let proxies: [IPNetwork]
 
-    package init(server: TLSServer? = nil, addedFields: String = "", redirectPort: UInt16 = 0) {
+    package init(
+        server: TLSServer? = nil, addedFields: String = "", redirectPort: UInt16 = 0, proxies: [IPNetwork] = []
+    ) {
         self.server = server
         self.redirectPort = redirectPort
+        self.proxies = proxies
         self.addedFields = UnsafeRawBufferPointer(copied(Array(addedFields.utf8)))
     }
 
     deinit { addedFields.deallocate() }
 
     package static let plain = ListenerTerms()
+
+    /// Whether another node can go on with a connection by what its socket alone says.
+    var arePortable: Bool { server == nil && proxies.isEmpty }
+
+    func believe(_ peer: IPAddress) -> Bool { proxies.isEmpty || proxies.contains { $0.contains(peer) } }
 }
 
 /// The terms of all listeners, by where they listen.

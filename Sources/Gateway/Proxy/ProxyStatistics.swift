@@ -31,6 +31,9 @@ package struct ProxyStatistics: Hashable, Sendable {
     package var resumedHandshakes: UInt64 = 0
     /// Those that did not.
     package var failedHandshakes: [HandshakeFault: UInt64] = [:]
+    /// Connections that a proxy introduced, and those that were refused because of what came instead.
+    package var introductions: UInt64 = 0
+    package var refusedIntroductions: [ProxyHeaderFault: UInt64] = [:]
     /// Open connections of clients that went on at another node, came from there, and ended on the way.
     package var connectionsMovedAway: UInt64 = 0
     package var connectionsMovedHere: UInt64 = 0
@@ -61,6 +64,7 @@ struct WorkerCounters: ~Copyable {
     let clientConnections = Atomic<Int>(0)
     let upstreamConnections = Atomic<Int>(0)
     let handshakes = HandshakeCounters()
+    let introductions = IntroductionCounters()
 
     func add(to total: inout ProxyStatistics) {
         total.requests += requests.load(ordering: .relaxed)
@@ -80,6 +84,11 @@ struct WorkerCounters: ~Copyable {
         total.resumedHandshakes += handshakes.resumed.load(ordering: .relaxed)
         for fault in HandshakeFault.allCases {
             total.failedHandshakes[fault, default: 0] += handshakes.faults(fault).pointee.load(ordering: .relaxed)
+        }
+        total.introductions += introductions.accepted.load(ordering: .relaxed)
+        for fault in ProxyHeaderFault.allCases {
+            total.refusedIntroductions[fault, default: 0] += introductions.refused(fault).pointee.load(
+                ordering: .relaxed)
         }
         total.activeRequests += activeRequests.load(ordering: .relaxed)
         total.clientConnections += clientConnections.load(ordering: .relaxed)

@@ -110,7 +110,8 @@ extension UpstreamTable {
                 weights: backends.map { $0.isBackup ? 0 : Int($0.weight) })
         }
         self.init(
-            timeouts: upstream.timeouts, retries: upstream.retries, retry: upstream.retry,
+            timeouts: upstream.timeouts, introduces: upstream.proxyProtocol, retries: upstream.retries,
+            retry: upstream.retry,
             slowStart: upstream.slowStart,
             sticky: upstream.sticky.map { StickyTable($0, upstream: upstream.name, backends: backends) },
             ejection: upstream.ejection,
@@ -126,10 +127,4 @@ extension UpstreamTable {
         cumulativeWeights.deallocate()
         sticky?.deallocate()
     }
-}
-
-func copied<Element>(_ elements: [Element]) -> UnsafeBufferPointer<Element> {
-    let buffer = UnsafeMutableBufferPointer<Element>.allocate(capacity: elements.count)
-    _ = buffer.initialize(from: elements)
-    return UnsafeBufferPointer(buffer)
 }

@@ -7,6 +7,8 @@ import Synchronization
 /// exclusivity check and no allocation.
 package struct UpstreamTable {
     package let timeouts: UpstreamTimeouts
+    /// How backends are told whose connection it is; nil: they are not, and connections are shared.
+    let introduces: ProxyHeaderVersion?
     /// Backends tried after the first.
     package let retries: Int
     let retry: RetryPolicy

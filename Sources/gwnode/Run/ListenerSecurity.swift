@@ -93,9 +93,14 @@ final class ListenerSecurity {
     }
 
     private func terms(of listener: Listener) -> ListenerTerms? {
-        if let target = listener.redirectTo { return ListenerTerms(redirectPort: ports[target] ?? 0) }
-        guard let tls = listener.tls else { return .plain }
+        if let target = listener.redirectTo {
+            return ListenerTerms(redirectPort: ports[target] ?? 0, proxies: listener.proxies)
+        }
+        guard let tls = listener.tls else {
+            return listener.proxies.isEmpty ? .plain : ListenerTerms(proxies: listener.proxies)
+        }
         guard let server = secured[listener.name]?.server else { return nil }
-        return ListenerTerms(server: server, addedFields: tls.strictTransport?.line ?? "")
+        return ListenerTerms(
+            server: server, addedFields: tls.strictTransport?.line ?? "", proxies: listener.proxies)
     }
 }

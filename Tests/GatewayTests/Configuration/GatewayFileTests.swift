@@ -183,7 +183,10 @@ private func upstream(_ rest: String) -> String { file(upstreams: "[{name: 'a', 
 
     @Test(arguments: [
         (file(listeners: "{}"), "listeners: found an object; use an array of 1 to 16 elements"),
-        (file(listeners: "[80]"), "listeners[0]: found a number; use an object with name, port, tls, redirectTo"),
+        (
+            file(listeners: "[80]"),
+            "listeners[0]: found a number; use an object with name, port, tls, redirectTo, proxyProtocolFrom"
+        ),
         (
             file(listeners: "[{name: 'a', port: 80}, {name: 'b', port: 80}]"),
             "listeners[1].port: \"80\" is here for the second time; the first is on line 1"

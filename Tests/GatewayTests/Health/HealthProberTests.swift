@@ -98,6 +98,27 @@ private func target(
         #expect(observation?.verdict == HealthVerdict(status, reason: reason))
     }
 
+    @Test(arguments: ProxyHeaderVersion.allCases, [HealthCheck.Probe.tcp, http])
+    func checksSayThatTheyAreTheGatewaysOwn(version: ProxyHeaderVersion, probe: HealthCheck.Probe) throws {
+        let expected = ProxyHeaderWriter.own(version)
+        let backend = try TestBackend { wire, backend in
+            guard try wire.bytes(count: expected.count) == expected else { return }
+            backend.go()
+            if case .tcp = probe { return }
+            _ = try wire.message()
+            try wire.send("HTTP/1.1 204 No Content\r\n\r\n")
+        }
+        defer { backend.stop() }
+        let observations = try Observations()
+        let prober = try HealthProber(seed: 1) { observations.append($0) }
+        defer { prober.stop() }
+        var target = target(backend.address, probe)
+        target.introduces = version
+        prober.setTargets([target])
+        #expect(observations.first { $0.isChange }?.verdict?.status == .up)
+        #expect(backend.waitForGo(), "the header came")
+    }
+
     @Test func silentBackendTimesOutAndOthersAreNotHeldUp() throws {
         let silent = try FakeBackend(answer: nil)
         let lively = try FakeBackend(answer: "HTTP/1.1 204 No Content\r\n\r\n")

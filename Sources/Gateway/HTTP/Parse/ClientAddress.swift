@@ -125,9 +125,6 @@ private struct ForwardedReader {
 
 /// An address as proxies write it: `192.0.2.7`, `192.0.2.7:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`.
 private enum HopAddress {
-    /// The longest IPv6 address in text, RFC 4291 section 2.2.
-    private static let longest = 45
-
     static func parse(_ bytes: RawSpan, _ slice: ByteSlice) -> IPAddress? {
         guard !slice.isEmpty else { return nil }
         if Scan.byte(bytes, slice.start) == UInt8(ascii: "[") {
@@ -162,18 +159,6 @@ private enum HopAddress {
     }
 
     private static func numeric(_ bytes: RawSpan, _ start: Int, _ end: Int, _ family: Int32) -> IPAddress? {
-        guard 1...longest ~= end - start else { return nil }
-        var text = InlineArray<46, CChar>(repeating: 0)
-        for index in start..<end { text[index - start] = CChar(bitPattern: Scan.byte(bytes, index)) }
-        return withUnsafeBytes(of: &text) { text in
-            let text = text.assumingMemoryBound(to: CChar.self).baseAddress!
-            if family == AF_INET {
-                var four = in_addr()
-                return inet_pton(AF_INET, text, &four) == 1 ? IPAddress(v4: UInt32(bigEndian: four.s_addr)) : nil
-            }
-            var words = (UInt64(0), UInt64(0))
-            guard inet_pton(AF_INET6, text, &words) == 1 else { return nil }
-            return IPAddress(high: UInt64(bigEndian: words.0), low: UInt64(bigEndian: words.1))
-        }
+        NumericAddress.parse(bytes, ByteSlice(from: start, to: end), family)
     }
 }

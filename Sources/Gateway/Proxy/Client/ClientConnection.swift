@@ -3,6 +3,8 @@ import Posix
 /// A client's connection with the exchange that is under way on it.
 struct ClientConnection {
     enum State {
+        /// A proxy is about to say whose connection this is.
+        case introducing
         /// The exchange decides.
         case open
         /// The exchange is over; the last bytes are on their way to the kernel.
@@ -15,7 +17,7 @@ struct ClientConnection {
 
     /// What the connection's deadline is for.
     enum Timer {
-        case none, requestHead, keepAlive, requestBody, backoff, queue, write, linger, tunnel
+        case none, introduction, requestHead, keepAlive, requestBody, backoff, queue, write, linger, tunnel
     }
 
     /// Whether the next attempt draws on the upstream's budget for retries.
@@ -40,12 +42,15 @@ struct ClientConnection {
         static let nextRequest = AfterSend(rawValue: 1 << 1)
     }
 
-    let peer: SocketAddress
+    /// Who is at the other end, or whoever a proxy there has named.
+    var peer: SocketAddress
     let listener: ListenerID
     /// Its connection is secured.
     var isSecure = false
     /// Of the listener's terms when it connected.
     var redirectPort: UInt16 = 0
+    /// Another node could go on with it: it is neither secured nor introduced.
+    var isPortable = true
     /// On whose behalf the present request was sent: the peer's, unless that is a trusted proxy.
     var address: IPAddress
     /// Counted as a connection of the peer's address, or, while a request of a trusted proxy is under way, of
@@ -114,6 +119,14 @@ struct ClientConnection {
         self.peer = peer
         self.listener = listener
         address = peer.ip
+    }
+
+    /// It is not about to end.
+    var isServed: Bool {
+        switch state {
+        case .introducing, .open: true
+        case .closing, .lingering, .closed: false
+        }
     }
 
     /// The upstream that the request is routed to.

@@ -112,8 +112,8 @@ package protocol Engine: ~Copyable {
     func mayHaveInput(_ slot: Slot) -> Bool
     /// Lets go of everything that the kernel does for the engine; the last call, on the thread that waited.
     mutating func stop()
-    /// The address of this machine to which the peer is connected.
-    func localAddress(_ slot: Slot) -> IPAddress?
+    /// This machine's end of the connection.
+    func localAddress(_ slot: Slot) -> SocketAddress?
     /// How many bytes of all that were sent the peer's kernel has acknowledged.
     func acknowledgedBytes(_ slot: Slot) -> UInt64
 }

@@ -264,8 +264,8 @@ package struct EpollEngine: ~Copyable, Engine {
         channels[Int(slot.index)].flags.contains(.readable) || !channels[Int(slot.index)].unread.isEmpty
     }
 
-    package func localAddress(_ slot: Slot) -> IPAddress? {
-        Socket.localAddress(of: channels[Int(slot.index)].descriptor)?.ip
+    package func localAddress(_ slot: Slot) -> SocketAddress? {
+        Socket.localAddress(of: channels[Int(slot.index)].descriptor)
     }
 
     package func acknowledgedBytes(_ slot: Slot) -> UInt64 {

@@ -110,8 +110,8 @@ extension RingEngine {
         channels[Int(slot.index)].detach(&buffers.pool)
     }
 
-    package func localAddress(_ slot: Slot) -> IPAddress? {
-        Socket.localAddress(of: channels[Int(slot.index)].descriptor)?.ip
+    package func localAddress(_ slot: Slot) -> SocketAddress? {
+        Socket.localAddress(of: channels[Int(slot.index)].descriptor)
     }
 
     package func acknowledgedBytes(_ slot: Slot) -> UInt64 {

@@ -21,11 +21,8 @@ struct HandshakeCounters: ~Copyable {
 
 /// Counts a worker's handshakes, and tells of failed ones at a bounded rate.
 struct HandshakeReport {
-    private static let pause = Nanoseconds.seconds(10)
-
     private let counters: UnsafeMutablePointer<WorkerCounters>
-    private var nextLine = Instant.zero
-    private var untold = 0
+    private var pace = LogPace()
 
     init(_ counters: UnsafeMutablePointer<WorkerCounters>) { self.counters = counters }
 
@@ -39,14 +36,8 @@ struct HandshakeReport {
 
     mutating func note(_ fault: HandshakeFault, from peer: SocketAddress) {
         counters.pointee.handshakes.faults(fault).pointee.increase()
-        let now = Instant.now()
-        guard now >= nextLine else {
-            untold += 1
-            return
-        }
-        nextLine = now + Self.pause
+        guard let untold = pace.next(at: .now()) else { return }
         let others = untold == 0 ? "" : "; \(untold) others failed since the last such line"
-        untold = 0
         Log.info("tls: no secured connection with \(peer): \(fault.name)\(others)")
     }
 }

@@ -47,7 +47,7 @@ extension TransportEngine where Base: ~Copyable {
 
     mutating func stop() { base.stop() }
 
-    func localAddress(_ slot: Slot) -> IPAddress? { base.localAddress(slot) }
+    func localAddress(_ slot: Slot) -> SocketAddress? { base.localAddress(slot) }
 
     func acknowledgedBytes(_ slot: Slot) -> UInt64 { base.acknowledgedBytes(slot) }
 }

@@ -21,8 +21,8 @@ struct UpstreamPool: ~Copyable {
 
     deinit { lists.deallocate() }
 
-    /// Adopts the backends of a routing table. Connections to backends that it does not name are no longer taken
-    /// or put; the idle ones come back one by one through `takeForeign`.
+    /// Adopts the backends of a routing table. Connections to backends that it does not name, or whose connections are
+    /// not shared, are no longer taken or put; the idle ones come back one by one through `takeForeign`.
     mutating func adopt(_ table: borrowing RoutingTable) {
         let bound = max(table.runtimeIDBound, lists.count)
         let larger = UnsafeMutableBufferPointer<List>.allocate(capacity: bound)
@@ -32,7 +32,8 @@ struct UpstreamPool: ~Copyable {
         }
         lists.deallocate()
         lists = larger
-        for upstream in table.upstreams {
+        // A connection that was introduced is one client's, and is not kept.
+        for upstream in table.upstreams where upstream.introduces == nil {
             for backend in upstream.backends { lists[Int(backend.runtimeID)].address = backend.address }
         }
     }

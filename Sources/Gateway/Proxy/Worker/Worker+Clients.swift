@@ -45,6 +45,7 @@ extension Worker where E: ~Copyable {
 
     mutating func clientLost(_ slot: Slot) {
         switch clients[slot].pointee.state {
+        case .introducing: introductionEnded(slot)
         case .open: report(.clientLost, slot)
         case .closing, .lingering: closeClient(slot, .orderly)
         case .closed: break

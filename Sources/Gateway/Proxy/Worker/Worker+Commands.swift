@@ -37,7 +37,7 @@ extension Worker where E: ~Copyable {
         isDraining = true
         drainDeadline = deadline
         for listener in listeners.all { closeListener(listener) }
-        for index in clients.touchedSlots where clients[Slot(index)].pointee.state == .open {
+        for index in clients.touchedSlots where clients[Slot(index)].pointee.isServed {
             report(.drain, Slot(index))
         }
     }
@@ -45,8 +45,8 @@ extension Worker where E: ~Copyable {
     private mutating func retire(_ addresses: Set<IPAddress>, endsIdle: Bool) {
         retiring = addresses
         if addresses.isEmpty { return }
-        for index in clients.touchedSlots where clients[Slot(index)].pointee.state == .open {
-            guard let own = engine.localAddress(Slot(index)), addresses.contains(own) else { continue }
+        for index in clients.touchedSlots where clients[Slot(index)].pointee.isServed {
+            guard let own = engine.localAddress(Slot(index)), addresses.contains(own.ip) else { continue }
             if !endsIdle {
                 clients[Slot(index)].pointee.exchange.endAfterNextResponse()
             } else if clients[Slot(index)].pointee.exchange.isTunnel {
@@ -78,7 +78,7 @@ extension Worker where E: ~Copyable {
         closeListener(listener)
         for index in clients.touchedSlots {
             let client = clients[Slot(index)]
-            guard client.pointee.listener == listener, client.pointee.state == .open else { continue }
+            guard client.pointee.listener == listener, client.pointee.isServed else { continue }
             report(.drain, Slot(index))
         }
     }
@@ -91,8 +91,13 @@ extension Worker where E: ~Copyable {
 
     mutating func accepted(_ descriptor: Int32, on listener: ListenerID, from peer: SocketAddress) {
         let terms = listeners.terms(listener)
-        if isDeparting, terms.server == nil, leavesAtOnce(descriptor) { return }
+        if isDeparting, terms.arePortable, leavesAtOnce(descriptor) { return }
+        if !terms.believe(peer.ip) { return refuseIntroduction(.untrustedSource, descriptor, from: peer) }
         guard let slot = enter(descriptor, by: terms, on: listener, from: peer) else { return }
+        if terms.proxies.isEmpty { awaitFirstRequest(slot) } else { awaitIntroduction(slot) }
+    }
+
+    mutating func awaitFirstRequest(_ slot: Slot) {
         // Whoever connects and says nothing, or does not finish a handshake, is closed as silently as an idle connection.
         setTimer(.keepAlive, slot, clientTimeouts.requestHead)
         engine.receive(slot, limit: Scratch.headCapacity)
@@ -109,7 +114,11 @@ extension Worker where E: ~Copyable {
         var client = ClientConnection(peer: peer, listener: listener)
         client.isSecure = terms.server != nil
         client.redirectPort = terms.redirectPort
-        guard enter(&client) else {
+        client.isPortable = terms.arePortable
+        // A proxy's connection counts for the client that it names.
+        if !terms.proxies.isEmpty {
+            client.state = .introducing
+        } else if !countPeer(of: &client) {
             admission.leave()
             refuse(descriptor)
             return nil
@@ -127,7 +136,7 @@ extension Worker where E: ~Copyable {
             counters.pointee.connectionsRefused.increase()
             return nil
         }
-        if let server = terms.server { engine.secure(slot, with: server, peer: peer) }
+        if let server = terms.server, terms.proxies.isEmpty { engine.secure(slot, with: server, peer: peer) }
         counters.pointee.connectionsAccepted.increase()
         counters.pointee.clientConnections.change(by: 1)
         return slot
@@ -139,11 +148,13 @@ extension Worker where E: ~Copyable {
         return retiring.contains(own) || (isDeparting && departure?.addresses.contains(own) == true)
     }
 
-    /// A trusted proxy's connection counts for none of its clients; its requests do.
-    private func enter(_ client: inout ClientConnection) -> Bool {
+    /// Counts the connection for its peer's address; false when that has as many as it may. A trusted proxy's connection
+    /// counts for none of its clients; its requests do.
+    func countPeer(of client: inout ClientConnection) -> Bool {
         let terms = tables.current.pointee.clients
-        client.isPeerCounted = terms.trustedField(of: client.peer.ip) == nil
-        return !client.isPeerCounted || admission.enter(from: client.peer.ip, limit: terms.connectionsPerAddress)
+        if terms.trustedField(of: client.peer.ip) != nil { return true }
+        client.isPeerCounted = admission.enter(from: client.peer.ip, limit: terms.connectionsPerAddress)
+        return client.isPeerCounted
     }
 
     func leave(_ client: UnsafeMutablePointer<ClientConnection>) {

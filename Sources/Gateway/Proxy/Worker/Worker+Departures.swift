@@ -3,8 +3,8 @@ import Posix
 
 /// Open connections that leave this worker, to go on elsewhere, and those that come so.
 extension Worker where E: ~Copyable {
-    /// Marks the requests that are under way, so that their ends can be awaited. Plain clients notice nothing; secured ones
-    /// can not go along, and are told with their next answer that the connection ends.
+    /// Marks the requests that are under way, so that their ends can be awaited. Plain clients notice nothing; those that
+    /// can not go along are told with their next answer that the connection ends.
     mutating func announce(_ departing: DepartingConnections) {
         departure = departing
         isDeparting = false
@@ -12,8 +12,8 @@ extension Worker where E: ~Copyable {
         for index in clients.touchedSlots {
             let client = clients[Slot(index)]
             client.pointee.isAwaited = false
-            guard client.pointee.state == .open, belongs(Slot(index), to: departing) else { continue }
-            if client.pointee.isSecure { client.pointee.exchange.endAfterNextResponse() }
+            guard client.pointee.isServed, belongs(Slot(index), to: departing) else { continue }
+            if !client.pointee.isPortable { client.pointee.exchange.endAfterNextResponse() }
             if client.pointee.exchange.isIdle || client.pointee.exchange.isTunnel { continue }
             client.pointee.isAwaited = true
             requests += 1
@@ -22,16 +22,16 @@ extension Worker where E: ~Copyable {
     }
 
     /// Lets go of all connections between two requests, now and as they get there. Tunnels end, for their other end is
-    /// here, and secured connections, whose keys are.
+    /// here, and so do connections of which the next node would not know all.
     mutating func depart(_ departing: DepartingConnections) {
         departure = departing
         isDeparting = true
         for index in clients.touchedSlots {
             let (slot, client) = (Slot(index), clients[Slot(index)])
-            guard client.pointee.state == .open, belongs(slot, to: departing) else { continue }
+            guard client.pointee.isServed, belongs(slot, to: departing) else { continue }
             if client.pointee.exchange.isTunnel {
                 report(.timeout(.tunnel), slot)
-            } else if client.pointee.isSecure {
+            } else if !client.pointee.isPortable {
                 report(.drain, slot)
             } else if client.pointee.exchange.isIdle {
                 letGo(slot, client)
@@ -48,7 +48,7 @@ extension Worker where E: ~Copyable {
     /// - Returns: whether the connection leaves, and no other request of it is to be read.
     mutating func isLeaving(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>) -> Bool {
         noteAnswered(client)
-        guard isDeparting, !client.pointee.isSecure, let departure, belongs(slot, to: departure) else { return false }
+        guard isDeparting, client.pointee.isPortable, let departure, belongs(slot, to: departure) else { return false }
         letGo(slot, client)
         return true
     }
@@ -92,7 +92,7 @@ extension Worker where E: ~Copyable {
     }
 
     private func belongs(_ slot: Slot, to departing: DepartingConnections) -> Bool {
-        engine.localAddress(slot).map(departing.addresses.contains) ?? false
+        engine.localAddress(slot).map { departing.addresses.contains($0.ip) } ?? false
     }
 
     /// Goes on with connections that were open elsewhere, or here before.
@@ -100,7 +100,7 @@ extension Worker where E: ~Copyable {
         for connection in connections {
             let descriptor = connection.socket.descriptor
             guard let listener = listeners.listener(onPort: connection.local.port),
-                listeners.terms(listener).server == nil
+                listeners.terms(listener).arePortable
             else {
                 refuse(descriptor)
                 continue

@@ -193,7 +193,7 @@ extension Worker where E: ~Copyable {
                 continueReply(upstreamSlot, upstream, client)
             }
         case .closing: finishClient(slot, client)
-        case .lingering, .closed: break
+        case .introducing, .lingering, .closed: break
         }
     }
 

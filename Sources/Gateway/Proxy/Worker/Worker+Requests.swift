@@ -7,6 +7,7 @@ extension Worker where E: ~Copyable {
         counters.pointee.bytesReceived.increase(by: UInt64(bytes.count))
         client.pointee.receivedBytes += UInt64(bytes.count)
         switch client.pointee.state {
+        case .introducing: readIntroduction(slot, client, bytes)
         case .open:
             if client.pointee.exchange.isIdle {
                 readRequestHead(slot, client, bytes)
@@ -24,6 +25,7 @@ extension Worker where E: ~Copyable {
         let client = clients[slot]
         client.pointee.hasEnded = true
         switch client.pointee.state {
+        case .introducing: introductionEnded(slot)
         case .open: report(.clientEnd, slot)
         case .lingering: closeClient(slot, .orderly)
         case .closing, .closed: break

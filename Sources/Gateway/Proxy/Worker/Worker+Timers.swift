@@ -32,6 +32,7 @@ extension Worker where E: ~Copyable {
         }
         switch timer {
         case .none: break
+        case .introduction: refuseIntroduction(.timeout, slot)
         case .requestHead: report(.timeout(.requestHead), slot)
         case .keepAlive: report(.timeout(.keepAlive), slot)
         case .requestBody: bodyTimeout(slot, client)

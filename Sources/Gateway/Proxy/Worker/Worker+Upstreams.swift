@@ -92,6 +92,7 @@ extension Worker where E: ~Copyable {
 
     mutating func upstreamConnected(_ slot: Slot) {
         let client = upstreams[slot].pointee.client
+        guard introduce(clients[client], to: slot, for: client) else { return failConnect(client, ENOBUFS) }
         serve(slot, client, isReused: false)
         report(.connected, client)
     }

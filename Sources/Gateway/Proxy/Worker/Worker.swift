@@ -36,6 +36,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     /// Read once a turn.
     var now: Instant
     var listeners = WorkerListeners()
+    var introductionPace = LogPace()
     /// The addresses whose clients are to connect anew.
     var retiring: Set<IPAddress> = []
     /// The clients that are to go on elsewhere; nil mostly.

@@ -8,7 +8,9 @@ package final class NetlinkProvider: VirtualIPProvider {
     private let name: String
     private let interface: UInt32
     private let monitor: LinkMonitor
+    /// For questions.
     private var netlink: NetlinkSocket
+    private let addresses: HeldAddresses
     private let announcements: AnnouncementSocket
     private let relay: ArrivalRelay
     /// Nil where the kernel gives none.
@@ -20,8 +22,6 @@ package final class NetlinkProvider: VirtualIPProvider {
     private var seenRemovals: UInt64
     private var lifetimesSetAt = Instant.zero
 
-    /// The kernel forgets an address so long after it was last told to keep it.
-    private static let lifetimeSeconds: UInt32 = 3
     private static let lifetimeRenewal = Nanoseconds.seconds(1)
 
     /// Finds the interface, tries the privileges and warns about kernel settings that would delay a failover.
@@ -42,7 +42,10 @@ package final class NetlinkProvider: VirtualIPProvider {
             Log.warning("vip: no kernel gate on \(name), so a stopped process may answer for too long: \(error)")
             gate = nil
         }
-        netlink = try Self.explaining(name) { () throws(SystemError) in try Self.privilegedSocket(interface: index) }
+        netlink = try Self.explaining(name) { () throws(SystemError) in try NetlinkSocket() }
+        let privileged = try Self.explaining(name) { () throws(SystemError) in
+            try Self.privilegedSocket(interface: index)
+        }
         announcements = try Self.explaining(name) { () throws(SystemError) in
             try AnnouncementSocket(interface: index)
         }
@@ -50,6 +53,9 @@ package final class NetlinkProvider: VirtualIPProvider {
             try LinkMonitor(interface: index, onChange: onChange)
         }
         relay = try Self.explaining(name) { () throws(SystemError) in try ArrivalRelay(interface: index) }
+        do throws(SystemError) { addresses = try HeldAddresses(interface: index, privileged) } catch {
+            throw Self.explained(error, name)
+        }
         seenRemovals = monitor.removals
         for warning in KernelSettings.warnings(interface: name) { Log.warning("vip: \(warning)") }
     }
@@ -57,6 +63,7 @@ package final class NetlinkProvider: VirtualIPProvider {
     deinit {
         monitor.stop()
         relay.stop()
+        addresses.stop()
         // An address that could not be removed stays behind its gate.
         guard let present = try? netlink.addresses(interface: interface), present.isDisjoint(with: configured) else {
             return
@@ -80,7 +87,7 @@ package final class NetlinkProvider: VirtualIPProvider {
     package func claim(_ address: IPAddress, until end: Instant) throws(VirtualIPError) {
         try Self.explaining(name) { () throws(SystemError) in
             try openGate([address], until: end)
-            try netlink.add(address, interface: interface, lifetimeSeconds: Self.lifetimeSeconds)
+            try addresses.add(address)
             claimed.insert(address)
         }
     }
@@ -91,9 +98,7 @@ package final class NetlinkProvider: VirtualIPProvider {
             let now = Instant.now()
             guard now - lifetimesSetAt >= Self.lifetimeRenewal else { return }
             lifetimesSetAt = now
-            for address in held {
-                try netlink.add(address, interface: interface, lifetimeSeconds: Self.lifetimeSeconds)
-            }
+            try addresses.renew()
         }
     }
 
@@ -135,7 +140,7 @@ package final class NetlinkProvider: VirtualIPProvider {
         try Self.explaining(name) { () throws(SystemError) in
             // Without its address a gate that stays open does no harm, and it closes with the lease.
             try? gate?.close(address)
-            do throws(SystemError) { try netlink.delete(address, interface: interface) } catch {
+            do throws(SystemError) { try addresses.remove(address) } catch {
                 if error.code != EADDRNOTAVAIL && error.code != ENODEV { throw error }
             }
         }

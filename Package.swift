@@ -54,6 +54,7 @@ let package = Package(
             name: "gwnodeTests", dependencies: ["CLinux", "gwnode", "Gateway", "Posix"], swiftSettings: strict),
         .testTarget(
             name: "ClusterTests", dependencies: ["CLinux", "Gateway", "Posix", "gwnode"], swiftSettings: strict),
-        .testTarget(name: "NetworkTests", dependencies: ["CLinux", "Namespaces", "Posix"], swiftSettings: strict),
+        .testTarget(
+            name: "NetworkTests", dependencies: ["CLinux", "Gateway", "Namespaces", "Posix"], swiftSettings: strict),
     ]
 )

@@ -48,6 +48,32 @@ struct FaultTests {
         #expect(observer.violations.isEmpty, "two owners at one time\n\(cluster.logs())")
     }
 
+    /// Several at once, of both IP versions: each has its own observer.
+    @Test func severalAddressesMoveTogetherAndNoneHasTwoOwners() throws {
+        let addresses = [NetworkCluster.virtualAddress, "10.77.0.101", "fd77::100"]
+        let cluster = try NetworkCluster(addresses: addresses)
+        let observers = try addresses.map { try Observer(interface: "switch0", address: $0) }
+        defer { for observer in observers { observer.stop() } }
+        for fault in [Fault.stopAll, .transfer, .cutCable, .kill] {
+            let former = try cluster.holder()
+            let hardware = try cluster.network.hardware(of: former)
+            let isHeld = eventually { observers.allSatisfy { $0.current == hardware } ? true : nil }
+            try #require(isHeld == true, "one machine has them all\n\(cluster.logs())")
+            let repair = try cause(fault, at: former, in: cluster)
+            let isMoved = eventually { observers.allSatisfy { $0.current != hardware } ? true : nil }
+            #expect(isMoved == true, "\(fault): another node answers for all\n\(cluster.logs())")
+            try repair()
+            for node in cluster.network.nodes { try cluster.waitUntilWell(node) }
+            let next = try cluster.holder()
+            for address in addresses { #expect(try cluster.network.holders(of: address) == [next]) }
+        }
+        let service = try #require(SocketAddress("[fd77::100]:8080"))
+        #expect(eventually { get(service, within: .seconds(1)) ? true : nil } == true, "served by IPv6")
+        for (address, observer) in zip(addresses, observers) {
+            #expect(observer.violations.isEmpty, "two owners of \(address)\n\(cluster.logs())")
+        }
+    }
+
     /// Returns what mends it.
     private func cause(_ fault: Fault, at node: Int, in cluster: NetworkCluster) throws -> () throws -> Void {
         let network = cluster.network

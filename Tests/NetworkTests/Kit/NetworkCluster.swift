@@ -18,13 +18,17 @@ final class NetworkCluster {
     private let timing: String
     private let moveTimeout: String
     private let movesConnections: Bool
+    private let addresses: [String]
     private var processes: [Int: ChildProcess] = [:]
     private var backend: ChildProcess?
 
     /// Starts a backend and all nodes, and waits until the virtual address is served.
-    init(nodes count: Int = 3, timing: String = "cautious", moveTimeout: String = "2s", movesConnections: Bool = true)
-        throws
-    {
+    /// `addresses` are the virtual ones.
+    init(
+        nodes count: Int = 3, timing: String = "cautious", moveTimeout: String = "2s", movesConnections: Bool = true,
+        addresses: [String] = [virtualAddress]
+    ) throws {
+        self.addresses = addresses
         self.timing = timing
         self.moveTimeout = moveTimeout
         self.movesConnections = movesConnections
@@ -32,7 +36,7 @@ final class NetworkCluster {
         var template = Array("/tmp/gwnode-network-XXXXXX".utf8CString)
         try #require(mkdtemp(&template) != nil)
         directory = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
-        try write("gateway.json5", Self.gatewayFile)
+        try write("gateway.json5", gatewayFile)
         for node in network.nodes { try write("gw\(node).json5", nodeFile(node)) }
         backend = try launch(Self.binary!, ["demo-backend", "--listen", Self.backend, "--name", "b1"], log: "backend")
         for node in network.nodes { try start(node) }
@@ -115,20 +119,24 @@ final class NetworkCluster {
 
     /// What the nodes logged, for a test that failed.
     func logs() -> String {
-        network.nodes.map { node in
-            let text = try? String(contentsOfFile: "\(directory)/gw\(node).log", encoding: .utf8)
-            return "gw\(node):\n\(text ?? "no log")"
-        }.joined(separator: "\n")
+        network.nodes.map { "gw\($0):\n\(log("gw\($0)"))" }.joined(separator: "\n")
     }
 
-    private static let gatewayFile = """
+    /// What a node wrote, or `orders` did.
+    func log(_ name: String) -> String {
+        (try? String(contentsOfFile: "\(directory)/\(name).log", encoding: .utf8)) ?? "no log"
+    }
+
+    private var gatewayFile: String {
+        """
         {
-          virtualAddresses: ["\(virtualAddress)"],
+          virtualAddresses: [\(addresses.map { "\"\($0)\"" }.joined(separator: ", "))],
           listeners: [{ name: "web", port: 8080 }],
           routes: [{ path: "/", upstream: "app" }],
-          upstreams: [{ name: "app", backends: [{ address: "\(backend)" }] }],
+          upstreams: [{ name: "app", backends: [{ address: "\(Self.backend)" }] }],
         }
         """
+    }
 
     private func nodeFile(_ node: Int) -> String {
         let peers = network.nodes.map { peer in

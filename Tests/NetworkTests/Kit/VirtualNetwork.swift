@@ -15,6 +15,7 @@ final class VirtualNetwork {
         try Self.ip("link", "add", "switch0", "type", "bridge")
         try Self.ip("address", "add", "\(Self.client)/24", "dev", "switch0")
         try Self.ip("link", "set", "switch0", "up")
+        try Self.ip("-6", "address", "add", "fd77::fe/64", "dev", "switch0", "nodad")
         try Self.ip("link", "set", "lo", "up")
         for node in nodes { try add(node) }
     }
@@ -77,7 +78,7 @@ final class VirtualNetwork {
 
     /// Whether a node's machine has `address` on its interface.
     func holds(_ node: Int, _ address: String) throws -> Bool {
-        try Self.on(node, "address", "show", "dev", "eth0").contains(" \(address)/32 ")
+        try Self.on(node, "address", "show", "dev", "eth0").contains(" \(address)/\(address.contains(":") ? 128 : 32) ")
     }
 
     func holders(of address: String) throws -> [Int] { try nodes.filter { try holds($0, address) } }
@@ -97,6 +98,7 @@ final class VirtualNetwork {
         try Self.ip("link", "add", "cable\(node)", "type", "veth", "peer", "name", "eth0", "netns", "gw\(node)")
         try Self.ip("link", "set", "cable\(node)", "master", "switch0", "up")
         _ = try Self.on(node, "address", "add", "\(Self.address(of: node))/24", "dev", "eth0")
+        _ = try Self.on(node, "-6", "address", "add", "fd77::\(node)/64", "dev", "eth0", "nodad")
         _ = try Self.on(node, "link", "set", "eth0", "up")
         _ = try Self.on(node, "link", "set", "lo", "up")
     }

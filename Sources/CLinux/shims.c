@@ -30,6 +30,10 @@ int clinux_fallocate(int descriptor, off_t offset, off_t length) {
     return fallocate(descriptor, 0, offset, length);
 }
 
+int clinux_spawn_in(posix_spawn_file_actions_t *actions, const char *directory) {
+    return posix_spawn_file_actions_addchdir_np(actions, directory);
+}
+
 int clinux_name_thread(const char *name) {
     char kept[16];
     strncpy(kept, name, 15);

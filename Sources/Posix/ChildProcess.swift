@@ -22,9 +22,10 @@ package final class ChildProcess: Sendable {
     /// Starts `path` with `arguments` (the program's name not among them) in this process's environment.
     ///
     /// Standard input is `input`, a descriptor, or /dev/null. Standard output and error go to `output`, a descriptor, or
-    /// stay as they are.
+    /// stay as they are. It begins in `directory`, this process's own unless told.
     package init(
-        _ path: String, _ arguments: [String], input: Int32? = nil, output: Int32? = nil, environment: [String] = []
+        _ path: String, _ arguments: [String], input: Int32? = nil, output: Int32? = nil, environment: [String] = [],
+        directory: String? = nil
     ) throws(SystemError) {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -38,6 +39,7 @@ package final class ChildProcess: Sendable {
             posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
             posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO)
         }
+        if let directory { clinux_spawn_in(&actions, directory) }
         // A child must not inherit the signals that this process blocks in order to read them.
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)

@@ -91,6 +91,8 @@ import Glibc
                 return try NodeCommands.drain(client(access), node)
             case .undrainNode(let access, let node):
                 return try NodeCommands.undrain(client(access), node)
+            case .drill(let access, let kind, let count, let isConfirmed):
+                return try DrillCommand.run(client(access), kind, count: count, isConfirmed: isConfirmed)
             case .makeAuthority(let directory, let days):
                 return try CertificateCommands.makeAuthority(in: directory, days: days)
             case .issueCertificates(let directory, let file, let node, let days, let renew):

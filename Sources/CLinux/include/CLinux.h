@@ -23,6 +23,7 @@
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -74,6 +75,8 @@ pid_t clinux_peer_pid(int socket);
 uint32_t clinux_crc32c(uint32_t seed, const void *bytes, size_t length);
 /// A descriptor that becomes readable when the process has ended (Linux 5.3); -1 with errno.
 int clinux_pidfd_open(pid_t pid);
+/// posix_spawn_file_actions_addchdir_np(3): where the child begins; 0, or an errno.
+int clinux_spawn_in(posix_spawn_file_actions_t *actions, const char *directory);
 /// WIFEXITED, WEXITSTATUS and WTERMSIG as functions.
 bool clinux_exited(int status);
 int clinux_exit_status(int status);

@@ -17,6 +17,11 @@ package struct ClusterClient: Sendable {
         self.exchange = exchange
     }
 
+    /// The same for one node alone.
+    func asking(_ place: AdminPlace) -> ClusterClient {
+        ClusterClient(addresses: [place], token: token, exchange: exchange)
+    }
+
     /// The status as the first node that sees a quorum has it, else as the first node that answers has it.
     package func status(
         _ consistency: AdminServices.Consistency = .linearizable

@@ -19,6 +19,7 @@ package enum CommandName: String, CaseIterable, Sendable {
     case leaderTransfer = "leader transfer"
     case nodeDrain = "node drain"
     case nodeUndrain = "node undrain"
+    case drill
     case certificatesInit = "certificates init"
     case certificatesIssue = "certificates issue"
     case keysList = "keys list"
@@ -100,6 +101,7 @@ extension CommandName {
         case .leaderTransfer: Self.leaderTransferSyntax
         case .nodeDrain: Self.nodeDrainSyntax
         case .nodeUndrain: Self.nodeUndrainSyntax
+        case .drill: Self.drillSyntax
         case .certificatesInit: Self.certificatesInitSyntax
         case .certificatesIssue: Self.certificatesIssueSyntax
         case .keysList: Self.keysListSyntax

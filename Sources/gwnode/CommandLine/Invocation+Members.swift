@@ -34,4 +34,17 @@ extension Invocation {
         }
         return address
     }
+
+    static func drill(_ parsed: ParsedArguments) throws(UsageError) -> Invocation {
+        let word = parsed.value("--kind") ?? DrillKind.transfer.rawValue
+        guard let kind = DrillKind(rawValue: word) else {
+            let known = DrillKind.allCases.map(\.rawValue).joined(separator: ", ")
+            throw UsageError("--kind \(Terminal.printable(word)) is unknown; use one of \(known)")
+        }
+        let text = parsed.value("--count") ?? "5"
+        guard let count = Int(text), 1...1000 ~= count else {
+            throw UsageError("--count \(Terminal.printable(text)) is not a number from 1 to 1000")
+        }
+        return .drill(try access(parsed), kind, count: count, isConfirmed: parsed.has("--yes"))
+    }
 }

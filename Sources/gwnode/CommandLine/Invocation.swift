@@ -35,6 +35,7 @@ package enum Invocation: Hashable, Sendable {
     case transferLeadership(AdminAccess, to: String?)
     case drainNode(AdminAccess, String)
     case undrainNode(AdminAccess, String)
+    case drill(AdminAccess, DrillKind, count: Int, isConfirmed: Bool)
     case makeAuthority(directory: String, days: Int)
     case issueCertificates(directory: String, nodeFile: String, only: UInt64?, days: Int, renew: Bool)
     case listKeys(AdminAccess, prefix: String, OutputFormat, AdminServices.Consistency)
@@ -84,6 +85,7 @@ package enum Invocation: Hashable, Sendable {
         case .leaderTransfer: .transferLeadership(try access(parsed), to: parsed.value("--to"))
         case .nodeDrain: .drainNode(try access(parsed), parsed.operands[0])
         case .nodeUndrain: .undrainNode(try access(parsed), parsed.operands[0])
+        case .drill: try drill(parsed)
         case .certificatesInit: try authority(parsed)
         case .certificatesIssue: try certificates(parsed)
         case .keysList:

@@ -31,6 +31,7 @@ enum DemoText {
               curl http://\(base)/round-robin      also /random /weighted /least-connections /ip-hash /peak-ewma
               \(processes.command(["status", "--admin", admins]))
               kill -9 \(leaderPID)                               the leader; then curl again
+              \(processes.command(["drill", "--kind", "kill", "--admin", admins]))
 
             Start a killed one again:
             \((nodeCommands + backendCommands).map { "  \($0) &" }.joined(separator: "\n"))

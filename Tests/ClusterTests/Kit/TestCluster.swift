@@ -174,6 +174,24 @@ final class TestCluster {
         return (status, text)
     }
 
+    /// Starts the command line against this cluster.
+    func begin(_ arguments: [String]) throws -> ChildProcess {
+        let output = FileDescriptor(owning: open("/dev/null", O_WRONLY | O_CLOEXEC))
+        let admins = nodes.map { "\($0.admin)" }.joined(separator: ",")
+        return try ChildProcess(
+            TestCluster.binary, arguments, output: output.raw, environment: ["GWNODE_ADMIN=\(admins)"])
+    }
+
+    /// Kills nodes of this cluster that others started.
+    func killStrays() {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
+            guard let pid = pid_t(name), let words = try? readFile("/proc/\(pid)/cmdline", limit: 65536),
+                String(decoding: words, as: UTF8.self).contains("\(directory)/gw")
+            else { continue }
+            _ = Glibc.kill(pid, SIGKILL)
+        }
+    }
+
     /// Runs a command again while its answer is that it can be tried again; the exit status and output of the last run.
     func runUntilTaken(_ arguments: [String]) throws -> (status: Int32, output: String) {
         var last = try run(arguments)

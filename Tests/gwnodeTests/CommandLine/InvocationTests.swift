@@ -24,6 +24,8 @@ private func words(_ line: String) -> [String] { line.split(separator: " ").map(
         ("run --config a.json5", .run(configPath: "a.json5")),
         ("run --config=a.json5", .run(configPath: "a.json5")),
         ("demo", .demo(directory: nil, basePort: 8080)),
+        ("drill", .drill(standard, .transfer, count: 5, isConfirmed: false)),
+        ("drill --kind kill --count 30 --yes", .drill(standard, .kill, count: 30, isConfirmed: true)),
         ("demo --directory d --base-port=9000", .demo(directory: "d", basePort: 9000)),
         (
             "demo-backend --listen 127.0.0.1:9001 --name b1",
@@ -160,6 +162,8 @@ private func words(_ line: String) -> [String] { line.split(separator: " ").map(
             "members add --id 4 --name gw4 --raft 8101 --admin 10.0.0.4:8091",
             "--raft 8101 is not HOST:PORT, as in 10.0.0.4:8101"
         ),
+        ("drill --kind burn", "--kind burn is unknown; use one of kill, stop, cut, transfer"),
+        ("drill --count 0", "--count 0 is not a number from 1 to 1000"),
         ("members remove", "members remove needs more operands: gwnode members remove NODE"),
         ("keys put a", "keys put needs either VALUE or --file FILE"),
         ("keys put a b --file f", "keys put needs either VALUE or --file FILE"),

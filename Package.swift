@@ -48,12 +48,12 @@ let package = Package(
         .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Raft"], swiftSettings: strict),
         .testTarget(
             name: "GatewayTests",
-            dependencies: ["AllocationCounter", "CLinux", "Gateway", "Namespaces", "Raft", "TLS", "Posix"],
+            dependencies: ["AllocationCounter", "CLinux", "COpenSSL", "Gateway", "Namespaces", "Raft", "TLS", "Posix"],
             swiftSettings: strict),
         .testTarget(
             name: "gwnodeTests", dependencies: ["CLinux", "gwnode", "Gateway", "Posix"], swiftSettings: strict),
         .testTarget(
-            name: "ClusterTests", dependencies: ["CLinux", "Gateway", "Posix", "gwnode"], swiftSettings: strict),
+            name: "ClusterTests", dependencies: ["CLinux", "Gateway", "TLS", "Posix", "gwnode"], swiftSettings: strict),
         .testTarget(
             name: "NetworkTests", dependencies: ["CLinux", "Gateway", "Namespaces", "Posix"], swiftSettings: strict),
     ]

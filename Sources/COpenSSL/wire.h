@@ -114,6 +114,27 @@ static inline int gw_set_server_name(SSL *ssl, const char *name) {
     return (int)SSL_set_tlsext_host_name(ssl, name);
 }
 
+/* One of the certificates that a server showed, its own being the first, with a reference; NULL behind the last. */
+static inline X509 *gw_peer_certificate(const SSL *ssl, int index) {
+    STACK_OF(X509) *chain = SSL_get_peer_cert_chain(ssl);
+    if (index >= sk_X509_num(chain)) return NULL;
+    X509 *certificate = sk_X509_value(chain, index);
+    X509_up_ref(certificate);
+    return certificate;
+}
+
+/* Whether the server's certificate in a session has expired since. Resuming does not look at it again. */
+static inline int gw_session_is_outdated(const SSL_SESSION *session) {
+    X509 *certificate = SSL_SESSION_get0_peer((SSL_SESSION *)session);
+    return certificate && X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0;
+}
+
+/* A connection that ends without a farewell would make its session unusable for others. */
+static inline void gw_free_keeping_session(SSL *ssl) {
+    SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    SSL_free(ssl);
+}
+
 static inline int gw_ticket_cipher(
     EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, const EVP_CIPHER *algorithm, const unsigned char *key,
     const unsigned char *mac_key, size_t mac_key_count, const unsigned char *iv, int encrypts) {

@@ -34,9 +34,14 @@ package final class Certificate {
     }
 
     /// Seconds since 1970 from which on it is no longer valid.
-    package var expirySeconds: Int {
+    package var expirySeconds: Int { Self.seconds(X509_get0_notAfter(raw)) }
+
+    /// The same from which on it is valid.
+    var startSeconds: Int { Self.seconds(X509_get0_notBefore(raw)) }
+
+    private static func seconds(_ moment: UnsafePointer<ASN1_TIME>?) -> Int {
         var time = tm()
-        guard ASN1_TIME_to_tm(X509_get0_notAfter(raw), &time) == 1 else { return 0 }
+        guard ASN1_TIME_to_tm(moment, &time) == 1 else { return 0 }
         return timegm(&time)
     }
 

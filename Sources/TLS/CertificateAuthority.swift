@@ -26,7 +26,7 @@ package struct CertificateAuthority {
         name: String, days: Int
     ) throws(TLSFailure) -> (authority: CertificateAuthority, key: PrivateKey) {
         let key = try PrivateKey.make()
-        let draft = try Draft(subject: name, publicKey: key, days: days)
+        let draft = try Draft(subject: name, publicKey: key, start: 0, days: days)
         try draft.extend(
             issuer: draft.certificate,
             [
@@ -38,12 +38,14 @@ package struct CertificateAuthority {
         return (try CertificateAuthority(draft.certificate, key), key)
     }
 
-    /// A certificate for a node, and its new key. `hosts` are names or addresses under which others reach it.
+    /// A certificate for a node, and its new key. `hosts` are names or addresses under which others reach it. It is valid
+    /// for `days`, from `start` days from now on.
     package func issue(
-        for node: NodeName, hosts: [String], days: Int
+        for node: NodeName, hosts: [String], days: Int, startingInDays start: Int = 0
     ) throws(TLSFailure) -> (certificate: Certificate, key: PrivateKey) {
         let nodeKey = try PrivateKey.make()
-        let draft = try Draft(subject: "\(node.cluster) node \(node.node)", publicKey: nodeKey, days: days)
+        let draft = try Draft(
+            subject: "\(node.cluster) node \(node.node)", publicKey: nodeKey, start: start, days: days)
         let names = ["URI:\(node.uri)"] + hosts.map { Self.isAddress($0) ? "IP:\($0)" : "DNS:\($0)" }
         try draft.extend(
             issuer: certificate,
@@ -67,7 +69,7 @@ package struct CertificateAuthority {
     private struct Draft {
         let certificate: Certificate
 
-        init(subject: String, publicKey: PrivateKey, days: Int) throws(TLSFailure) {
+        init(subject: String, publicKey: PrivateKey, start: Int, days: Int) throws(TLSFailure) {
             guard let raw = X509_new() else { throw .noted("a certificate can not be made") }
             certificate = Certificate(owning: raw)
             let serial = BN_new()
@@ -76,8 +78,8 @@ package struct CertificateAuthority {
             defer { X509_NAME_free(name) }
             guard X509_set_version(raw, Int(X509_VERSION_3)) == 1, BN_rand(serial, 127, -1, 0) == 1,
                 BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(raw)) != nil,
-                X509_gmtime_adj(X509_getm_notBefore(raw), -leewaySeconds) != nil,
-                X509_gmtime_adj(X509_getm_notAfter(raw), days * daySeconds) != nil,
+                X509_gmtime_adj(X509_getm_notBefore(raw), start * daySeconds - leewaySeconds) != nil,
+                X509_gmtime_adj(X509_getm_notAfter(raw), (start + days) * daySeconds) != nil,
                 X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, subject, -1, -1, 0) == 1,
                 X509_set_subject_name(raw, name) == 1, X509_set_pubkey(raw, publicKey.raw) == 1
             else { throw .noted("a certificate can not be made") }

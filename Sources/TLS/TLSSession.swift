@@ -123,15 +123,8 @@ package final class TLSSession {
             return .noTLS
         case let reason? where reason > SSL_AD_REASON_OFFSET:
             ERR_clear_error()
-            return Self.alerted(reason - SSL_AD_REASON_OFFSET)
+            return TLSFailure("\(ServerFault.alert(UInt8(clamping: reason - SSL_AD_REASON_OFFSET)))")
         case _: return .noted("TLS")
         }
-    }
-
-    /// The other end said why it gave up (RFC 8446, section 6.2).
-    private static func alerted(_ alert: Int32) -> TLSFailure {
-        let reason = String(cString: SSL_alert_desc_string_long(alert))
-        let isAboutCertificate = 42...48 ~= alert || alert == 116
-        return TLSFailure("\(isAboutCertificate ? "it refuses this node's certificate" : "it gave up"): \(reason)")
     }
 }

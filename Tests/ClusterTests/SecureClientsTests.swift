@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import Posix
 import Testing
 
@@ -84,6 +85,23 @@ extension ClusterTests {
                 }
             }
             #expect(cluster.status()?.revision == before)
+            // Files that are gone later leave in force what there was, until the node is started again.
+            unlink("\(cluster.directory)/shop.key")
+            for (id, consequence) in [(1, "the former ones stay in force"), (2, "it does not listen")] {
+                if id == 2 {
+                    cluster.kill(2)
+                    try cluster.start(2)
+                }
+                let said = eventually { () -> String? in
+                    let problem = cluster.status(of: 1)?.nodes.first { $0.id == id }?.problems.first
+                    return problem?.contains(consequence) == true ? problem : nil
+                }
+                #expect(
+                    said?.contains("listener secure: its certificates can not be used") == true, "\(cluster.logs())")
+                #expect(said?.contains("shop.key") == true)
+            }
+            let (status, shown) = try cluster.run(["status"])
+            #expect(status == 1 && shown.contains("gw2: listener secure: its certificates can not be used"), "\(shown)")
         }
     }
 }

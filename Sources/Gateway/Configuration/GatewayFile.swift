@@ -104,6 +104,7 @@ extension Schema where Value == Upstream {
                 "proxyProtocol", Schema<ProxyHeaderVersion>.choice,
                 "Begins each connection to a backend with a PROXY header that names the client. Such connections are "
                     + "not shared. Left out: backends see the gateway's address."),
+            .upstreamTLS,
             make: Upstream.init)
     }
 }
@@ -137,7 +138,9 @@ extension Schema where Value == Int {
 
 extension Schema where Value == UpstreamTimeouts {
     fileprivate static let upstreamTimeouts = object(
-        wait("connect", upTo: .seconds(60), default: Value.standard.connect, "For the TCP connection."),
+        wait(
+            "connect", upTo: .seconds(60), default: Value.standard.connect,
+            "For the TCP connection, and with tls its handshake."),
         wait(
             "response", upTo: .seconds(3600), default: Value.standard.response,
             "From the last byte of the request to the head of the response."),

@@ -27,7 +27,8 @@ extension Schema where Value == HealthCheck? {
     private static let http = Schema.object(
         kindField, interval, timeout, rise, fall,
         .optional("path", .requestTarget, default: standardProbe.path, "Path and query of the GET request."),
-        .optional("host", .hostField, "The request's Host field. Left out: the backend's address."),
+        .optional(
+            "host", .hostField, "The request's Host field. Left out: tls.serverName, or else the backend's address."),
         .optional("statuses", .statuses, default: standardProbe.statuses, "The statuses that count as success."),
         make: { _, interval, timeout, rise, fall, path, host, statuses in
             let probe = HealthCheck.HTTPProbe(path: path, host: host, statuses: statuses)

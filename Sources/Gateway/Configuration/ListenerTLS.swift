@@ -33,8 +33,29 @@ package struct ListenerTLS: Hashable, Sendable {
 }
 
 extension GatewayConfiguration {
-    /// What is wrong with the files that the listeners' certificates are in, on this node; empty when all can be used.
-    package var certificateProblems: [String] {
+    /// What is wrong with the files of certificates and keys on this node, those of listeners and those that upstreams
+    /// are reached with; empty when all can be used.
+    package var certificateProblems: [String] { listenerProblems + upstreamProblems }
+
+    private var upstreamProblems: [String] {
+        // Many upstreams may have the same settings, of which the system's authorities take a while to read.
+        var known: [TLSClientSettings: String?] = [:]
+        return upstreams.enumerated().compactMap { index, upstream in
+            guard let settings = upstream.tls else { return nil }
+            let problem = known[settings] ?? problem(of: settings)
+            known[settings] = .some(problem)
+            return problem.map { "upstreams[\(index)].tls: \($0)" }
+        }
+    }
+
+    private func problem(of settings: TLSClientSettings) -> String? {
+        do throws(TLSFailure) {
+            _ = try TLSClient(settings)
+            return nil
+        } catch { return "\(error)" }
+    }
+
+    private var listenerProblems: [String] {
         listeners.enumerated().compactMap { index, listener in
             guard let tls = listener.tls else { return nil }
             do throws(TLSFailure) {

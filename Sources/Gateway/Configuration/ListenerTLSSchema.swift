@@ -37,7 +37,7 @@ extension Schema where Value == ListenerTLS {
 }
 
 extension Schema where Value == TLSServerSettings.KeyPair {
-    fileprivate static let keyPair = object(
+    static let keyPair = object(
         .required(
             "certificate", .absolutePath,
             "A file of each node, in PEM: the certificate, and behind it those between it and its authority's."),

@@ -1,4 +1,5 @@
 import Posix
+import TLS
 
 /// A named group of backends that answer the same requests.
 package struct Upstream: Hashable, Sendable {
@@ -23,13 +24,16 @@ package struct Upstream: Hashable, Sendable {
     package var scaling: ScalingPolicy?
     /// How the backends are told whose connection it is; nil: they are not.
     package var proxyProtocol: ProxyHeaderVersion?
+    /// Nil: connections to the backends are plain.
+    package var tls: TLSClientSettings?
 
     package init(
         name: String, algorithm: BalancingAlgorithm = .roundRobin, backends: [Backend],
         health: HealthCheck? = .standard, timeouts: UpstreamTimeouts = .standard,
         retries: Int = Upstream.standardRetries, retry: RetryPolicy = .standard, ejection: EjectionPolicy = .standard,
         limits: LoadLimits = .standard, slowStart: Nanoseconds = .zero,
-        sticky: StickySessions? = nil, scaling: ScalingPolicy? = nil, proxyProtocol: ProxyHeaderVersion? = nil
+        sticky: StickySessions? = nil, scaling: ScalingPolicy? = nil, proxyProtocol: ProxyHeaderVersion? = nil,
+        tls: TLSClientSettings? = nil
     ) {
         self.name = name
         self.algorithm = algorithm
@@ -44,6 +48,7 @@ package struct Upstream: Hashable, Sendable {
         self.sticky = sticky
         self.scaling = scaling
         self.proxyProtocol = proxyProtocol
+        self.tls = tls
     }
 
     package static let standardRetries = 2
@@ -133,7 +138,7 @@ package struct HealthCheck: Hashable, Sendable {
 
 /// How long a request waits for its backend.
 package struct UpstreamTimeouts: Hashable, Sendable {
-    /// For the TCP connection.
+    /// For the TCP connection, with TLS its handshake too.
     package var connect: Nanoseconds
     /// From the last byte of the request to the head of the response.
     package var response: Nanoseconds

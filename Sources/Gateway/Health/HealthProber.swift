@@ -1,5 +1,7 @@
+import Glibc
 import Posix
 import Synchronization
+import TLS
 
 /// Probes backends from a thread of its own, without ever waiting for one of them.
 package final class HealthProber: Sendable {
@@ -59,11 +61,14 @@ private final class ProberOrders: Sendable {
 private final class ProberLoop {
     private static let ordersToken: UInt64 = 0
     private static let timerToken = UInt64.max
+    /// What a probe sends at once is a handshake's flight or a request: at most a chain of certificates.
+    private static let wireBytes = 256 << 10
 
     private let orders: ProberOrders
     private let observe: @Sendable (HealthObservation) -> Void
     private let poller: Poller
     private let timer: TimerDescriptor
+    private let wire: TLSWire
     private var schedule: ProbeSchedule
     /// By the number of the probe, which is its token with the poller too.
     private var probes: [UInt64: RunningProbe] = [:]
@@ -81,6 +86,9 @@ private final class ProberLoop {
         self.orders = orders
         self.observe = observe
         schedule = ProbeSchedule(seed: seed)
+        do throws(TLSFailure) { wire = try TLSWire(capacity: ProberLoop.wireBytes) } catch {
+            throw SystemError("set up", "TLS", code: ENOMEM)
+        }
         poller = try Poller()
         timer = try TimerDescriptor()
         try poller.add(orders.descriptor, .read, token: ProberLoop.ordersToken)
@@ -127,8 +135,9 @@ private final class ProberLoop {
     }
 
     private func start(_ id: ProbeID, _ target: ProbeTarget) {
+        if case .unusable(let reason) = target.security { return finish(id, .unusableFiles(reason)) }
         do throws(SystemError) {
-            let running = RunningProbe(try Probe(target))
+            let running = RunningProbe(try Probe(target, wire: wire))
             try poller.add(running.probe.descriptor, [.read, .write, .edgeTriggered], token: id.number)
             probes[id.number] = running
         } catch {

@@ -30,7 +30,7 @@ package struct HealthReporter: Sendable {
 
     /// The backends of a new configuration. Verdicts on those that are still checked stay.
     package mutating func replaceBackends(of configuration: GatewayConfiguration) {
-        checked = Set(configuration.probeTargets.map(\.backend))
+        checked = Set(configuration.probeTargets().map(\.backend))
         let before = own
         own = [:]
         for backend in configuration.backendKeys {

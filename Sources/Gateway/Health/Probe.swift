@@ -1,28 +1,52 @@
 import CLinux
 import Glibc
 import Posix
+import TLS
 
-/// One probe on its way: a connection, and for HTTP a request and the beginning of its response.
+/// One probe on its way: a connection, with TLS where the backend has it, and for HTTP a request and the beginning of its
+/// response.
 struct Probe: ~Copyable {
     /// A status line has to fit in.
     private static let maximumResponse = 512
 
+    private enum Stage {
+        case connecting, shakingHands, asking
+    }
+
     private let socket: FileDescriptor
     private let kind: HealthCheck.Probe
-    private var unsent: [UInt8]
+    /// Nil: the connection is plain.
+    private let link: TLSLink?
+    private let wire: TLSWire
+    private var stage = Stage.connecting
+    private var request: [UInt8]
+    /// For the wire.
+    private var unsent: [UInt8] = []
     private var response: [UInt8] = []
-    private var isConnected = false
 
-    /// Begins to connect.
-    init(_ target: ProbeTarget) throws(SystemError) {
+    /// Begins to connect. `wire` is that of the thread.
+    init(_ target: ProbeTarget, wire: TLSWire) throws(SystemError) {
+        let address = target.backend.address
+        self.wire = wire
         kind = target.check.probe
         unsent = target.introduces.map(ProxyHeaderWriter.own) ?? []
         switch kind {
-        case .tcp: break
-        case .http(let probe): unsent += Probe.request(probe, to: target.backend.address)
+        case .tcp: request = []
+        case .http(let probe): request = Probe.request(probe, to: address)
         }
-        socket = try Socket.startConnecting(to: target.backend.address)
+        let socket = try Socket.startConnecting(to: address)
+        switch target.security {
+        case .plain, .unusable: link = nil
+        case .tls(let client):
+            guard let made = TLSLink(dialling: address.ip.description, as: client, on: wire) else {
+                throw SystemError("set up", "TLS", code: ENOMEM)
+            }
+            link = made
+        }
+        self.socket = socket
     }
+
+    deinit { link?.free() }
 
     var descriptor: Int32 { socket.raw }
 
@@ -34,18 +58,69 @@ struct Probe: ~Copyable {
 
     /// Goes as far as it can without waiting; the result when there is one. Call it whenever the socket is ready.
     mutating func advance() -> ProbeResult? {
-        if !isConnected {
+        if stage == .connecting {
             let code = Socket.pendingError(socket.raw)
             if code != 0 { return ProbeResult(failure: code) }
-            isConnected = true
+            stage = .shakingHands
+        }
+        if stage == .shakingHands {
+            if let result = shakeHands() { return result }
+            if stage == .shakingHands { return nil }
         }
         switch kind {
-        case .tcp: return sendRequest() ?? .connected
-        case .http(let probe): return sendRequest() ?? receiveResponse(probe)
+        case .tcp: return flush() ?? .connected
+        case .http(let probe): return flush() ?? receiveResponse(probe)
         }
     }
 
-    private mutating func sendRequest() -> ProbeResult? {
+    /// Ends with `asking` when hands are shaken, at once where there is no TLS.
+    private mutating func shakeHands() -> ProbeResult? {
+        guard let link else {
+            unsent += request
+            stage = .asking
+            return nil
+        }
+        var received: [UInt8] = []
+        while true {
+            wire.clear()
+            let progress = received.withUnsafeBytes { bytes in
+                wire.offer(bytes)
+                let progress = link.shakeHands()
+                if case .done = progress { _ = decrypt(link) }
+                return progress
+            }
+            let fault: ServerFault? = if case .failed = progress { link.serverFault } else { nil }
+            unsent += wire.output
+            let failure = flush()
+            if let fault { return .notSecured(fault) }
+            if let failure { return Probe.ended(by: failure) }
+            if case .done = progress {
+                wire.clear()
+                guard request.isEmpty || request.withUnsafeBytes(link.write) else { return .notSecured(.closed) }
+                unsent += wire.output
+                stage = .asking
+                return nil
+            }
+            switch receive() {
+            case .bytes(let bytes): received = bytes
+            case .nothing: return nil
+            case .end: return .notSecured(.closed)
+            case .failed(let code): return Probe.ended(by: ProbeResult(failure: code))
+            }
+        }
+    }
+
+    /// A backend that closes what it did not read ends a handshake by a reset.
+    private static func ended(by failure: ProbeResult) -> ProbeResult {
+        switch failure {
+        case .failed(ECONNRESET), .failed(EPIPE): .notSecured(.closed)
+        case .connected, .status, .failed, .notSecured, .unusableFiles, .timedOut, .closedWithoutResponse, .notHTTP,
+            .inconclusive:
+            failure
+        }
+    }
+
+    private mutating func flush() -> ProbeResult? {
         while !unsent.isEmpty {
             let count = retryingOnInterrupt { send(socket.raw, unsent, unsent.count, Int32(MSG_NOSIGNAL)) }
             if count < 0 { return errno == EAGAIN ? nil : ProbeResult(failure: errno) }
@@ -54,17 +129,61 @@ struct Probe: ~Copyable {
         return nil
     }
 
-    private mutating func receiveResponse(_ probe: HealthCheck.HTTPProbe) -> ProbeResult? {
+    private enum Received {
+        case bytes([UInt8])
+        case nothing
+        case end
+        case failed(Int32)
+    }
+
+    private func receive() -> Received {
         var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = retryingOnInterrupt { recv(socket.raw, &buffer, buffer.count, 0) }
+        if count < 0 { return errno == EAGAIN ? .nothing : .failed(errno) }
+        return count == 0 ? .end : .bytes(Array(buffer.prefix(count)))
+    }
+
+    private mutating func receiveResponse(_ probe: HealthCheck.HTTPProbe) -> ProbeResult? {
         while true {
-            let count = retryingOnInterrupt { recv(socket.raw, &buffer, buffer.count, 0) }
-            if count < 0 { return errno == EAGAIN ? nil : ProbeResult(failure: errno) }
-            if count == 0 { return response.isEmpty ? .closedWithoutResponse : .notHTTP }
-            response.append(contentsOf: buffer.prefix(count))
-            switch StatusLine(beginningOf: response) {
-            case .status(let code): return .status(code, isExpected: probe.statuses.contains(code))
-            case .invalid: return .notHTTP
-            case .incomplete: if response.count > Probe.maximumResponse { return .notHTTP }
+            if let result = judge(probe) { return result }
+            switch receive() {
+            case .bytes(let bytes): if let fault = take(bytes) { return .notSecured(fault) }
+            case .nothing: return nil
+            case .end: return response.isEmpty ? .closedWithoutResponse : .notHTTP
+            case .failed(let code): return ProbeResult(failure: code)
+            }
+        }
+    }
+
+    /// Nil while the status is not there.
+    private func judge(_ probe: HealthCheck.HTTPProbe) -> ProbeResult? {
+        switch StatusLine(beginningOf: response) {
+        case .status(let code): .status(code, isExpected: probe.statuses.contains(code))
+        case .invalid: .notHTTP
+        case .incomplete: response.count > Probe.maximumResponse ? .notHTTP : nil
+        }
+    }
+
+    private mutating func take(_ bytes: [UInt8]) -> ServerFault? {
+        guard let link else {
+            response += bytes
+            return nil
+        }
+        return bytes.withUnsafeBytes { bytes in
+            wire.clear()
+            wire.offer(bytes)
+            return decrypt(link)
+        }
+    }
+
+    /// Adds what was offered to the wire to the response.
+    private mutating func decrypt(_ link: TLSLink) -> ServerFault? {
+        var part = [UInt8](repeating: 0, count: 4096)
+        while true {
+            switch part.withUnsafeMutableBytes({ link.read(into: $0) }) {
+            case .bytes(let count): response += part[..<count]
+            case .nothing, .end: return nil
+            case .failed: return response.isEmpty ? link.serverFault : nil
             }
         }
     }

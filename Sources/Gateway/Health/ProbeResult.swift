@@ -1,5 +1,6 @@
 import Glibc
 import Posix
+import TLS
 
 /// What one probe of a backend came to.
 package enum ProbeResult: Hashable, Sendable, CustomStringConvertible {
@@ -7,6 +8,10 @@ package enum ProbeResult: Hashable, Sendable, CustomStringConvertible {
     case status(Int, isExpected: Bool)
     /// The error number with which connecting or reading failed.
     case failed(Int32)
+    /// It accepts connections, but none that can be trusted.
+    case notSecured(ServerFault)
+    /// This node has nothing to secure connections with, for this reason.
+    case unusableFiles(String)
     case timedOut(after: Nanoseconds)
     /// The backend closed the connection before it sent a status line.
     case closedWithoutResponse
@@ -28,7 +33,7 @@ package enum ProbeResult: Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .connected: true
         case .status(_, let isExpected): isExpected
-        case .failed, .timedOut, .closedWithoutResponse, .notHTTP: false
+        case .failed, .notSecured, .unusableFiles, .timedOut, .closedWithoutResponse, .notHTTP: false
         case .inconclusive: nil
         }
     }
@@ -41,6 +46,8 @@ package enum ProbeResult: Hashable, Sendable, CustomStringConvertible {
         case .failed(ECONNREFUSED): "connect refused"
         case .failed(ECONNRESET): "connection reset"
         case .failed(let code), .inconclusive(let code): SystemError.message(for: code).lowercased()
+        case .notSecured(let fault): fault.description
+        case .unusableFiles(let reason): reason
         case .timedOut(let limit): "timed out after \(limit.count / 1_000_000) ms"
         case .closedWithoutResponse: "closed without a response"
         case .notHTTP: "no HTTP response"

@@ -1,4 +1,5 @@
 import Posix
+import TLS
 
 /// A backend and how it is checked.
 package struct ProbeTarget: Hashable, Sendable {
@@ -6,11 +7,16 @@ package struct ProbeTarget: Hashable, Sendable {
     package var check: HealthCheck
     /// The backend wants every connection to begin with a PROXY header.
     package var introduces: ProxyHeaderVersion?
+    package var security: BackendSecurity
 
-    package init(backend: BackendKey, check: HealthCheck, introduces: ProxyHeaderVersion? = nil) {
+    package init(
+        backend: BackendKey, check: HealthCheck, introduces: ProxyHeaderVersion? = nil,
+        security: BackendSecurity = .plain
+    ) {
         self.backend = backend
         self.check = check
         self.introduces = introduces
+        self.security = security
     }
 }
 
@@ -140,15 +146,27 @@ package struct ProbeSchedule: Sendable {
 
 extension GatewayConfiguration {
     /// Every backend that is checked.
-    package var probeTargets: [ProbeTarget] {
-        upstreams.flatMap { upstream in
-            upstream.health.map { check in
-                upstream.backends.map { backend in
-                    ProbeTarget(
-                        backend: BackendKey(upstream: upstream.name, address: backend.address), check: check,
-                        introduces: upstream.proxyProtocol)
-                }
-            } ?? []
+    package func probeTargets(_ securities: BackendSecurities = .none) -> [ProbeTarget] {
+        upstreams.flatMap { upstream -> [ProbeTarget] in
+            guard let check = upstream.namedCheck else { return [] }
+            let security = securities.security(of: upstream)
+            return upstream.backends.map { backend in
+                ProbeTarget(
+                    backend: BackendKey(upstream: upstream.name, address: backend.address), check: check,
+                    introduces: upstream.proxyProtocol, security: security)
+            }
         }
+    }
+}
+
+extension Upstream {
+    /// Its check, which asks for the name that TLS asks for if it has none of its own.
+    fileprivate var namedCheck: HealthCheck? {
+        guard var check = health else { return nil }
+        if case .http(var probe) = check.probe, probe.host == nil {
+            probe.host = tls?.serverName
+            check.probe = .http(probe)
+        }
+        return check
     }
 }

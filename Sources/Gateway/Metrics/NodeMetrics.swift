@@ -99,6 +99,14 @@ package struct NodeMetrics: Sendable {
                 .init(Double(proxy.refusedIntroductions[$0] ?? 0), ("reason", $0.name))
             })
         page.family(
+            "gwnode_tls_backend_handshakes_total", .counter,
+            "Handshakes with backends, in full or by a session from before, and those that failed.",
+            [
+                .init(Double(proxy.backendHandshakes), ("kind", "full")),
+                .init(Double(proxy.resumedBackendHandshakes), ("kind", "resumed")),
+                .init(Double(proxy.failedBackendHandshakes), ("kind", "failed")),
+            ])
+        page.family(
             "gwnode_client_connections_moved_total", .counter,
             "Open connections of clients that went on at another node, came from there, or ended on the way.",
             [

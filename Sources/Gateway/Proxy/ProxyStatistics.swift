@@ -31,6 +31,10 @@ package struct ProxyStatistics: Hashable, Sendable {
     package var resumedHandshakes: UInt64 = 0
     /// Those that did not.
     package var failedHandshakes: [HandshakeFault: UInt64] = [:]
+    /// The same with backends.
+    package var backendHandshakes: UInt64 = 0
+    package var resumedBackendHandshakes: UInt64 = 0
+    package var failedBackendHandshakes: UInt64 = 0
     /// Connections that a proxy introduced, and those that were refused because of what came instead.
     package var introductions: UInt64 = 0
     package var refusedIntroductions: [ProxyHeaderFault: UInt64] = [:]
@@ -82,6 +86,9 @@ struct WorkerCounters: ~Copyable {
         total.upstreamConnects += upstreamConnects.load(ordering: .relaxed)
         total.handshakes += handshakes.full.load(ordering: .relaxed)
         total.resumedHandshakes += handshakes.resumed.load(ordering: .relaxed)
+        total.backendHandshakes += handshakes.dialled.load(ordering: .relaxed)
+        total.resumedBackendHandshakes += handshakes.dialledResumed.load(ordering: .relaxed)
+        total.failedBackendHandshakes += handshakes.dialledFailed.load(ordering: .relaxed)
         for fault in HandshakeFault.allCases {
             total.failedHandshakes[fault, default: 0] += handshakes.faults(fault).pointee.load(ordering: .relaxed)
         }

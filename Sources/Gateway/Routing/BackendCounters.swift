@@ -1,5 +1,6 @@
 import Posix
 import Synchronization
+import TLS
 
 /// What all workers of this node know of one backend in common. Lives outside the immutable routing tables, so
 /// that counts and ejections go on when the configuration or a health verdict changes.
@@ -162,6 +163,8 @@ package enum PassiveFailure: Sendable, Hashable, CustomStringConvertible {
     case connectRefused
     case connectTimedOut
     case connectFailed(errno: Int32)
+    /// It accepts connections, but none that can be trusted.
+    case notSecured(ServerFault)
     case closedBeforeReply
     case responseTimedOut
     case invalidResponse
@@ -173,6 +176,7 @@ package enum PassiveFailure: Sendable, Hashable, CustomStringConvertible {
         case .connectRefused: "connect refused"
         case .connectTimedOut: "connect timed out"
         case .connectFailed(let code): "connect failed: \(SystemError.message(for: code))"
+        case .notSecured(let fault): fault.description
         case .closedBeforeReply: "closed the connection before a reply"
         case .responseTimedOut: "no response in time"
         case .invalidResponse: "invalid response"

@@ -1,5 +1,6 @@
 import Posix
 import Synchronization
+import TLS
 
 /// What a worker needs to send a request on: routes, upstreams and the backends that take requests now.
 ///
@@ -18,34 +19,42 @@ package final class RoutingTable: @unchecked Sendable {
     /// Keeps alive what the slots and upstreams point to.
     private let runtimes: [BackendRuntime]
     private let upstreamRuntimes: [UpstreamRuntime]
+    private let securing: [TLSClient]
     /// How many workers it has room for to count.
     let workers: Int
 
     /// - Parameters:
     ///   - oldestAdopted: the generation of the oldest table that a worker still uses.
     ///   - now: when backends that take requests again come back.
+    ///   - securities: what upstreams with TLS are reached with; those without any are not.
     ///   - isUsable: whether a backend takes requests: its mode and its verdict together.
     package init(
         _ configuration: GatewayConfiguration, generation: UInt64, registry: inout RuntimeRegistry,
-        oldestAdopted: UInt64, now: Instant = .now(), isUsable: (BackendKey) -> Bool
+        oldestAdopted: UInt64, now: Instant = .now(), securities: BackendSecurities = .none,
+        isUsable: (BackendKey) -> Bool
     ) {
         var runtimes: [BackendRuntime] = []
         var upstreamRuntimes: [UpstreamRuntime] = []
+        var securing: [TLSClient] = []
         var bound = 0
         let tables = configuration.upstreams.map { upstream in
             let isNew = registry.measures(upstream: upstream.name) == nil
             let upstreamRuntime = registry.upstream(upstream.name, generation: generation)
             upstreamRuntimes.append(upstreamRuntime)
+            let security = securities.security(of: upstream)
+            if let client = security.client { securing.append(client) }
             let slots = upstream.backends.map { backend -> BackendSlot in
                 let key = BackendKey(upstream: upstream.name, address: backend.address)
                 let (runtime, id) = registry.backend(key, generation: generation)
                 runtimes.append(runtime)
                 bound = max(bound, Int(id) + 1)
                 // The first backends of an upstream have nothing to come back to.
-                runtime.noteUsable(isUsable(key), since: isNew ? .zero : now)
+                let isUsable = isUsable(key) && security.isUsable
+                runtime.noteUsable(isUsable, since: isNew ? .zero : now)
                 return BackendSlot(
                     address: backend.address, weight: Int32(backend.weight),
-                    isUsable: isUsable(key), isBackup: backend.isBackup, counters: runtime.counters, runtimeID: id)
+                    isUsable: isUsable, isBackup: backend.isBackup, counters: runtime.counters,
+                    security: security.client.map(Unmanaged.passUnretained), runtimeID: id)
             }
             return UpstreamTable(upstream, backends: slots, runtime: upstreamRuntime)
         }
@@ -53,6 +62,7 @@ package final class RoutingTable: @unchecked Sendable {
         self.generation = generation
         self.runtimes = runtimes
         self.upstreamRuntimes = upstreamRuntimes
+        self.securing = securing
         workers = registry.workers
         runtimeIDBound = bound
         upstreamNames = configuration.upstreams.map(\.name)

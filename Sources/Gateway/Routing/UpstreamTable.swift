@@ -1,5 +1,6 @@
 import Posix
 import Synchronization
+import TLS
 
 /// One upstream as the workers see it: its backends, which of them take requests, and how to choose.
 ///
@@ -58,6 +59,8 @@ package struct BackendSlot {
     /// Takes requests only when no other one does.
     package let isBackup: Bool
     package let counters: BackendCountersReference
+    /// How connections to it are secured; nil: they are plain. The routing table keeps it alive.
+    package let security: Unmanaged<TLSClient>?
     /// Identifies the backend over table changes, for the upstream connection pool.
     package let runtimeID: UInt32
 }

@@ -20,7 +20,9 @@ package final class TLSClient: @unchecked Sendable {
 
     private static func prepare(_ raw: OpaquePointer, _ settings: TLSClientSettings) throws(TLSFailure) {
         gw_prepare_client(raw)
-        guard gw_set_minimum_version(raw, TLS1_2_VERSION) == 1 else { throw .noted("TLS 1.2 can not be used") }
+        guard gw_set_minimum_version(raw, settings.minimumVersion.number) == 1 else {
+            throw .noted("TLS \(settings.minimumVersion.rawValue) can not be used")
+        }
         SSL_CTX_set_verify(raw, settings.isVerified ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nil)
         if let authority = settings.authority {
             let store = SSL_CTX_get_cert_store(raw)
@@ -58,4 +60,11 @@ package final class TLSClient: @unchecked Sendable {
         SSL_free(ssl)
         return nil
     }
+}
+
+/// One is equal only to itself: files that were read anew make another.
+extension TLSClient: Hashable {
+    package static func == (one: TLSClient, other: TLSClient) -> Bool { one === other }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 }

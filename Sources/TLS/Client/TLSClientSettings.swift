@@ -8,15 +8,17 @@ package struct TLSClientSettings: Hashable, Sendable {
     package var isVerified: Bool
     /// What this side shows when it is asked.
     package var certificate: TLSServerSettings.KeyPair?
+    package var minimumVersion: TLSServerSettings.MinimumVersion
 
     package init(
         authority: String? = nil, serverName: String? = nil, isVerified: Bool = true,
-        certificate: TLSServerSettings.KeyPair? = nil
+        certificate: TLSServerSettings.KeyPair? = nil, minimumVersion: TLSServerSettings.MinimumVersion = .tls12
     ) {
         self.authority = authority
         self.serverName = serverName
         self.isVerified = isVerified
         self.certificate = certificate
+        self.minimumVersion = minimumVersion
     }
 
     /// All files that they name.

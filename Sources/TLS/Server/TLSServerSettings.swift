@@ -1,8 +1,18 @@
+import COpenSSL
+
 /// How a listener secures its clients' connections. Files are named, and read on each node.
 package struct TLSServerSettings: Hashable, Sendable {
     package enum MinimumVersion: String, CaseIterable, Sendable {
         case tls12 = "1.2"
         case tls13 = "1.3"
+
+        /// As OpenSSL counts.
+        var number: Int32 {
+            switch self {
+            case .tls12: TLS1_2_VERSION
+            case .tls13: TLS1_3_VERSION
+            }
+        }
     }
 
     /// Mozilla's "Server Side TLS", https://wiki.mozilla.org/Security/Server_Side_TLS.

@@ -34,9 +34,8 @@ package enum HandshakeFault: Int, CaseIterable, Sendable {
         }
     }
 
-    /// From what OpenSSL noted last on this thread, which it then forgets.
+    /// From what OpenSSL noted last on this thread.
     static func noted(verification: Int) -> HandshakeFault {
-        defer { ERR_clear_error() }
         switch TLSFailure.notedReason {
         case SSL_R_HTTP_REQUEST: return .plainHTTP
         case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_VERSION_TOO_LOW, SSL_R_UNKNOWN_PROTOCOL, SSL_R_WRONG_VERSION_NUMBER,

@@ -33,7 +33,10 @@ package struct TLSLink: BitwiseCopyable {
         self.ssl = ssl
     }
 
-    package func free() { SSL_free(ssl) }
+    package func free() { gw_free_keeping_session(ssl) }
+
+    /// Why the last call failed, at the end that dialled: to be asked before anything else is done on this thread.
+    package var serverFault: ServerFault { ServerFault.noted(of: ssl) }
 
     package func shakeHands() -> Progress {
         ERR_clear_error()
@@ -54,9 +57,7 @@ package struct TLSLink: BitwiseCopyable {
         switch SSL_get_error(ssl, result) {
         case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: return .nothing
         case SSL_ERROR_ZERO_RETURN: return .end
-        default:
-            ERR_clear_error()
-            return .failed
+        default: return .failed
         }
     }
 
@@ -87,8 +88,10 @@ package struct TLSLink: BitwiseCopyable {
         return nil
     }
 
-    /// Offers a session, before the handshake.
-    package func resume(_ session: TLSClientSession) { SSL_set_session(ssl, session.raw) }
+    /// Offers a session, before the handshake, unless the certificate in it has expired.
+    package func resume(_ session: TLSClientSession) {
+        if gw_session_is_outdated(session.raw) == 0 { SSL_set_session(ssl, session.raw) }
+    }
 
     package var isResumed: Bool { SSL_session_reused(ssl) == 1 }
 

@@ -52,6 +52,7 @@ extension NodeReport {
             appliedIndex: view?.raft.applied ?? .zero, heldAddresses: view?.heldAddresses ?? [],
             fence: view?.fence ?? .lease, engine: serving.engine,
             noticeKey: view?.noticeKey ?? NoticeKey(first: 0, second: 0), activeRequests: serving.activeRequests,
-            ejected: serving.ejectedBackends(at: .now()), renewals: renewals, sample: sample)
+            ejected: serving.ejectedBackends(at: .now()), renewals: renewals,
+            problems: serving.problems, sample: sample)
     }
 }

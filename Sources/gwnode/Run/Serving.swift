@@ -8,6 +8,10 @@ import Synchronization
 final class Serving: Sendable {
     struct State: ~Copyable {
         var configuration: GatewayConfiguration?
+        /// What backends are reached with.
+        var securities = BackendSecurities.none
+        /// What is wrong with the files of this node, for the operator.
+        var problems: [String] = []
         /// Of this node's own checks.
         var verdicts: [BackendKey: HealthVerdict] = [:]
         var registry: RuntimeRegistry
@@ -30,6 +34,9 @@ final class Serving: Sendable {
     func withState<Result: Sendable>(_ body: (inout State) -> Result) -> Result { state.withLock { body(&$0) } }
 
     var configuration: GatewayConfiguration? { state.withLock { $0.configuration } }
+
+    /// What is wrong with the files of this node.
+    var problems: [String] { state.withLock { $0.problems } }
 
     /// Requests under way at this node's backends, without the idle ones.
     var activeRequests: [BackendKey: Int] {
@@ -117,7 +124,7 @@ final class Serving: Sendable {
             state.generation += 1
             return RoutingTable(
                 configuration, generation: state.generation, registry: &state.registry, oldestAdopted: oldestAdopted,
-                isUsable: usable.contains)
+                securities: state.securities, isUsable: usable.contains)
         }
     }
 }

@@ -30,6 +30,7 @@ final class ServingControl {
     private var waitsToRead = false
     private static let readingPause = Nanoseconds.milliseconds(20)
     private let security: ListenerSecurity
+    private let upstreamSecurity = UpstreamSecurity()
     private var openListeners: [ListenerPlan.Endpoint: ListenerID] = [:]
     private var failedListeners: Set<ListenerPlan.Endpoint> = []
 
@@ -59,7 +60,22 @@ final class ServingControl {
     }
 
     /// Reads all certificates anew, changed or not.
-    func reloadCertificates() { security.reload() }
+    func reloadCertificates() {
+        security.reload()
+        upstreamSecurity.reload()
+        certificatesHaveChanged()
+    }
+
+    /// What connections to backends begin with from now on; the idle ones that began otherwise are closed.
+    private func certificatesHaveChanged() {
+        noteProblems()
+        if let base { serve(base) }
+    }
+
+    private func noteProblems() {
+        let problems = security.problems + upstreamSecurity.problems
+        serving.withState { $0.problems = problems }
+    }
 
     /// To be called after every event and from time to time.
     func update() {
@@ -69,7 +85,8 @@ final class ServingControl {
             if !waitsToRead { read(record) }
         }
         if let base, view.state.registrations.revision != servedRegistrations { serve(base) }
-        security.refresh()
+        if security.refresh() { noteProblems() }
+        if upstreamSecurity.refresh() { certificatesHaveChanged() }
         security.adopt(view.state.ticketKeys)
         retryListeners()
         publish(view, configurationHasChanged: false)
@@ -115,8 +132,10 @@ final class ServingControl {
     private func adopt(_ configuration: GatewayConfiguration) {
         for conflict in node.conflicts(with: configuration) { Log.warning("config: \(conflict)") }
         base = configuration
+        upstreamSecurity.adopt(configuration)
         serve(configuration)
         security.adopt(configuration)
+        noteProblems()
         configureVirtualIP(configuration.virtualAddresses, configuration.listeners.map(\.port))
         listen(as: ListenerPlan(node: node, gateway: configuration))
     }
@@ -126,10 +145,12 @@ final class ServingControl {
         let registrations = view.current?.state.registrations ?? Registrations()
         servedRegistrations = registrations.revision
         let configuration = base.joined(by: registrations)
-        let targets = configuration.probeTargets
+        let securities = upstreamSecurity.securities
+        let targets = configuration.probeTargets(securities)
         let checked = Set(targets.map(\.backend))
         serving.withState { state in
             state.configuration = configuration
+            state.securities = securities
             state.verdicts = state.verdicts.filter { checked.contains($0.key) }
         }
         prober.setTargets(targets)

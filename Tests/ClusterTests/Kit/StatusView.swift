@@ -18,6 +18,7 @@ struct StatusView: Decodable {
         var commitIndex: Int?
         var appliedIndex: Int?
         var trailing: Int?
+        var problems: [String]
         var raft: String
         var admin: String
         var pid: Int?

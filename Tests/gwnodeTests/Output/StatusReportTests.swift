@@ -47,6 +47,10 @@ import gwnode
         status = try Sample.healthy()
         status.leader = nil
         #expect(StatusVerdict(status).complaints == ["no leader is known"])
+        status = try Sample.healthy()
+        status.nodes[1].problems = ["listener web: its certificates can not be used"]
+        #expect(StatusVerdict(status).complaints == ["gw2: listener web: its certificates can not be used"])
+        #expect(StatusVerdict(status).code == .failure)
     }
 
     @Test func withoutQuorumThatIsWhatMatters() throws {

@@ -22,6 +22,8 @@ package struct NodeReport: Hashable, Sendable {
     package var ejected: [BackendKey]
     /// The serials of registrations that were renewed at the node of late.
     package var renewals: [UInt64]
+    /// What is wrong with its files, for people.
+    package var problems: [String]
     /// In the first report after it was made.
     package var sample: LiveSample?
 
@@ -29,7 +31,7 @@ package struct NodeReport: Hashable, Sendable {
         pid: Int32, version: String, role: NodeRole, term: Term, commitIndex: LogIndex, appliedIndex: LogIndex,
         heldAddresses: [IPAddress], fence: Fence, engine: EngineChoice, noticeKey: NoticeKey,
         activeRequests: [BackendKey: Int], ejected: [BackendKey] = [], renewals: [UInt64] = [],
-        sample: LiveSample? = nil
+        problems: [String] = [], sample: LiveSample? = nil
     ) {
         self.pid = pid
         self.version = version
@@ -44,6 +46,7 @@ package struct NodeReport: Hashable, Sendable {
         self.activeRequests = activeRequests
         self.ejected = ejected
         self.renewals = renewals
+        self.problems = problems
         self.sample = sample
     }
 
@@ -53,9 +56,12 @@ package struct NodeReport: Hashable, Sendable {
         package static let backends = 200
         /// Ejected ones that are told.
         package static let ejected = 20
+        /// Problems that are told, and where each is cut off.
+        package static let problems = 8
+        package static let problemBytes = 400
     }
 
-    private static let formatVersion: UInt8 = 6
+    private static let formatVersion: UInt8 = 7
 
     /// The binary form for other nodes, at most 64 KiB.
     package func encoded() -> [UInt8] {
@@ -82,6 +88,9 @@ package struct NodeReport: Hashable, Sendable {
         }
         writer.write(list: ejected.prefix(Limit.ejected)) { writer, key in writer.write(reported: key) }
         writer.write(list: renewals.prefix(Registrations.Limit.count)) { writer, serial in writer.write(serial) }
+        writer.write(list: problems.prefix(Limit.problems)) { writer, problem in
+            writer.write(problem.cutOff(atBytes: Limit.problemBytes))
+        }
         writer.write(optional: sample)
         return writer.bytes
     }
@@ -123,6 +132,9 @@ package struct NodeReport: Hashable, Sendable {
         }
         renewals = try reader.readList("renewals", limit: Registrations.Limit.count) {
             reader throws(DecodingFault) in try reader.read(UInt64.self)
+        }
+        problems = try reader.readList("problems", limit: Limit.problems) { reader throws(DecodingFault) in
+            try reader.readText("problem", limit: Limit.problemBytes)
         }
         sample = try reader.readOptional("sample")
         try reader.finish()

@@ -41,6 +41,8 @@ package struct StatusDocument: Codable, Hashable, Sendable {
         @NullIfAbsent package var fence: String?
         /// What moves the bytes of its clients: `io_uring` or `epoll`.
         @NullIfAbsent package var engine: String?
+        /// What is wrong with the certificates and keys that it has in files.
+        package var problems: [String]
         package var raft: String
         package var admin: String
         @NullIfAbsent package var pid: Int32?

@@ -15,6 +15,7 @@ package struct StatusVerdict: Hashable, Sendable {
         var complaints: [String] = []
         if !status.quorum { complaints.append("no quorum: nothing can be changed, and no virtual address is held") }
         complaints += status.nodes.filter { !$0.alive }.map { "\($0.name) is unreachable" }
+        complaints += status.nodes.filter(\.alive).flatMap { node in node.problems.map { "\(node.name): \($0)" } }
         if status.quorum {
             if status.leader == nil { complaints.append("no leader is known") }
             let unheld = status.virtualAddresses.filter { $0.holder == nil }

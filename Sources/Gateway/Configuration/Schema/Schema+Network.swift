@@ -123,6 +123,17 @@ extension Schema where Value == String {
         }
     }
 
+    /// The name of a server, in lower case and without a port.
+    static var serverName: Schema {
+        let noun = "a host name such as \"api.example.org\""
+        return text(noun) { text throws(TextFault) in
+            guard isHostName(text[...]) else {
+                throw TextFault(wrong: "\(quoted(text)) is no host name", right: "use \(noun)")
+            }
+            return text.lowercased()
+        }
+    }
+
     /// A `Host` field value: a host and perhaps a port.
     static var hostField: Schema {
         let noun = "a host such as \"example.org\" or \"example.org:8080\""

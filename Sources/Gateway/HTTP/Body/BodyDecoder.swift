@@ -57,6 +57,14 @@ package struct BodyDecoder: Sendable {
         mode = .counted(remaining: remaining - count)
     }
 
+    /// Whether only the end of the connection ends the body.
+    package var isUntilClose: Bool {
+        switch mode {
+        case .untilClose: true
+        case .counted, .chunked: false
+        }
+    }
+
     /// Bytes that are known to be missing; nil unless the length was stated.
     package var remaining: UInt64? {
         switch mode {

@@ -6,6 +6,10 @@ import TLS
 struct HandshakeCounters: ~Copyable {
     let full = Atomic<UInt64>(0)
     let resumed = Atomic<UInt64>(0)
+    /// The same with backends, and those that failed.
+    let dialled = Atomic<UInt64>(0)
+    let dialledResumed = Atomic<UInt64>(0)
+    let dialledFailed = Atomic<UInt64>(0)
     /// By `HandshakeFault`.
     private let faults: UnsafeMutablePointer<Atomic<UInt64>>
 
@@ -22,7 +26,8 @@ struct HandshakeCounters: ~Copyable {
 /// Counts a worker's handshakes, and tells of failed ones at a bounded rate.
 struct HandshakeReport {
     private let counters: UnsafeMutablePointer<WorkerCounters>
-    private var pace = LogPace()
+    private var clients = LogPace()
+    private var backends = LogPace()
 
     init(_ counters: UnsafeMutablePointer<WorkerCounters>) { self.counters = counters }
 
@@ -36,8 +41,26 @@ struct HandshakeReport {
 
     mutating func note(_ fault: HandshakeFault, from peer: SocketAddress) {
         counters.pointee.handshakes.faults(fault).pointee.increase()
-        guard let untold = pace.next(at: .now()) else { return }
-        let others = untold == 0 ? "" : "; \(untold) others failed since the last such line"
-        Log.info("tls: no secured connection with \(peer): \(fault.name)\(others)")
+        guard let untold = clients.next(at: .now()) else { return }
+        Log.info("tls: no secured connection with \(peer): \(fault.name)\(Self.others(untold))")
+    }
+
+    func countDialled(isResumed: Bool) {
+        if isResumed {
+            counters.pointee.handshakes.dialledResumed.increase()
+        } else {
+            counters.pointee.handshakes.dialled.increase()
+        }
+    }
+
+    /// A backend of an upstream was refused, or refused this node.
+    mutating func note(_ fault: ServerFault, of backend: SocketAddress, upstream: String) {
+        counters.pointee.handshakes.dialledFailed.increase()
+        guard let untold = backends.next(at: .now()) else { return }
+        Log.warning("tls: upstream \(upstream): no secured connection to \(backend): \(fault)\(Self.others(untold))")
+    }
+
+    private static func others(_ count: Int) -> String {
+        count == 0 ? "" : "; \(count) others failed since the last such line"
     }
 }

@@ -13,14 +13,15 @@ extension TransportEngine where Base: ~Copyable {
     ) -> Step {
         if channel.pointee.state == .silent {
             if let fault = Self.obviousFault(bytes) { return refuse(fault, slot, channel) }
-            let server = channel.pointee.server.takeUnretainedValue()
-            guard let link = TLSLink(serving: server, on: wire) else { return refuse(.malformed, slot, channel) }
+            guard case .serves(let server) = channel.pointee.role,
+                let link = TLSLink(serving: server.takeUnretainedValue(), on: wire)
+            else { return refuse(.malformed, slot, channel) }
             channel.pointee.link = link
             channel.pointee.state = .handshake
         }
         guard channel.pointee.state == .handshake, let link = channel.pointee.link else { return .failed }
         let progress = link.shakeHands()
-        let isSent = wire.output.isEmpty || sendControl(slot)
+        let isSent = wire.output.isEmpty || sendControl(slot, channel)
         switch progress {
         case .failed(let fault): return refuse(fault, slot, channel)
         case .waits, .done:
@@ -91,7 +92,9 @@ extension TransportEngine where Base: ~Copyable {
     }
 
     private mutating func noteUnfinished(_ slot: Slot) {
-        guard let channel = secured(slot), channel.pointee.state == .handshake else { return }
+        guard let channel = secured(slot), channel.pointee.state == .handshake, !channel.pointee.isDialled else {
+            return
+        }
         handshakes.note(.timeout, from: channel.pointee.peer)
         channel.pointee.state = .broken
     }

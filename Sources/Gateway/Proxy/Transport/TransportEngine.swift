@@ -14,6 +14,8 @@ struct TransportEngine<Base: Engine & ~Copyable>: ~Copyable {
     /// behind what it held, of a record that OpenSSL has begun, and what was unread.
     private static var plainCapacity: Int { Scratch.capacity + (96 << 10) }
     private static var plainTotal: Int { Scratch.headroom + plainCapacity + Scratch.tailroom }
+    /// Ciphertext of as much plain text as can be sent at once: a record of 16 KB grows by less than 64 bytes.
+    private static var wireCapacity: Int { plainTotal + plainTotal / 256 + (4 << 10) }
 
     var base: Base
     /// By slot; nil for a plain one.
@@ -24,7 +26,7 @@ struct TransportEngine<Base: Engine & ~Copyable>: ~Copyable {
     let wire: TLSWire
     var pool: BufferPool
     /// Where plain text is put: behind the headroom.
-    private let plain: UnsafeMutableRawPointer
+    let plain: UnsafeMutableRawPointer
     /// Secured slots that can go on without an event.
     private var ready: [Slot] = []
     var handshakes: HandshakeReport
@@ -33,7 +35,7 @@ struct TransportEngine<Base: Engine & ~Copyable>: ~Copyable {
         capacity: Int, clients: Int, wake: Int32, memory: MemoryLimits, counters: UnsafeMutablePointer<WorkerCounters>
     ) throws(SystemError) {
         let wire: TLSWire
-        do throws(TLSFailure) { wire = try TLSWire(capacity: Scratch.total) } catch {
+        do throws(TLSFailure) { wire = try TLSWire(capacity: Self.wireCapacity) } catch {
             throw SystemError("set up", "TLS", code: ENOMEM)
         }
         base = try Base(capacity: capacity, clients: clients, wake: wake, memory: memory)
@@ -52,8 +54,9 @@ struct TransportEngine<Base: Engine & ~Copyable>: ~Copyable {
             guard count > 0, let channel = channels[index] else { continue }
             channel.pointee.unread.base?.deallocate()
             channel.pointee.subject.base?.deallocate()
-            channel.pointee.link?.free()
-            channel.pointee.server.release()
+            channel.pointee.preamble.base?.deallocate()
+            channel.pointee.free()
+            channel.deinitialize(count: 1)
             channel.deallocate()
         }
         free(channels)
@@ -68,8 +71,12 @@ struct TransportEngine<Base: Engine & ~Copyable>: ~Copyable {
 
     /// Secures a connection that was just adopted, before anything else is asked of it.
     mutating func secure(_ slot: Slot, with server: TLSServer, peer: SocketAddress) {
+        insert(SecureChannel(serving: server, peer: peer), slot)
+    }
+
+    mutating func insert(_ secured: SecureChannel, _ slot: Slot) {
         let channel = UnsafeMutablePointer<SecureChannel>.allocate(capacity: 1)
-        channel.initialize(to: SecureChannel(server, peer: peer))
+        channel.initialize(to: secured)
         channels[Int(slot.index)] = channel
         count += 1
     }
@@ -77,9 +84,10 @@ struct TransportEngine<Base: Engine & ~Copyable>: ~Copyable {
     private mutating func forget(_ slot: Slot, _ channel: UnsafeMutablePointer<SecureChannel>) {
         pool.giveBack(&channel.pointee.unread)
         pool.giveBack(&channel.pointee.subject)
-        channel.pointee.link?.free()
-        channel.pointee.server.release()
+        pool.giveBack(&channel.pointee.preamble)
+        channel.pointee.free()
         if channel.pointee.isQueued { ready.removeAll { $0 == slot } }
+        channel.deinitialize(count: 1)
         channel.deallocate()
         channels[Int(slot.index)] = nil
         count -= 1
@@ -129,19 +137,33 @@ struct TransportEngine<Base: Engine & ~Copyable>: ~Copyable {
         case .received(let slot, let bytes):
             guard let channel = channels[Int(slot.index)] else { return completion }
             return decrypt(slot, channel, UnsafeRawBufferPointer(bytes))
-        case .receivedEnd(let slot), .receiveFailed(let slot, _), .reset(let slot):
+        case .receivedEnd(let slot), .receiveFailed(let slot, _):
             guard let channel = channels[Int(slot.index)] else { return completion }
-            channel.pointee.wantsReceive = false
-            if channel.pointee.state == .handshake { handshakes.note(.aborted, from: channel.pointee.peer) }
-            channel.pointee.state = .broken
+            if channel.pointee.isDialled, channel.pointee.state == .handshake { return giveUp(.closed, slot, channel) }
+            channel.pointee.isCutOff = channel.pointee.state == .open
+            endReceiving(channel)
             return completion
+        case .reset(let slot):
+            guard let channel = channels[Int(slot.index)] else { return completion }
+            // A backend's last words are read first, and then the loss.
+            if !channel.pointee.isDialled { endReceiving(channel) }
+            return completion
+        case .connected(let slot):
+            guard let channel = channels[Int(slot.index)] else { return completion }
+            return greet(slot, channel)
         case .closed(let slot):
             if let channel = channels[Int(slot.index)] { forget(slot, channel) }
             return completion
-        case .accepted, .acceptFailed, .acceptFinished, .connected, .connectFailed, .sent, .sendFailed, .spliced,
+        case .accepted, .acceptFailed, .acceptFinished, .connectFailed, .sent, .sendFailed, .spliced,
             .detached, .woken:
             return completion
         }
+    }
+
+    private mutating func endReceiving(_ channel: UnsafeMutablePointer<SecureChannel>) {
+        channel.pointee.wantsReceive = false
+        if channel.pointee.state == .handshake { handshakes.note(.aborted, from: channel.pointee.peer) }
+        channel.pointee.state = .broken
     }
 
     // Receiving.
@@ -178,7 +200,7 @@ struct TransportEngine<Base: Engine & ~Copyable>: ~Copyable {
         ready.append(slot)
     }
 
-    private mutating func receiveOn(_ slot: Slot, _ channel: UnsafeMutablePointer<SecureChannel>) {
+    mutating func receiveOn(_ slot: Slot, _ channel: UnsafeMutablePointer<SecureChannel>) {
         channel.pointee.wantsReceive = true
         base.receive(slot, limit: min(channel.pointee.receiveLimit, Self.wireLimit))
     }
@@ -189,6 +211,7 @@ struct TransportEngine<Base: Engine & ~Copyable>: ~Copyable {
         wire.clear()
         wire.offer(bytes)
         if channel.pointee.state != .open {
+            if channel.pointee.isDialled { return continueDialling(slot, channel) }
             switch shakeHands(slot, channel, bytes) {
             case .done: break
             case .waits:
@@ -198,6 +221,11 @@ struct TransportEngine<Base: Engine & ~Copyable>: ~Copyable {
             }
         }
         guard let link = channel.pointee.link else { return nil }
+        return deliver(slot, channel, readPlain(channel, link))
+    }
+
+    /// Decrypts what was offered to the wire; the number of bytes that there are now.
+    mutating func readPlain(_ channel: UnsafeMutablePointer<SecureChannel>, _ link: TLSLink) -> Int {
         let data = plain + Scratch.headroom
         var total = 0
         reading: while total < Self.plainCapacity {
@@ -211,20 +239,21 @@ struct TransportEngine<Base: Engine & ~Copyable>: ~Copyable {
                 channel.pointee.state = .ended
                 break reading
             case .failed:
+                if channel.pointee.isDialled { channel.pointee.fault = link.serverFault }
                 channel.pointee.state = .broken
                 break reading
             }
         }
         // Nothing that was received may be lost unnoticed.
         if channel.pointee.state == .open, !wire.isRead { channel.pointee.state = .broken }
-        return deliver(slot, channel, total)
+        return total
     }
 
     private mutating func deliver(
         _ slot: Slot, _ channel: UnsafeMutablePointer<SecureChannel>, _ total: Int
     ) -> Completion? {
         // Alerts, and answers to a change of keys.
-        if !wire.output.isEmpty, !sendControl(slot) { channel.pointee.state = .broken }
+        if !wire.output.isEmpty, !sendControl(slot, channel) { channel.pointee.state = .broken }
         if total > 0 {
             channel.pointee.wantsReceive = false
             let held = Int(channel.pointee.unread.count)
@@ -278,13 +307,15 @@ struct TransportEngine<Base: Engine & ~Copyable>: ~Copyable {
         else {
             return .failed(code: EPROTO)
         }
+        channel.pointee.sentWire += UInt64(wire.output.count)
         return base.send(slot, wire.output)
     }
 
     /// Sends what OpenSSL says of its own accord; false when the peer reads none of it.
-    mutating func sendControl(_ slot: Slot) -> Bool {
+    mutating func sendControl(_ slot: Slot, _ channel: UnsafeMutablePointer<SecureChannel>) -> Bool {
         base.settle(slot)
         guard base.unsentBytes(slot) == 0 else { return false }
+        channel.pointee.sentWire += UInt64(wire.output.count)
         switch base.send(slot, wire.output) {
         case .done, .pending: break
         case .failed: return false

@@ -16,6 +16,10 @@ struct UpstreamConnection {
     let address: SocketAddress
     /// `BackendSlot.runtimeID`.
     let backendID: UInt32
+    /// Of the `TLSClient` that secures it; nil: it is plain.
+    let security: UnsafeMutableRawPointer?
+    /// What it gave to be resumed is with the pool.
+    var hasGivenSession = false
     var state = State.connecting
     var timer = Timer.none
     /// Came out of the pool for its present exchange, so it may have died unnoticed.
@@ -32,6 +36,8 @@ struct UpstreamConnection {
     /// Bytes handed to the kernel since the connection was opened, and before the present exchange.
     var sentBytes: UInt64 = 0
     var sentBytesBefore: UInt64 = 0
+    /// What that is on the wire.
+    var wireBytesBefore: UInt64 = 0
     /// Body bytes that the splice under way has to move, and had to when its deadline was set.
     var spliced: UInt64 = 0
     var unsplicedAtCheck: UInt64 = 0
@@ -39,8 +45,9 @@ struct UpstreamConnection {
     var newer = Slot.none
     var older = Slot.none
 
-    init(address: SocketAddress, backendID: UInt32) {
-        self.address = address
-        self.backendID = backendID
+    init(to backend: BackendSlot) {
+        address = backend.address
+        backendID = backend.runtimeID
+        security = backend.security?.toOpaque()
     }
 }

@@ -28,12 +28,21 @@ extension Worker where E: ~Copyable {
             nextRequest(slot, client)
         }
         if actions.contains(.closeClient) {
+            countIfCutShort(client)
             endRequest(client)
             finishClient(slot, client)
         }
         if actions.contains(.abortClient) {
+            countIfCutShort(client)
             endRequest(client)
             closeClient(slot, .reset)
+        }
+    }
+
+    /// A connection that ends before the response does. Tunnels have no other end.
+    private func countIfCutShort(_ client: UnsafeMutablePointer<ClientConnection>) {
+        if client.pointee.table != nil, client.pointee.status >= 200, !client.pointee.isReplyEnded {
+            counters.pointee.cutShort.increase()
         }
     }
 

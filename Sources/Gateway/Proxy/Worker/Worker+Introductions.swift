@@ -72,21 +72,32 @@ extension Worker where E: ~Copyable {
 
     // To backends.
 
-    /// Tells a backend, before anything else, whose connection this is; false when that can not be sent.
+    /// Tells a backend, before anything else, whose connection this is; false when that can not be sent. The transport
+    /// has done so on a secured one.
     mutating func introduce(
         _ client: UnsafeMutablePointer<ClientConnection>, to slot: Slot, for clientSlot: Slot
     ) -> Bool {
-        guard let version = client.pointee.route?.pointee.introduces else { return true }
+        if upstreams[slot].pointee.security != nil { return true }
+        let header = introduction(of: client, clientSlot)
+        if header.isEmpty { return true }
+        upstreams[slot].pointee.sentBytes += UInt64(header.count)
+        switch engine.send(slot, header) {
+        case .done: return true
+        case .pending, .failed: return false
+        }
+    }
+
+    /// What begins a connection to the client's backend; empty where nothing does.
+    func introduction(
+        of client: UnsafeMutablePointer<ClientConnection>, _ clientSlot: Slot
+    ) -> UnsafeRawBufferPointer {
+        guard let version = client.pointee.route?.pointee.introduces else { return .empty }
         let address = client.pointee.address
         // Whoever a trusted proxy names has a port that nobody knows.
         let port = address == client.pointee.peer.ip ? client.pointee.peer.port : 0
         let own = engine.localAddress(clientSlot) ?? SocketAddress(ip: IPAddress(v4: 0), port: 0)
         let count = ProxyHeaderWriter.write(
             version, client: SocketAddress(ip: address, port: port), server: own, into: headBuffer)
-        upstreams[slot].pointee.sentBytes += UInt64(count)
-        switch engine.send(slot, UnsafeRawBufferPointer(rebasing: headBuffer[..<count])) {
-        case .done: return true
-        case .pending, .failed: return false
-        }
+        return UnsafeRawBufferPointer(rebasing: headBuffer[..<count])
     }
 }

@@ -200,8 +200,9 @@ extension Worker where E: ~Copyable {
     /// The body's end, where its last bytes did not bring it along: a body that ended with its connection.
     mutating func endResponse(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>) {
         client.pointee.logEntry?.pointee.isComplete = true
-        guard client.pointee.exchange.replyFraming == .chunked, !client.pointee.isReplyEnded else { return }
+        let isEnded = client.pointee.isReplyEnded
         client.pointee.isReplyEnded = true
+        guard client.pointee.exchange.replyFraming == .chunked, !isEnded else { return }
         let end = ChunkFraming.bodyEnd
         _ = send(UnsafeRawBufferPointer(start: end.utf8Start, count: end.utf8CodeUnitCount), to: slot)
     }
@@ -211,6 +212,7 @@ extension Worker where E: ~Copyable {
         let answer = client.pointee.exchange.answer
         counters.pointee.countResponse(status: answer.status)
         client.pointee.status = answer.status
+        client.pointee.isReplyEnded = true
         logAnswer(answer.status, client)
         // A client that does not even take an interim response can not be told anything.
         if engine.unsentBytes(slot) > 0 { return }
@@ -238,10 +240,15 @@ extension Worker where E: ~Copyable {
         client.pointee.logEntry = entry
     }
 
+    /// The upstream of a request that has a route.
+    func upstreamName(of client: UnsafeMutablePointer<ClientConnection>) -> String {
+        client.pointee.table!.pointee.table.takeUnretainedValue().upstreamNames[Int(client.pointee.upstreamIndex)]
+    }
+
     /// Names the upstream when it is to blame.
     private func detail(_ answer: ExchangeAnswer, _ client: UnsafeMutablePointer<ClientConnection>) -> String {
-        guard let table = client.pointee.table, let route = client.pointee.route else { return "" }
-        let name = table.pointee.table.takeUnretainedValue().upstreamNames[Int(client.pointee.upstreamIndex)]
+        guard let route = client.pointee.route else { return "" }
+        let name = upstreamName(of: client)
         switch answer {
         case .noBackend:
             let total = route.pointee.backends.count

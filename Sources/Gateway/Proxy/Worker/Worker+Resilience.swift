@@ -97,7 +97,7 @@ extension Worker where E: ~Copyable {
         let count = backend.pointee.counters.pointee.countFailure()
         let upstream = client.pointee.upstreamIndex
         switch failure {
-        case .connectRefused, .connectTimedOut, .connectFailed, .closedBeforeReply:
+        case .connectRefused, .connectTimedOut, .connectFailed, .closedBeforeReply, .notSecured:
             // It can not be reached: it is avoided at once, and until a check reaches it.
             table.runtime(upstream: upstream, backend: client.pointee.backendIndex)
                 .avoid(until: now + options.pauses.ejection, because: failure)

@@ -1,4 +1,5 @@
 import Posix
+import TLS
 
 extension Worker where E: ~Copyable {
     @inline(__always)
@@ -86,7 +87,11 @@ extension Worker where E: ~Copyable {
         switch timer {
         case .none: break
         case .connect:
-            noteFailure(.connectTimedOut, of: upstream.pointee.client)
+            if engine.isShakingHands(slot) {
+                refuseBackend(.timedOut, upstream.pointee.client)
+            } else {
+                noteFailure(.connectTimedOut, of: upstream.pointee.client)
+            }
             failAttempt(.timeout(.connect), upstream.pointee.client, cost: .none)
         case .tryHead: tryTimeout(slot, upstream)
         case .responseHead:

@@ -1,6 +1,7 @@
 import CLinux
 import Posix
 import Synchronization
+import TLS
 
 /// Backends: choosing, connecting, losing and keeping them.
 extension Worker where E: ~Copyable {
@@ -52,13 +53,19 @@ extension Worker where E: ~Copyable {
         _ backend: BackendSlot, _ timeout: Nanoseconds, _ slot: Slot,
         _ client: UnsafeMutablePointer<ClientConnection>
     ) {
-        let fresh = UpstreamConnection(address: backend.address, backendID: backend.runtimeID)
-        guard let upstream = upstreams.insert(fresh) else { return report(.connectFailed, slot) }
+        guard let upstream = upstreams.insert(UpstreamConnection(to: backend)) else {
+            return report(.connectFailed, slot)
+        }
         do {
             try engine.connect(upstream, to: backend.address)
         } catch {
             upstreams.remove(upstream)
             return failConnect(slot, error.code)
+        }
+        if let security = backend.security {
+            engine.secure(
+                upstream, dialling: security.takeUnretainedValue(), at: backend.address,
+                after: introduction(of: client, slot), resuming: pool.session(of: backend))
         }
         counters.pointee.upstreamConnects.increase()
         counters.pointee.upstreamConnections.change(by: 1)
@@ -86,6 +93,7 @@ extension Worker where E: ~Copyable {
         upstream.pointee.hasReplied = false
         upstream.pointee.awaitsHead = true
         upstream.pointee.sentBytesBefore = upstream.pointee.sentBytes
+        upstream.pointee.wireBytesBefore = engine.wireBytes(slot, of: upstream.pointee.sentBytes)
         upstream.pointee.parse = ParseProgress()
         client.pointee.upstream = slot
     }
@@ -98,7 +106,17 @@ extension Worker where E: ~Copyable {
     }
 
     mutating func upstreamConnectFailed(_ slot: Slot, _ code: Int32) {
-        failConnect(upstreams[slot].pointee.client, code)
+        let client = upstreams[slot].pointee.client
+        guard let fault = engine.serverFault(slot) else { return failConnect(client, code) }
+        refuseBackend(fault, client)
+        failAttempt(.connectFailed, client, cost: .none)
+    }
+
+    /// No secured connection came about.
+    mutating func refuseBackend(_ fault: ServerFault, _ client: Slot) {
+        noteFailure(.notSecured(fault), of: client)
+        guard let backend = clients[client].pointee.backend else { return }
+        engine.handshakes.note(fault, of: backend.pointee.address, upstream: upstreamName(of: clients[client]))
     }
 
     private mutating func failConnect(_ client: Slot, _ code: Int32) {
@@ -117,6 +135,8 @@ extension Worker where E: ~Copyable {
             closeUpstream(slot)
         case .serving:
             let clientSlot = upstream.pointee.client
+            // Whoever can cut a connection could otherwise pass a part of a body off as all of it.
+            let isLost = isLost || (upstream.pointee.body.isUntilClose && engine.isCutOff(slot))
             let delivery = delivery(slot, upstream)
             let event: ExchangeEvent = isLost ? .upstreamLost(delivery) : .upstreamEnd(delivery)
             let cost: ClientConnection.RetryCost = delivery == .possible ? .due : .none
@@ -129,7 +149,11 @@ extension Worker where E: ~Copyable {
                 client.pointee.retryCost = cost
                 report(event, clientSlot)
             } else {
-                noteFailure(.closedBeforeReply, of: clientSlot)
+                if let fault = engine.serverFault(slot) {
+                    refuseBackend(fault, clientSlot)
+                } else {
+                    noteFailure(.closedBeforeReply, of: clientSlot)
+                }
                 failAttempt(event, clientSlot, cost: cost)
             }
         case .connecting, .closed: break
@@ -138,9 +162,8 @@ extension Worker where E: ~Copyable {
 
     /// How far the request got: the kernel knows what was acknowledged.
     private func delivery(_ slot: Slot, _ upstream: UnsafeMutablePointer<UpstreamConnection>) -> Delivery {
-        let before = upstream.pointee.sentBytesBefore
-        if upstream.pointee.sentBytes == before { return .unsent }
-        return engine.acknowledgedBytes(slot) <= before ? .unacknowledged : .possible
+        if upstream.pointee.sentBytes == upstream.pointee.sentBytesBefore { return .unsent }
+        return engine.acknowledgedBytes(slot) <= upstream.pointee.wireBytesBefore ? .unacknowledged : .possible
     }
 
     /// The attempt at the present backend failed through a fault of its own: it is not tried again.
@@ -177,6 +200,7 @@ extension Worker where E: ~Copyable {
         let upstream = upstreams[slot]
         upstream.pointee.state = .idle
         upstream.pointee.client = .none
+        keepSession(slot, upstream)
         setTimer(.idle, upstream: slot, timeouts.keepAlive)
         // Brings the end of the connection, or bytes that nobody asked for; either closes it.
         engine.receive(slot, limit: Scratch.headCapacity)
@@ -201,8 +225,19 @@ extension Worker where E: ~Copyable {
         giveBackRoom(client)
     }
 
+    /// Keeps what the backend gave to be resumed, once a connection.
+    @inline(__always)
+    private mutating func keepSession(_ slot: Slot, _ upstream: UnsafeMutablePointer<UpstreamConnection>) {
+        guard upstream.pointee.security != nil, !upstream.pointee.hasGivenSession,
+            let session = engine.takeSession(slot)
+        else { return }
+        upstream.pointee.hasGivenSession = true
+        pool.keep(session, of: upstream)
+    }
+
     mutating func closeUpstream(_ slot: Slot) {
         let upstream = upstreams[slot]
+        keepSession(slot, upstream)
         upstream.pointee.state = .closed
         upstream.pointee.timer = .none
         upstream.pointee.client = .none

@@ -10,6 +10,7 @@ import Testing
         #expect(try NodeReport(decoding: report.encoded()) == report)
         var ejecting = report
         ejecting.ejected = [FakeNode.backend]
+        ejecting.problems = ["listener web: no certificate", "listener api: no key"]
         #expect(try NodeReport(decoding: ejecting.encoded()) == ejecting)
     }
 
@@ -21,7 +22,7 @@ import Testing
         #expect(throws: DecodingFault.trailingBytes(offset: bytes.count)) {
             try NodeReport(decoding: bytes + [0])
         }
-        #expect(throws: DecodingFault.unknownVersion(9)) { try NodeReport(decoding: [9]) }
+        #expect(throws: DecodingFault.unknownVersion(99)) { try NodeReport(decoding: [99]) }
     }
 
     @Test func theBusiestBackendsFit() throws {
@@ -32,8 +33,10 @@ import Testing
             report.activeRequests[BackendKey(upstream: name, address: address)] = Int(port)
             report.ejected.append(BackendKey(upstream: name, address: address))
         }
+        report.problems = Array(repeating: String(repeating: "x", count: 1000), count: 20)
         let bytes = report.encoded()
         #expect(bytes.count <= 64 << 10)
+        #expect(try NodeReport(decoding: bytes).problems.count == NodeReport.Limit.problems)
         let kept = try NodeReport(decoding: bytes).activeRequests
         #expect(kept.count == NodeReport.Limit.backends)
         #expect(kept.values.min() == 801)

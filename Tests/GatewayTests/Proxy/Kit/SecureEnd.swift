@@ -7,7 +7,8 @@ final class SecureEnd {
         case broken
     }
 
-    private let client: TLSClient
+    /// A `TLSClient` or a `TLSServer`, which has to outlive the connection.
+    private let terms: AnyObject
     private let wire: TLSWire
     private let link: TLSLink
     private(set) var hasEnded = false
@@ -18,14 +19,36 @@ final class SecureEnd {
     var session: TLSClientSession? { link.takeSession() }
 
     init(_ client: TLSClient, resuming session: TLSClientSession? = nil) throws {
-        self.client = client
+        terms = client
         wire = try TLSWire(capacity: 64 << 20)
         guard let link = TLSLink(dialling: "127.0.0.1", as: client, on: wire) else { throw Failure.broken }
         self.link = link
         if let session { link.resume(session) }
     }
 
+    /// The end of a backend.
+    init(serving server: TLSServer) throws {
+        terms = server
+        wire = try TLSWire(capacity: 64 << 20)
+        guard let link = TLSLink(serving: server, on: wire) else { throw Failure.broken }
+        self.link = link
+    }
+
     deinit { link.free() }
+
+    /// The subject of the certificate that the other end has shown; empty without one.
+    var peerSubject: String {
+        withUnsafeTemporaryAllocation(byteCount: 1024, alignment: 1) { buffer in
+            let count = link.peerSubject(into: buffer)
+            return String(decoding: UnsafeRawBufferPointer(rebasing: buffer[..<count]), as: UTF8.self)
+        }
+    }
+
+    /// Plain text that came with the end of the handshake.
+    func takeEarly() -> [UInt8] {
+        defer { early = [] }
+        return early
+    }
 
     var isResumed: Bool { link.isResumed }
 
@@ -73,8 +96,7 @@ final class SecureEnd {
     func decrypt(_ bytes: [UInt8]) throws -> [UInt8] {
         try bytes.withUnsafeBytes { bytes in
             wire.offer(bytes)
-            defer { early = [] }
-            return early + (try readAll())
+            return takeEarly() + (try readAll())
         }
     }
 

@@ -26,12 +26,14 @@ final class TestGateway {
 
     init(
         _ configuration: GatewayConfiguration, options: ProxyOptions = ProxyOptions(limits: TestGateway.limits),
-        secrets: TestSecrets? = TestSecrets.forAll, isUsable: (BackendKey) -> Bool = { _ in true }
+        secrets: TestSecrets? = TestSecrets.forAll, securities: BackendSecurities = .none,
+        isUsable: (BackendKey) -> Bool = { _ in true }
     ) throws {
         self.secrets = secrets
         registry = RuntimeRegistry(firstStep: 0, workers: options.workers)
         let table = RoutingTable(
-            configuration, generation: 1, registry: &registry, oldestAdopted: 0, isUsable: isUsable)
+            configuration, generation: 1, registry: &registry, oldestAdopted: 0, securities: securities,
+            isUsable: isUsable)
         pool = try WorkerPool(options, table: table)
         if let secrets {
             var plan = ListenerTermsPlan()
@@ -57,12 +59,15 @@ final class TestGateway {
             upstreams: [upstream], clients: clients)
     }
 
-    func publish(_ configuration: GatewayConfiguration, isUsable: (BackendKey) -> Bool = { _ in true }) {
+    func publish(
+        _ configuration: GatewayConfiguration, securities: BackendSecurities = .none,
+        isUsable: (BackendKey) -> Bool = { _ in true }
+    ) {
         generation += 1
         pool.publish(
             RoutingTable(
                 configuration, generation: generation, registry: &registry,
-                oldestAdopted: pool.oldestAdoptedGeneration, isUsable: isUsable))
+                oldestAdopted: pool.oldestAdoptedGeneration, securities: securities, isUsable: isUsable))
     }
 
     /// What backends are told.

@@ -35,13 +35,24 @@ final class TestSecrets {
     }
 
     @discardableResult
-    func issue(_ file: String, for names: [String], days: Int = 10) throws -> TLSServerSettings.KeyPair {
+    func issue(
+        _ file: String, for names: [String], days: Int = 10, startingInDays start: Int = 0,
+        hasAddress: Bool = true
+    ) throws -> TLSServerSettings.KeyPair {
         let (certificate, key) = try authority.issue(
-            for: NodeName(cluster: "test", node: 1), hosts: names + ["127.0.0.1"], days: days)
+            for: NodeName(cluster: "test", node: 1), hosts: names + (hasAddress ? ["127.0.0.1"] : []), days: days,
+            startingInDays: start)
         let pair = pair(file)
         try replaceFile(pair.certificate, with: certificate.text)
         try replaceFile(pair.key, with: key.text)
         return pair
+    }
+
+    /// A certificate that nobody else has signed.
+    func signItself(_ file: String, for name: String) throws {
+        let (own, key) = try CertificateAuthority.make(name: name, days: 10)
+        try replaceFile(pair(file).certificate, with: own.certificate.text)
+        try replaceFile(pair(file).key, with: key.text)
     }
 
     func pair(_ file: String) -> TLSServerSettings.KeyPair {

@@ -68,7 +68,13 @@ final class Wire: @unchecked Sendable {
     /// Shakes hands.
     func secure(_ end: SecureEnd) throws {
         secured = end
-        try end.shakeHands(send: { try sendRaw($0) }, receive: { try receiveRaw() })
+        try end.shakeHands(
+            send: { try sendRaw($0) },
+            receive: {
+                // What came in the clear may have brought the first of it.
+                defer { buffer = [] }
+                return buffer.isEmpty ? try receiveRaw() : buffer
+            })
     }
 
     func send(_ bytes: [UInt8]) throws { try sendRaw(secured?.encrypt(bytes) ?? bytes) }
@@ -102,6 +108,9 @@ final class Wire: @unchecked Sendable {
         if let secured { try? sendRaw(secured.end()) }
         shutdown(descriptor, Int32(SHUT_WR))
     }
+
+    /// The same without a word of TLS.
+    func finishPastTLS() { shutdown(descriptor, Int32(SHUT_WR)) }
 
     /// Makes the close that follows a reset.
     func resetOnClose() {
@@ -182,6 +191,11 @@ final class Wire: @unchecked Sendable {
             let part = try receiveRaw()
             buffer += part
             return !part.isEmpty
+        }
+        let early = secured.takeEarly()
+        if !early.isEmpty {
+            buffer += early
+            return true
         }
         while !secured.hasEnded {
             let part = try receiveRaw()

@@ -82,9 +82,9 @@ package protocol Engine: ~Copyable {
     mutating func unread(_ slot: Slot, _ bytes: UnsafeRawBufferPointer)
     /// Sends all of `bytes`. No other send of the slot may have been `.pending`, unless `sent` came since.
     mutating func send(_ slot: Slot, _ bytes: UnsafeRawBufferPointer) -> SendOutcome
-    /// Moves the next `count` bytes of `source` to `target` without looking at them. Nothing of `source` may be unread
-    /// or being received, and no send of `target` pending. `spliced` follows, or the failure of either side, after
-    /// which what is left is lost. False when that many bytes are better received and sent.
+    /// Moves the next `count` bytes of `source` to `target` without looking at them. Nothing of `source` may have been put
+    /// back or be being received, and no send of `target` pending. `spliced` follows, or the failure of either side, after
+    /// which what is left is lost. False when the next bytes are better received and sent, or have to be.
     mutating func splice(_ source: Slot, to target: Slot, count: UInt64) -> Bool
     /// Bytes that the splice from `source` still has to move, or had when it failed, until `source` is closed; 0 when
     /// there is none.

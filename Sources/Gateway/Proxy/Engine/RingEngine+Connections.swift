@@ -121,7 +121,8 @@ extension RingEngine {
     package mutating func splice(_ source: Slot, to target: Slot, count: UInt64) -> Bool {
         settle(target)
         let (from, to) = (channels + Int(source.index), channels + Int(target.index))
-        precondition(from.pointee.unread.isEmpty, "earlier bytes come first")
+        // An armed source may have brought some that nobody asked for; they come first.
+        guard from.pointee.unread.isEmpty else { return false }
         if from.pointee.flags.contains(.armed) { disarm(source.index, from) }
         guard from.pointee.flags.isDisjoint(with: [.armed, .disarming]), to.pointee.outbox.isEmpty,
             splices.begin(from: source.index, to: target.index, count: count, channels)

@@ -102,6 +102,24 @@ import Testing
         #expect(try bench.await() == .received(Slot(0), "rest"))
     }
 
+    /// They come first: by the splice, or instead of it.
+    @Test(arguments: engines) func bytesThatNobodyAskedForKeepTheirPlaceBeforeASplice(_ engine: EngineChoice) throws {
+        guard let bench = EngineBench.make(engine) else { return }
+        let source = try bench.adoptPair(as: Slot(0))
+        let target = try bench.adoptPair(as: Slot(1))
+        source.write("head")
+        bench.receive(Slot(0), limit: Scratch.headCapacity)
+        #expect(try bench.await() == .received(Slot(0), "head"))
+        source.write("more")
+        for _ in 0..<3 { #expect(try bench.poll() == nil) }
+        if bench.splice(Slot(0), to: Slot(1), count: 4) {
+            #expect(target.read(4) { try? bench.drain() } == 4)
+        } else {
+            bench.receive(Slot(0), limit: Scratch.headCapacity)
+            #expect(try bench.await() == .received(Slot(0), "more"))
+        }
+    }
+
     @Test(arguments: engines) func spliceTellsThatItsSourceEndedEarly(_ engine: EngineChoice) throws {
         guard let bench = EngineBench.make(engine) else { return }
         let source = try bench.adoptPair(as: Slot(0))

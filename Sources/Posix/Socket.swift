@@ -101,6 +101,24 @@ package enum Socket {
         setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
     }
 
+    package enum Buffer {
+        case sending, receiving
+    }
+
+    /// Makes a buffer of the kernel larger: beyond the system's limits where this process may do that, else up to them.
+    package static func enlarge(
+        _ descriptor: Int32, _ buffer: Buffer, toHold bytes: Int
+    ) throws(SystemError) {
+        let (forced, ordinary) =
+            switch buffer {
+            case .sending: (SO_SNDBUFFORCE, SO_SNDBUF)
+            case .receiving: (SO_RCVBUFFORCE, SO_RCVBUF)
+            }
+        do throws(SystemError) { try set(descriptor, SOL_SOCKET, forced, Int32(bytes)) } catch {
+            try set(descriptor, SOL_SOCKET, ordinary, Int32(bytes))
+        }
+    }
+
     package static func set(_ descriptor: Int32, _ level: Int32, _ option: Int32, _ value: Int32) throws(SystemError) {
         var value = value
         guard setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size)) == 0 else {

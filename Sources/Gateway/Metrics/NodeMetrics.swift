@@ -110,9 +110,9 @@ package struct NodeMetrics: Sendable {
             "gwnode_client_connections_moved_total", .counter,
             "Open connections of clients that went on at another node, came from there, or ended on the way.",
             [
-                .init(Double(proxy.connectionsMovedAway), ("direction", "away")),
-                .init(Double(proxy.connectionsMovedHere), ("direction", "here")),
-                .init(Double(proxy.connectionsLostInMoves), ("direction", "lost")),
+                .init(Double(proxy.moved.away), ("direction", "away")),
+                .init(Double(proxy.moved.here), ("direction", "here")),
+                .init(Double(proxy.moved.lost), ("direction", "lost")),
             ])
         page.counter("gwnode_upstream_connects_total", "Connections opened to backends.", proxy.upstreamConnects)
         page.counter(

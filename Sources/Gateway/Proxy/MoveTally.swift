@@ -1,5 +1,21 @@
 import Synchronization
 
+/// Open connections of clients that changed nodes, by how it went, since the node's start.
+package struct MovedConnections: Codable, Hashable, Sendable {
+    /// They went on at another node.
+    package var away: UInt64
+    /// They came from another node and went on here.
+    package var here: UInt64
+    /// They could not be moved, or not be made anew.
+    package var lost: UInt64
+
+    package init(away: UInt64 = 0, here: UInt64 = 0, lost: UInt64 = 0) {
+        self.away = away
+        self.here = here
+        self.lost = lost
+    }
+}
+
 /// How many open connections of clients have changed nodes, since the start.
 package final class MoveTally: Sendable {
     private let away = Atomic<UInt64>(0)
@@ -13,9 +29,13 @@ package final class MoveTally: Sendable {
     /// They could not be moved, or not be made anew.
     package func lost(_ count: Int) { ended.add(UInt64(count), ordering: .relaxed) }
 
+    package var counts: MovedConnections {
+        MovedConnections(
+            away: away.load(ordering: .relaxed), here: here.load(ordering: .relaxed),
+            lost: ended.load(ordering: .relaxed))
+    }
+
     func add(to statistics: inout ProxyStatistics) {
-        statistics.connectionsMovedAway = away.load(ordering: .relaxed)
-        statistics.connectionsMovedHere = here.load(ordering: .relaxed)
-        statistics.connectionsLostInMoves = ended.load(ordering: .relaxed)
+        statistics.moved = counts
     }
 }

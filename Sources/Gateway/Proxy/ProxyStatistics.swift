@@ -38,10 +38,7 @@ package struct ProxyStatistics: Hashable, Sendable {
     /// Connections that a proxy introduced, and those that were refused because of what came instead.
     package var introductions: UInt64 = 0
     package var refusedIntroductions: [ProxyHeaderFault: UInt64] = [:]
-    /// Open connections of clients that went on at another node, came from there, and ended on the way.
-    package var connectionsMovedAway: UInt64 = 0
-    package var connectionsMovedHere: UInt64 = 0
-    package var connectionsLostInMoves: UInt64 = 0
+    package var moved = MovedConnections()
 
     /// Lines of the access log that were dropped because it could not be written as fast, over all workers.
     package var accessLogDropped: UInt64 = 0

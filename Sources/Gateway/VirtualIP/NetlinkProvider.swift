@@ -122,16 +122,18 @@ package final class NetlinkProvider: VirtualIPProvider {
         try Self.explaining(name) { () throws(SystemError) in
             switch hold {
             case .nothing: try gate?.hold([])
-            case .newConnections: try holdConnections(addresses)
+            case .newConnections: try holdConnections(addresses, .newConnections)
             case .everything:
-                try holdConnections(addresses)
+                try holdConnections(addresses, .everything)
                 for address in addresses { try gate?.close(address) }
             }
         }
     }
 
-    private func holdConnections(_ addresses: [IPAddress]) throws(SystemError) {
-        if !addresses.isEmpty { relay.begin(Set(addresses)) }
+    private func holdConnections(
+        _ addresses: [IPAddress], _ scope: HeldArrivals.Scope
+    ) throws(SystemError) {
+        if !addresses.isEmpty { relay.begin(Set(addresses), scope) }
         try gate?.hold(Set(addresses))
     }
 

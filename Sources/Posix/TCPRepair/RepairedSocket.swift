@@ -186,8 +186,8 @@ package final class RepairedSocket {
     private static func write(_ bytes: ArraySlice<UInt8>, _ raw: Int32) throws(SystemError) {
         let piece = 32 << 10
         if bytes.count > piece {
-            try Socket.set(raw, SOL_SOCKET, SO_SNDBUFFORCE, Int32(2 * bytes.count))
-            try Socket.set(raw, SOL_SOCKET, SO_RCVBUFFORCE, Int32(2 * bytes.count))
+            try Socket.enlarge(raw, .sending, toHold: 2 * bytes.count)
+            try Socket.enlarge(raw, .receiving, toHold: 2 * bytes.count)
         }
         var rest = bytes
         while !rest.isEmpty {

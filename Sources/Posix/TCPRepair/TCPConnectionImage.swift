@@ -4,7 +4,7 @@
 /// of RFC 9293, and go round.
 package struct TCPConnectionImage: Hashable, Sendable {
     /// Bytes of either direction that are carried along; a connection with more is not moved.
-    package static let queueLimit = 256 << 10
+    package static let queueLimit = 1 << 20
 
     /// What the two ends agreed on in their handshake.
     package struct Options: Hashable, Sendable {

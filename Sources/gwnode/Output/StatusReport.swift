@@ -8,7 +8,7 @@ package enum StatusReport {
         let last = TextTable.Cell(verdict.line, style)
         let lines =
             [headline(status)] + virtualAddresses(status).lines(coloured: coloured) + [""]
-            + nodes(status).lines(coloured: coloured) + [""]
+            + nodes(status).lines(coloured: coloured) + movedConnections(status) + [""]
             + (status.upstreams.isEmpty ? [] : backends(status.upstreams).lines(coloured: coloured) + [""])
             + [coloured ? last.style.applied(to: last.text) : last.text]
         return lines.map { $0 + "\n" }.joined()
@@ -83,6 +83,15 @@ package enum StatusReport {
             ])
         }
         return table
+    }
+
+    /// A line for each node that took part in a move of open connections.
+    private static func movedConnections(_ status: StatusDocument) -> [String] {
+        status.nodes.compactMap { node in
+            guard let moved = node.movedConnections, moved != MovedConnections() else { return nil }
+            return Terminal.printable(
+                "\(node.name) passed \(moved.away) open connections on, took \(moved.here) over and lost \(moved.lost)")
+        }
     }
 
     private static func membership(of node: StatusDocument.Node) -> String {

@@ -17,6 +17,8 @@ struct ClusterView: Sendable {
     var fence: Fence
     /// With what this node's guard signs.
     var noticeKey: NoticeKey
+    /// Connections that changed nodes.
+    var moved: MovedConnections
     var sightings: [NodeID: StatusSources.Sighting]
 }
 
@@ -52,7 +54,7 @@ extension NodeReport {
             appliedIndex: view?.raft.applied ?? .zero, heldAddresses: view?.heldAddresses ?? [],
             fence: view?.fence ?? .lease, engine: serving.engine,
             noticeKey: view?.noticeKey ?? NoticeKey(first: 0, second: 0), activeRequests: serving.activeRequests,
-            ejected: serving.ejectedBackends(at: .now()), renewals: renewals,
+            moved: view?.moved ?? MovedConnections(), ejected: serving.ejectedBackends(at: .now()), renewals: renewals,
             problems: serving.problems, sample: sample)
     }
 }

@@ -8,6 +8,10 @@ import Testing
 final class NetworkCluster {
     static let virtualAddress = "10.77.0.100"
     static let service = SocketAddress("\(virtualAddress):8080")!
+    /// The same service on a virtual IPv6 address.
+    static let service6 = SocketAddress("[fd77::100]:8080")!
+    /// Where a test may serve requests below `/numbered/` itself.
+    static let numberedBackend = SocketAddress("\(VirtualNetwork.client):9002")!
     private static let backend = "\(VirtualNetwork.client):9001"
 
     /// Nil when the tests were not told which binary to test.
@@ -26,7 +30,7 @@ final class NetworkCluster {
     /// `addresses` are the virtual ones.
     init(
         nodes count: Int = 3, timing: String = "cautious", moveTimeout: String = "2s", movesConnections: Bool = true,
-        addresses: [String] = [virtualAddress]
+        addresses: [String] = [virtualAddress], hasNumberedBackend: Bool = false
     ) throws {
         self.addresses = addresses
         self.timing = timing
@@ -36,7 +40,7 @@ final class NetworkCluster {
         var template = Array("/tmp/gwnode-network-XXXXXX".utf8CString)
         try #require(mkdtemp(&template) != nil)
         directory = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
-        try write("gateway.json5", gatewayFile)
+        try write("gateway.json5", gatewayFile(hasNumberedBackend: hasNumberedBackend))
         for node in network.nodes { try write("gw\(node).json5", nodeFile(node)) }
         backend = try launch(Self.binary!, ["demo-backend", "--listen", Self.backend, "--name", "b1"], log: "backend")
         for node in network.nodes { try start(node) }
@@ -127,15 +131,19 @@ final class NetworkCluster {
         (try? String(contentsOfFile: "\(directory)/\(name).log", encoding: .utf8)) ?? "no log"
     }
 
-    private var gatewayFile: String {
-        """
-        {
-          virtualAddresses: [\(addresses.map { "\"\($0)\"" }.joined(separator: ", "))],
-          listeners: [{ name: "web", port: 8080 }],
-          routes: [{ path: "/", upstream: "app" }],
-          upstreams: [{ name: "app", backends: [{ address: "\(Self.backend)" }] }],
-        }
-        """
+    private func gatewayFile(hasNumberedBackend: Bool) -> String {
+        let route = hasNumberedBackend ? #", { path: "/numbered", upstream: "numbered" }"# : ""
+        let upstream =
+            hasNumberedBackend
+            ? ", { name: \"numbered\", backends: [{ address: \"\(Self.numberedBackend)\" }] }" : ""
+        return """
+            {
+              virtualAddresses: [\(addresses.map { "\"\($0)\"" }.joined(separator: ", "))],
+              listeners: [{ name: "web", port: 8080 }],
+              routes: [{ path: "/", upstream: "app" }\(route)],
+              upstreams: [{ name: "app", backends: [{ address: "\(Self.backend)" }] }\(upstream)],
+            }
+            """
     }
 
     private func nodeFile(_ node: Int) -> String {

@@ -12,6 +12,7 @@ import gwnode
             gw1    1  voter   leader          3      17       17       0  kernel  101  0.1.0    127.0.0.1:8101  127.0.0.1:8091
             gw2    2  voter   follower        3      17       15       2  kernel  102  0.1.0    127.0.0.1:8102  127.0.0.1:8092
             gw3    3  voter   unreachable     -       -        -       -  kernel    -  -        127.0.0.1:8103  127.0.0.1:8093
+            gw1 passed 7 open connections on, took 5 over and lost 1
 
             UPSTREAM  ALGORITHM    BACKEND      WEIGHT  MODE      HEALTH  ACTIVE  REASON
             app       round-robin  10.0.0.1:80       1  enabled   up           5  connected

@@ -18,6 +18,7 @@ package struct NodeReport: Hashable, Sendable {
     package var noticeKey: NoticeKey
     /// Requests under way by backend, without those that have none.
     package var activeRequests: [BackendKey: Int]
+    package var moved: MovedConnections
     /// Backends that it leaves alone because of how they answer.
     package var ejected: [BackendKey]
     /// The serials of registrations that were renewed at the node of late.
@@ -30,8 +31,8 @@ package struct NodeReport: Hashable, Sendable {
     package init(
         pid: Int32, version: String, role: NodeRole, term: Term, commitIndex: LogIndex, appliedIndex: LogIndex,
         heldAddresses: [IPAddress], fence: Fence, engine: EngineChoice, noticeKey: NoticeKey,
-        activeRequests: [BackendKey: Int], ejected: [BackendKey] = [], renewals: [UInt64] = [],
-        problems: [String] = [], sample: LiveSample? = nil
+        activeRequests: [BackendKey: Int], moved: MovedConnections = MovedConnections(), ejected: [BackendKey] = [],
+        renewals: [UInt64] = [], problems: [String] = [], sample: LiveSample? = nil
     ) {
         self.pid = pid
         self.version = version
@@ -44,6 +45,7 @@ package struct NodeReport: Hashable, Sendable {
         self.engine = engine
         self.noticeKey = noticeKey
         self.activeRequests = activeRequests
+        self.moved = moved
         self.ejected = ejected
         self.renewals = renewals
         self.problems = problems
@@ -61,7 +63,7 @@ package struct NodeReport: Hashable, Sendable {
         package static let problemBytes = 400
     }
 
-    private static let formatVersion: UInt8 = 7
+    private static let formatVersion: UInt8 = 8
 
     /// The binary form for other nodes, at most 64 KiB.
     package func encoded() -> [UInt8] {
@@ -86,6 +88,9 @@ package struct NodeReport: Hashable, Sendable {
             writer.write(reported: entry.key)
             writer.write(UInt32(clamping: entry.value))
         }
+        writer.write(moved.away)
+        writer.write(moved.here)
+        writer.write(moved.lost)
         writer.write(list: ejected.prefix(Limit.ejected)) { writer, key in writer.write(reported: key) }
         writer.write(list: renewals.prefix(Registrations.Limit.count)) { writer, serial in writer.write(serial) }
         writer.write(list: problems.prefix(Limit.problems)) { writer, problem in
@@ -127,6 +132,7 @@ package struct NodeReport: Hashable, Sendable {
             (try reader.readReportedBackend(), Int(try reader.read(UInt32.self)))
         }
         activeRequests = Dictionary(active) { first, _ in first }
+        moved = MovedConnections(away: try reader.read(), here: try reader.read(), lost: try reader.read())
         ejected = try reader.readList("ejected backends", limit: Limit.ejected) {
             reader throws(DecodingFault) in try reader.readReportedBackend()
         }

@@ -43,6 +43,8 @@ package struct StatusDocument: Codable, Hashable, Sendable {
         @NullIfAbsent package var engine: String?
         /// What is wrong with the certificates and keys that it has in files.
         package var problems: [String]
+        /// Open connections of clients that changed nodes, since its start.
+        @NullIfAbsent package var movedConnections: MovedConnections?
         package var raft: String
         package var admin: String
         @NullIfAbsent package var pid: Int32?

@@ -120,7 +120,8 @@ package struct StatusSources: Sendable {
             role: alive?.role ?? .unreachable, alive: alive != nil,
             term: report?.term.number, commitIndex: report?.commitIndex.number, appliedIndex: applied,
             trailing: applied.map { committed > $0 ? committed - $0 : 0 }, fence: report?.fence.description,
-            engine: report?.engine.rawValue, problems: report?.problems ?? [], raft: member.raft, admin: member.admin,
+            engine: report?.engine.rawValue, problems: report?.problems ?? [], movedConnections: report?.moved,
+            raft: member.raft, admin: member.admin,
             pid: report?.pid,
             version: report?.version)
     }

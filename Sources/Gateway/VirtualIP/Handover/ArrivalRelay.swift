@@ -3,8 +3,8 @@ import Glibc
 import Posix
 import Synchronization
 
-/// Listens, while addresses leave this machine, for the first packets of new connections to them, and passes these on
-/// to the machine that announces the addresses next (`HeldArrivals`). It has a thread of its own.
+/// Listens, while addresses leave this machine, for the TCP segments that arrive for them, and passes these on to the
+/// machine that announces the addresses next (`HeldArrivals`). It has a thread of its own.
 ///
 /// It hears of a packet before the kernel gate drops it, and answers nothing itself.
 package final class ArrivalRelay: Sendable {
@@ -14,6 +14,7 @@ package final class ArrivalRelay: Sendable {
     private struct State {
         /// Empty when nothing is kept.
         var addresses: Set<IPAddress> = []
+        var scope = HeldArrivals.Scope.newConnections
         var endsAt = Instant.zero
         var isStopping = false
     }
@@ -21,6 +22,7 @@ package final class ArrivalRelay: Sendable {
     private let raw: Int32
     private let interface: UInt32
     private let own: [UInt8]
+    private let packetBytes: Int
     private let state = Mutex(State())
     private let wake: WakeEvent
     private let thread = Mutex<Thread?>(nil)
@@ -33,25 +35,35 @@ package final class ArrivalRelay: Sendable {
         self.interface = interface
         do throws(SystemError) {
             wake = try WakeEvent()
-            try Self.attachFilter(raw)
             own = try Self.bindTo(raw, interface, protocolNumber: 0)
         } catch {
             close(raw)
             throw error
         }
+        packetBytes = Self.packetBytes(raw, interface)
+        // Of what waits to be read; the kernel counts more for a packet than it has bytes.
+        try? Socket.enlarge(raw, .receiving, toHold: HeldArrivals.Limit.bytes)
         var on: Int32 = 1
         setsockopt(raw, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, socklen_t(MemoryLayout<Int32>.size))
         let started = try Thread(name: "relay", stackBytes: 256 << 10) { [self] in run() }
         thread.withLock { $0 = started }
     }
 
-    /// From now on arrivals for `addresses` are kept, too; not those from before.
-    package func begin(_ addresses: Set<IPAddress>) {
+    /// From now on arrivals for `addresses` are kept, too; not those from before. Without a `scope` it stays as it is,
+    /// which is new connections at first.
+    package func begin(_ addresses: Set<IPAddress>, _ scope: HeldArrivals.Scope? = nil) {
         guard !own.isEmpty else { return }
         state.withLock { state in
-            if state.addresses.isEmpty { _ = try? Self.bindTo(raw, interface, protocolNumber: ETH_P_ALL) }
+            let wasIdle = state.addresses.isEmpty
             state.addresses.formUnion(addresses)
+            state.scope = scope ?? state.scope
             state.endsAt = .now() + Self.duration
+            do throws(SystemError) {
+                try Self.attachFilter(raw, state.scope, for: state.addresses)
+                if wasIdle { try Self.bindTo(raw, interface, protocolNumber: ETH_P_ALL) }
+            } catch {
+                Log.warning("vip: what arrives while addresses move is lost: \(error)")
+            }
         }
         wake.signal()
     }
@@ -66,14 +78,15 @@ package final class ArrivalRelay: Sendable {
 
     /// The body of the thread.
     private func run() {
-        var arrivals = HeldArrivals(own: own)
-        var buffer = [UInt8](repeating: 0, count: 2048)
+        var arrivals = HeldArrivals(own: own, packetBytes: packetBytes)
+        // The longest packet that IP can tell of.
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
         while let left = timeLeft(&arrivals) {
             var polls = [raw, wake.raw].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
             _ = poll(&polls, nfds_t(polls.count), left == .zero ? -1 : Int32(left.milliseconds.rounded(.up)))
             if polls[1].revents != 0 { wake.clear() }
             // A packet may be the first to tell that a relay has begun.
-            arrivals.addresses = state.withLock { $0.addresses }
+            (arrivals.addresses, arrivals.scope) = state.withLock { ($0.addresses, $0.scope) }
             while let (bytes, sender) = receive(&buffer) {
                 for forward in arrivals.take(bytes, protocolNumber: sender.protocolNumber, from: sender.hardware) {
                     send(forward)
@@ -90,7 +103,8 @@ package final class ArrivalRelay: Sendable {
             if left > .zero { return left }
             _ = try? Self.bindTo(raw, interface, protocolNumber: 0)
             state.addresses = []
-            arrivals = HeldArrivals(own: own)
+            state.scope = .newConnections
+            arrivals = HeldArrivals(own: own, packetBytes: packetBytes)
             return state.isStopping ? nil : .zero
         }
     }
@@ -152,44 +166,11 @@ package final class ArrivalRelay: Sendable {
         return isEthernet ? withUnsafeBytes(of: address.sll_addr) { Array($0.prefix(6)) } : []
     }
 
-    /// Classic BPF (linux/filter.h): lets through ARP, neighbour advertisements, and TCP segments with SYN and without
-    /// ACK, so that other traffic of a busy machine never reaches this socket.
-    private static func attachFilter(_ raw: Int32) throws(SystemError) {
-        let accept: UInt8 = 20
-        let drop: UInt8 = 21
-        func jump(_ code: Int32, _ value: UInt32, at place: UInt8, yes: UInt8, no: UInt8) -> sock_filter {
-            sock_filter(code: UInt16(BPF_JMP | code | BPF_K), jt: yes - place - 1, jf: no - place - 1, k: value)
-        }
-        func load(_ code: Int32, _ offset: UInt32) -> sock_filter {
-            sock_filter(code: UInt16(BPF_LD | code), jt: 0, jf: 0, k: offset)
-        }
-        let protocolField = UInt32(bitPattern: SKF_AD_OFF + SKF_AD_PROTOCOL)
-        let flagsMask = sock_filter(code: UInt16(BPF_ALU | BPF_AND | BPF_K), jt: 0, jf: 0, k: 0x12)
-        var program = [
-            load(BPF_H | BPF_ABS, protocolField),
-            jump(BPF_JEQ, UInt32(ETH_P_ARP), at: 1, yes: accept, no: 2),
-            jump(BPF_JEQ, UInt32(ETH_P_IP), at: 2, yes: 4, no: 3),
-            jump(BPF_JEQ, UInt32(ETH_P_IPV6), at: 3, yes: 12, no: drop),
-            load(BPF_B | BPF_ABS, 9),
-            jump(BPF_JEQ, 6, at: 5, yes: 6, no: drop),
-            load(BPF_H | BPF_ABS, 6),
-            jump(BPF_JSET, 0x3fff, at: 7, yes: drop, no: 8),
-            // The length of the IPv4 header.
-            sock_filter(code: UInt16(BPF_LDX | BPF_B | BPF_MSH), jt: 0, jf: 0, k: 0),
-            load(BPF_B | BPF_IND, 13),
-            flagsMask,
-            jump(BPF_JEQ, 0x02, at: 11, yes: accept, no: drop),
-            load(BPF_B | BPF_ABS, 6),
-            jump(BPF_JEQ, 6, at: 13, yes: 14, no: 17),
-            load(BPF_B | BPF_ABS, 53),
-            flagsMask,
-            jump(BPF_JEQ, 0x02, at: 16, yes: accept, no: drop),
-            jump(BPF_JEQ, 58, at: 17, yes: 18, no: drop),
-            load(BPF_B | BPF_ABS, 40),
-            jump(BPF_JEQ, 136, at: 19, yes: accept, no: drop),
-            sock_filter(code: UInt16(BPF_RET | BPF_K), jt: 0, jf: 0, k: 0xffff),
-            sock_filter(code: UInt16(BPF_RET | BPF_K), jt: 0, jf: 0, k: 0),
-        ]
+    /// What is heard from now on.
+    private static func attachFilter(
+        _ raw: Int32, _ scope: HeldArrivals.Scope, for addresses: Set<IPAddress>
+    ) throws(SystemError) {
+        var program = ArrivalFilter.program(scope, for: addresses)
         let count = UInt16(program.count)
         let result = program.withUnsafeMutableBufferPointer { program in
             var filter = sock_fprog(len: count, filter: program.baseAddress)
@@ -197,5 +178,15 @@ package final class ArrivalRelay: Sendable {
                 raw, SOL_SOCKET, SO_ATTACH_FILTER, &filter, socklen_t(MemoryLayout<sock_fprog>.size))
         }
         guard result == 0 else { throw SystemError("filter a packet socket") }
+    }
+
+    /// The longest packet that the link takes.
+    private static func packetBytes(_ raw: Int32, _ interface: UInt32) -> Int {
+        var request = ifreq()
+        let isNamed = withUnsafeMutableBytes(of: &request) {
+            if_indextoname(interface, $0.baseAddress!.assumingMemoryBound(to: CChar.self)) != nil
+        }
+        guard isNamed, ioctl(raw, UInt(SIOCGIFMTU), &request) == 0 else { return 1500 }
+        return Int(request.ifr_ifru.ifru_mtu)
     }
 }

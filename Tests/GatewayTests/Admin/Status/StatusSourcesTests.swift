@@ -25,8 +25,16 @@ import Testing
                   "fence" : "guard",
                   "id" : 1,
                   "member" : "voter",
+                  "movedConnections" : {
+                    "away" : 0,
+                    "here" : 0,
+                    "lost" : 0
+                  },
                   "name" : "gw1",
                   "pid" : 101,
+                  "problems" : [
+
+                  ],
                   "raft" : "127.0.0.1:8101",
                   "role" : "leader",
                   "term" : 3,
@@ -44,8 +52,16 @@ import Testing
                   "fence" : "guard",
                   "id" : 2,
                   "member" : "voter",
+                  "movedConnections" : {
+                    "away" : 0,
+                    "here" : 0,
+                    "lost" : 0
+                  },
                   "name" : "gw2",
                   "pid" : 102,
+                  "problems" : [
+
+                  ],
                   "raft" : "127.0.0.1:8102",
                   "role" : "follower",
                   "term" : 3,
@@ -63,8 +79,16 @@ import Testing
                   "fence" : "guard",
                   "id" : 3,
                   "member" : "voter",
+                  "movedConnections" : {
+                    "away" : 0,
+                    "here" : 0,
+                    "lost" : 0
+                  },
                   "name" : "gw3",
                   "pid" : 103,
+                  "problems" : [
+
+                  ],
                   "raft" : "127.0.0.1:8103",
                   "role" : "unreachable",
                   "term" : 3,

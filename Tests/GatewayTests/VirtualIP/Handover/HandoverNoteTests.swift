@@ -44,7 +44,7 @@ import Testing
         var random = RandomSource(seed: 1)
         var image = Self.image(&random, bytes: TCPConnectionImage.queueLimit)
         image.unread = Array(repeating: 0, count: TCPConnectionImage.queueLimit)
-        #expect(HandoverNote.offers(move: 1, [image]).allSatisfy { $0.encoded().count <= 1 << 20 })
+        #expect(HandoverNote.offers(move: 1, [image]).allSatisfy { $0.encoded().count <= 4 << 20 })
     }
 
     @Test func whatIsNotANoteIsRefused() throws {

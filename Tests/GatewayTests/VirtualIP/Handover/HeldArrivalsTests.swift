@@ -10,7 +10,7 @@ private let four = IPAddress("10.0.0.100")!
 private let six = IPAddress("fd00::100")!
 
 @Suite struct HeldArrivalsTests {
-    private var arrivals = HeldArrivals(own: mine)
+    private var arrivals = HeldArrivals(own: mine, packetBytes: 1500)
 
     init() { arrivals.addresses = [four, six] }
 
@@ -80,11 +80,64 @@ private let six = IPAddress("fd00::100")!
     }
 
     @Test mutating func onlySoManyAreKept() {
-        for _ in 0...HeldArrivals.limit { _ = take(Self.packet4(four)) }
-        #expect(announce(four, by: heir).count == HeldArrivals.limit)
+        for _ in 0...HeldArrivals.Limit.packets { _ = take(Self.packet4(four)) }
+        #expect(announce(four, by: heir).count == HeldArrivals.Limit.packets)
+    }
+
+    /// A packet with `payload` behind a segment's head with twelve bytes of options.
+    private static func data4(_ payload: [UInt8], flags: UInt8 = 0x19) -> [UInt8] {
+        var segment = tcp(flags: flags) + [1, 1, 8, 10, 0, 0, 0, 7, 0, 0, 0, 9] + payload
+        segment[12] = 0x80
+        let total = 20 + segment.count
+        let header: [UInt8] = [0x45, 0, UInt8(total >> 8), UInt8(total & 0xff), 0, 1, 0, 0, 64, 6, 0, 0]
+        return header + IPAddress("10.0.0.9")!.networkBytes + four.networkBytes + segment
+    }
+
+    @Test mutating func segmentsOfOpenConnectionsAreKeptWhenEverythingIs() {
+        arrivals.scope = .everything
+        for flags: UInt8 in [0x10, 0x18, 0x11, 0x02] { #expect(take(Self.packet4(four, flags: flags)).isEmpty) }
+        #expect(take(Self.packet4(IPAddress("10.0.0.1")!, flags: 0x10)).isEmpty)
+        #expect(announce(four, by: heir).count == 4)
+        #expect(take(Self.packet4(four, flags: 0x10)).count == 1)
+    }
+
+    /// What the kernel saw as one segment leaves as several that a link takes, and that together say the same.
+    @Test mutating func longSegmentsAreCut() throws {
+        arrivals.scope = .everything
+        let payload = (0..<10_001).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        _ = take(Self.data4(payload))
+        let pieces = announce(four, by: heir).map(\.packet.bytes)
+        #expect(pieces.count == 7)
+        var sequence: UInt32 = 1
+        var bytes: [UInt8] = []
+        for (index, piece) in pieces.enumerated() {
+            #expect(piece.count <= 1500 && Int(piece[2]) << 8 | Int(piece[3]) == piece.count)
+            #expect(piece[24..<28].reduce(0 as UInt32) { $0 << 8 | UInt32($1) } == sequence)
+            #expect(piece[33] == (index == pieces.count - 1 ? 0x19 : 0x10), "only the last one ends the connection")
+            #expect(Array(piece[40..<52]) == [1, 1, 8, 10, 0, 0, 0, 7, 0, 0, 0, 9])
+            #expect(Announcement.internetChecksum(Array(piece[..<20])) == 0)
+            let length = piece.count - 20
+            let pseudoHeader = Array(piece[12..<20]) + [0, 6, UInt8(length >> 8), UInt8(length & 0xff)]
+            let padding: [UInt8] = length % 2 == 0 ? [] : [0]
+            #expect(Announcement.internetChecksum(pseudoHeader + piece[20...] + padding) == 0)
+            bytes += piece[52...]
+            sequence += UInt32(piece.count - 52)
+        }
+        #expect(bytes == payload)
+    }
+
+    @Test mutating func onlySoManyBytesAreKept() {
+        arrivals.scope = .everything
+        let payload = 60_000
+        for _ in 0..<HeldArrivals.Limit.bytes / payload + 10 {
+            _ = take(Self.data4([UInt8](repeating: 1, count: payload)))
+        }
+        let kept = announce(four, by: heir).reduce(0) { $0 + $1.packet.bytes.count - 52 }
+        #expect(kept / payload == HeldArrivals.Limit.bytes / (payload + 52))
     }
 
     @Test mutating func noBytesTrap() {
+        arrivals.scope = .everything
         var generator = SystemRandomNumberGenerator()
         for _ in 0..<20_000 {
             var packet = Bool.random() ? Self.packet4(four) : Self.packet6(six)

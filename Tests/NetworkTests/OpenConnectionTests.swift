@@ -1,0 +1,104 @@
+import Glibc
+import Namespaces
+import Posix
+import Testing
+
+/// Connections of clients that outlive the node they were made with.
+///
+/// In CI there are few of them. `GWNODE_CONNECTIONS=3000 GWNODE_MOVES=50` asks for more.
+@Suite(.serialized, .enabled(if: Namespace.isInside(.root), "runs inside NetworkTests"))
+struct OpenConnectionTests {
+    private static let addresses = [NetworkCluster.service, NetworkCluster.service6]
+    private static let connections = number("GWNODE_CONNECTIONS") ?? 300
+    private static let moves = number("GWNODE_MOVES") ?? 5
+
+    private static func number(_ name: String) -> Int? { getenv(name).flatMap { Int(String(cString: $0)) } }
+
+    @Test func idleOnesGoOnAfterAMove() throws {
+        let backend = try NumberedBackend()
+        defer { backend.stop() }
+        let cluster = try NetworkCluster(
+            moveTimeout: "20s", addresses: Self.addresses.map(\.ip.description), hasNumberedBackend: true)
+        var clients = try IdleClients(Self.connections, to: Self.addresses)
+        try #require(clients.ask() == [], "\(cluster.logs())")
+        for _ in 0..<2 {
+            let former = try cluster.holder()
+            try cluster.transfer(from: former)
+            _ = try cluster.holder(otherThan: former)
+            #expect(clients.ask() == [], "\(cluster.logs())")
+        }
+        #expect(backend.problems == [])
+    }
+
+    @Test func busyOnesGoOnThroughManyMoves() throws {
+        let backend = try NumberedBackend()
+        defer { backend.stop() }
+        let cluster = try NetworkCluster(
+            moveTimeout: "20s", addresses: Self.addresses.map(\.ip.description), hasNumberedBackend: true)
+        let load = try NumberedLoad(clients: 50, to: Self.addresses)
+        var moves: [NumberedLoad.Timing] = []
+        var former = try cluster.holder()
+        for _ in 0..<Self.moves where load.problems.isEmpty {
+            #expect(eventually { load.isAnsweredAgain() ? true : nil } == true)
+            let began = Instant.now()
+            try cluster.transfer(from: former)
+            moves.append(.init(from: began, to: .now()))
+            former = try cluster.holder(otherThan: former)
+        }
+        #expect(eventually { load.isAnsweredAgain() ? true : nil } == true)
+        load.stop()
+        #expect(load.problems == [], "\(cluster.logs())")
+        #expect(backend.problems == [])
+        print(AddedLatency(of: load.timings, by: moves))
+    }
+}
+
+/// Clients with a connection each, on which they ask now and then.
+private struct IdleClients {
+    private let connections: [BlockingConnection]
+    private var asked: UInt32 = 0
+
+    /// They take turns with the addresses.
+    init(_ count: Int, to addresses: [SocketAddress]) throws {
+        connections = try (0..<count).map { client in
+            try #require(BlockingConnection(to: addresses[client % addresses.count]))
+        }
+    }
+
+    /// Each asks for something that it can not mistake for another answer; what went wrong.
+    mutating func ask() -> [String] {
+        connections.compactMap { connection in
+            asked += 1
+            let request = NumberedRequest(.small, asked)
+            guard connection.send(request.bytes), let answer = connection.receive() else {
+                return "\(request.path) got no answer"
+            }
+            return NumberedRequest.isSame(answer.body, request.answer) ? nil : "\(request.path) got \(answer.start)"
+        }
+    }
+}
+
+/// By how much the longest request of a client during a move took longer than its usual one.
+private struct AddedLatency: CustomStringConvertible {
+    private var sorted: [Nanoseconds] = []
+
+    init(of clients: [[NumberedLoad.Timing]], by moves: [NumberedLoad.Timing]) {
+        for timings in clients {
+            guard !timings.isEmpty else { continue }
+            let usual = timings.map { $0.to - $0.from }.sorted()[timings.count / 2]
+            for move in moves {
+                let touched = timings.filter { $0.to >= move.from && $0.from <= move.to }
+                guard let longest = touched.map({ $0.to - $0.from }).max() else { continue }
+                sorted.append(longest > usual ? longest - usual : .zero)
+            }
+        }
+        sorted.sort()
+    }
+
+    var description: String {
+        guard !sorted.isEmpty else { return "no request met a move" }
+        func quantile(_ share: Double) -> Nanoseconds { sorted[Int(Double(sorted.count - 1) * share)] }
+        return "latency added by a move to \(sorted.count) requests: median \(quantile(0.5)), "
+            + "p90 \(quantile(0.9)), p99 \(quantile(0.99)), longest \(quantile(1))"
+    }
+}

@@ -17,7 +17,9 @@ struct AccessLogEntry {
     var isComplete = false
     /// Of the response's body, without its framing; through a tunnel, all to the client.
     var bytes: UInt64 = 0
-    /// The one of the last attempt, nil when there was none.
+    /// Two backends got the request.
+    var isHedged = false
+    /// The one of the last attempt, or of the one that answered, nil when there was none.
     var backend: SocketAddress?
     private(set) var line = 0..<0
     private(set) var host = 0..<0

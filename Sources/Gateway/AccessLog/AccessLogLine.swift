@@ -84,6 +84,7 @@ enum AccessLogLine {
                 output.write("\"seconds\":")
                 writeSeconds(duration, &output)
             case .backend: writeBackend(entry.backend, &output)
+            case .hedged: output.write(entry.isHedged ? "\"hedged\":true" : "\"hedged\":false")
             case .referer: writeJSON("\"referer\":\"", entry, entry.referer, &output)
             case .userAgent: writeJSON("\"userAgent\":\"", entry, entry.agent, &output)
             case .requestId: writeJSON("\"requestId\":\"", entry, entry.requestID, &output)

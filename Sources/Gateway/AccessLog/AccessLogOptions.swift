@@ -42,7 +42,8 @@ package struct AccessLogContent: Hashable, Sendable {
 
 /// A field of a JSON line. The raw value is its name there and in node files.
 package enum AccessLogField: String, Hashable, Sendable, CaseIterable {
-    case time, client, request, host, status, bytes, complete, seconds, backend, referer, userAgent, requestId, traceId
+    case time, client, request, host, status, bytes, complete, seconds, backend, hedged, referer, userAgent, requestId,
+        traceId
 }
 
 /// What an entry has to keep of a request for its line.

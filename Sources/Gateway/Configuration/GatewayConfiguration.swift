@@ -73,11 +73,13 @@ package struct Route: Hashable, Sendable {
     package var path: String
     /// The name of an upstream.
     package var upstream: String
+    package var policy: RoutePolicy
 
-    package init(host: HostPattern = .any, path: String, upstream: String) {
+    package init(host: HostPattern = .any, path: String, upstream: String, policy: RoutePolicy = .none) {
         self.host = host
         self.path = path
         self.upstream = upstream
+        self.policy = policy
     }
 }
 

@@ -31,7 +31,14 @@ extension GatewayConfiguration {
             gateway.listeners.allSatisfy { listener in
                 !gateway.listeners.contains { $0.name == listener.redirectTo && $0.tls == nil }
             }
-        }, wrong: "a listener redirects to one without tls", right: "let redirectTo name a listener with tls")
+        }, wrong: "a listener redirects to one without tls", right: "let redirectTo name a listener with tls"
+    ).rule(
+        at: "routes", { $0.haveRoutesGrowingPauses },
+        wrong: "a route has a backoff that is longer than maximumBackoff, of which one is its upstream's",
+        right: "use at most maximumBackoff"
+    ).rule(
+        at: "upstreams", \.isHedgingWithoutStickiness,
+        wrong: "requests of an upstream with sticky would go to two backends", right: "leave out hedgeDelay or sticky")
 }
 
 extension Schema where Value == IPAddress {
@@ -68,7 +75,19 @@ extension Schema where Value == Route {
         .required(
             "path", .routePath, "The beginning of the path, in whole segments: \"/api\" takes \"/api/users\" too."),
         .required("upstream", .name.reference(to: "upstreams[].name", "upstream"), "Where the requests go."),
-        make: Route.init
+        .optional(
+            "timeouts", .routeTimeouts, default: RoutePolicy.Timeouts(),
+            "How long its requests wait, where that is not as in the upstream."),
+        .optional(
+            "retries", Schema<Int>.integer(0...10), "As in the upstream, whose value holds if this is left out."),
+        .optional(
+            "retryPolicy", .routeRetryPolicy, default: RoutePolicy.Retries(),
+            "When its requests are repeated, where that is not as in the upstream, whose budget they share."),
+        make: { host, path, upstream, timeouts, retries, retry in
+            Route(
+                host: host, path: path, upstream: upstream,
+                policy: RoutePolicy(timeouts: timeouts, retries: retries, retry: retry))
+        }
     ).distinct { "\($0.host) \($0.path)" }
 }
 

@@ -16,10 +16,14 @@ extension Schema where Value == RetryPolicy {
         .integer(
             "minimumPerSecond", 0...1000, default: Value.standard.budget.minimumPerSecond,
             "So many may be repeated whatever the percentage gives."),
-        make: { statuses, tryTimeout, backoff, maximumBackoff, percent, minimum in
+        .optional(
+            "hedgeDelay", Schema<Nanoseconds>.duration(from: .zero, to: .seconds(60)),
+            "After which another backend gets a GET or HEAD without a body too; the first answer counts. Within the "
+                + "budget. \"0s\" or left out: never."),
+        make: { statuses, tryTimeout, backoff, maximumBackoff, percent, minimum, hedgeDelay in
             RetryPolicy(
                 statuses: statuses, tryTimeout: tryTimeout, backoff: backoff, maximumBackoff: maximumBackoff,
-                budget: RetryBudget.Terms(percent: percent, minimumPerSecond: minimum))
+                budget: RetryBudget.Terms(percent: percent, minimumPerSecond: minimum), hedgeDelay: hedgeDelay)
         }
     ).rule(
         at: "backoff", { $0.backoff <= $0.maximumBackoff }, wrong: "longer than maximumBackoff",
@@ -126,7 +130,7 @@ extension Field where Value == Int {
 }
 
 extension Schema where Value == StatusSet {
-    fileprivate static var failureStatuses: Schema {
+    static var failureStatuses: Schema {
         Schema<[Int]>.array(of: .integer(StatusSet.range).distinct(), count: 0...16).map(
             write: { "\($0.statuses)" }, { StatusSet($0) })
     }

@@ -145,6 +145,9 @@ package struct NodeMetrics: Sendable {
         family(
             "gwnode_upstream_retries_refused_total", "Requests not repeated because the budget for that was spent.",
             \.retriesRefused)
+        family(
+            "gwnode_upstream_hedges_total", "Requests that a second backend got too, as the first was slow.", \.hedges)
+        family("gwnode_upstream_hedges_won_total", "Those whose answer came from the second backend.", \.hedgesWon)
         page.family(
             "gwnode_upstream_requests_waiting", .gauge, "Requests that wait for others to end.",
             upstreams.map { .init(Double($0.measures.waiting), ("upstream", $0.name)) })

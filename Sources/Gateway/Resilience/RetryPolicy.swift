@@ -11,20 +11,25 @@ package struct RetryPolicy: Hashable, Sendable {
     package var backoff: Nanoseconds
     package var maximumBackoff: Nanoseconds
     package var budget: RetryBudget.Terms
+    /// After which another backend gets a GET or HEAD too; nil or zero: it waits for the first one.
+    package var hedgeDelay: Nanoseconds?
 
     package init(
         statuses: StatusSet = [502, 503, 504], tryTimeout: Nanoseconds? = nil,
         backoff: Nanoseconds = .milliseconds(25), maximumBackoff: Nanoseconds = .milliseconds(250),
-        budget: RetryBudget.Terms = RetryBudget.Terms()
+        budget: RetryBudget.Terms = RetryBudget.Terms(), hedgeDelay: Nanoseconds? = nil
     ) {
         self.statuses = statuses
         self.tryTimeout = tryTimeout
         self.backoff = backoff
         self.maximumBackoff = maximumBackoff
         self.budget = budget
+        self.hedgeDelay = hedgeDelay
     }
 
     package static let standard = RetryPolicy()
+
+    package var isHedging: Bool { hedgeDelay ?? .zero > .zero }
 
     /// The pause before a retry, counted from 1. The first goes to another backend at once; the others wait a random
     /// part of a growing time, so that requests that failed together do not come back together ("full jitter").

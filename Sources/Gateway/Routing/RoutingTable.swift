@@ -10,6 +10,8 @@ package final class RoutingTable: @unchecked Sendable {
     /// Rises with each table of this process.
     package let generation: UInt64
     package let upstreams: UnsafeBufferPointer<UpstreamTable>
+    /// What routes lead to: the upstreams, and behind them their copies for routes with policies of their own.
+    let targets: UnsafeBufferPointer<UpstreamTable>
     package let upstreamNames: [String]
     let clients: ClientTerms
     let tracing: TracingTerms
@@ -37,7 +39,7 @@ package final class RoutingTable: @unchecked Sendable {
         var upstreamRuntimes: [UpstreamRuntime] = []
         var securing: [TLSClient] = []
         var bound = 0
-        let tables = configuration.upstreams.map { upstream in
+        let tables = configuration.upstreams.enumerated().map { index, upstream in
             let isNew = registry.measures(upstream: upstream.name) == nil
             let upstreamRuntime = registry.upstream(upstream.name, generation: generation)
             upstreamRuntimes.append(upstreamRuntime)
@@ -56,7 +58,7 @@ package final class RoutingTable: @unchecked Sendable {
                     isUsable: isUsable, isBackup: backend.isBackup, counters: runtime.counters,
                     security: security.client.map(Unmanaged.passUnretained), runtimeID: id)
             }
-            return UpstreamTable(upstream, backends: slots, runtime: upstreamRuntime)
+            return UpstreamTable(upstream, index: Int32(index), backends: slots, runtime: upstreamRuntime)
         }
         registry.sweep(oldestAdopted: oldestAdopted)
         self.generation = generation
@@ -66,19 +68,20 @@ package final class RoutingTable: @unchecked Sendable {
         workers = registry.workers
         runtimeIDBound = bound
         upstreamNames = configuration.upstreams.map(\.name)
-        upstreams = copied(tables)
+        let plan = TargetPlan(configuration)
+        targets = copied(tables + plan.copies.map { tables[Int($0.upstream)].overridden(by: $0.policy) })
+        upstreams = UnsafeBufferPointer(rebasing: targets[..<tables.count])
         clients = ClientTerms(configuration.clients)
         tracing = TracingTerms(configuration.tracing)
-        let targets = Dictionary(uniqueKeysWithValues: upstreamNames.enumerated().map { ($1, Int32($0)) })
         matcher = RouteMatcher(
-            configuration.routes.map { route in
-                RouteMatcher.Rule(host: route.host, prefix: route.path, target: targets[route.upstream]!)
+            zip(configuration.routes, plan.targets).map { route, target in
+                RouteMatcher.Rule(host: route.host, prefix: route.path, target: target)
             })
     }
 
     deinit {
         for upstream in upstreams { upstream.deallocate() }
-        upstreams.deallocate()
+        targets.deallocate()
         clients.deallocate()
         tracing.deallocate()
     }
@@ -92,14 +95,14 @@ package final class RoutingTable: @unchecked Sendable {
     /// What lasts of an upstream, by its index in `upstreams`. Not for the request path.
     func runtime(upstream: Int32) -> UpstreamRuntime { upstreamRuntimes[Int(upstream)] }
 
-    /// The index of the upstream for a request, nil when no route matches. `host` is without a port; `path` is
+    /// The index in `targets` for a request, nil when no route matches. `host` is without a port; `path` is
     /// normalised.
     @inline(__always)
     package func route(host: RawSpan, path: RawSpan) -> Int32? { matcher.target(host: host, path: path) }
 }
 
 extension UpstreamTable {
-    fileprivate init(_ upstream: Upstream, backends: [BackendSlot], runtime: UpstreamRuntime) {
+    fileprivate init(_ upstream: Upstream, index: Int32, backends: [BackendSlot], runtime: UpstreamRuntime) {
         // Round robin and random choose among the usable ones, so that their shares stay even when one is down.
         // Maglev's slots are laid out over all, so that a client comes back to its backend when that recovers.
         let usableWeights = backends.map { $0.isUsable && !$0.isBackup ? Int($0.weight) : 0 }
@@ -120,7 +123,7 @@ extension UpstreamTable {
                 weights: backends.map { $0.isBackup ? 0 : Int($0.weight) })
         }
         self.init(
-            timeouts: upstream.timeouts, introduces: upstream.proxyProtocol, retries: upstream.retries,
+            index: index, timeouts: upstream.timeouts, introduces: upstream.proxyProtocol, retries: upstream.retries,
             retry: upstream.retry,
             slowStart: upstream.slowStart,
             sticky: upstream.sticky.map { StickyTable($0, upstream: upstream.name, backends: backends) },

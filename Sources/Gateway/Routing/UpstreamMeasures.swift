@@ -9,6 +9,9 @@ package struct UpstreamMeasures: Hashable, Sendable {
     package var retries: UInt64 = 0
     /// Requests that were not repeated because the budget for that was spent.
     package var retriesRefused: UInt64 = 0
+    /// Requests that a second backend got too, and those whose answer came from that.
+    package var hedges: UInt64 = 0
+    package var hedgesWon: UInt64 = 0
     /// Requests that wait for room now, that were refused because too many did, and that waited in vain.
     package var waiting = 0
     package var refused: UInt64 = 0
@@ -30,6 +33,8 @@ package struct UpstreamMeasures: Hashable, Sendable {
         for index in responses.indices { responses[index] &+= other.responses[index] }
         retries &+= other.retries
         retriesRefused &+= other.retriesRefused
+        hedges &+= other.hedges
+        hedgesWon &+= other.hedgesWon
         waiting += other.waiting
         refused &+= other.refused
         waitedTooLong &+= other.waitedTooLong
@@ -48,7 +53,9 @@ struct UpstreamCells {
     private static let offsetOfAbandoned = 6
     private static let offsetOfReceived = 7
     private static let offsetOfSent = 8
-    private static let offsetOfDurations = 9
+    private static let offsetOfHedges = 9
+    private static let offsetOfHedgesWon = 10
+    private static let offsetOfDurations = 11
 
     private let cells: UnsafeMutablePointer<Atomic<UInt64>>
 
@@ -60,6 +67,10 @@ struct UpstreamCells {
 
     @inline(__always)
     func countRetry() { cells[UpstreamCells.offsetOfRetries].increase() }
+
+    func countHedge() { cells[UpstreamCells.offsetOfHedges].increase() }
+
+    func countHedgeWon() { cells[UpstreamCells.offsetOfHedgesWon].increase() }
 
     /// Counts a request that is over. `status` is 0 when there was no response.
     @inline(__always)
@@ -86,6 +97,8 @@ struct UpstreamCells {
         var measures = UpstreamMeasures()
         for index in measures.responses.indices { measures.responses[index] = cells[index].load(ordering: .relaxed) }
         measures.retries = cells[UpstreamCells.offsetOfRetries].load(ordering: .relaxed)
+        measures.hedges = cells[UpstreamCells.offsetOfHedges].load(ordering: .relaxed)
+        measures.hedgesWon = cells[UpstreamCells.offsetOfHedgesWon].load(ordering: .relaxed)
         measures.abandoned = cells[UpstreamCells.offsetOfAbandoned].load(ordering: .relaxed)
         measures.bytesReceived = cells[UpstreamCells.offsetOfReceived].load(ordering: .relaxed)
         measures.bytesSent = cells[UpstreamCells.offsetOfSent].load(ordering: .relaxed)

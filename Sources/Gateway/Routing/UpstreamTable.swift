@@ -2,17 +2,20 @@ import Posix
 import Synchronization
 import TLS
 
-/// One upstream as the workers see it: its backends, which of them take requests, and how to choose.
+/// One upstream as the workers see it: its backends, which of them take requests, and how to choose. Routes with a policy
+/// of their own have a copy that differs in that.
 ///
 /// Plain memory behind unsafe pointers, owned by the `RoutingTable` that holds it: choosing costs no retain, no
 /// exclusivity check and no allocation.
 package struct UpstreamTable {
-    package let timeouts: UpstreamTimeouts
+    /// Its place among the upstreams.
+    let index: Int32
+    package private(set) var timeouts: UpstreamTimeouts
     /// How backends are told whose connection it is; nil: they are not, and connections are shared.
     let introduces: ProxyHeaderVersion?
     /// Backends tried after the first.
-    package let retries: Int
-    let retry: RetryPolicy
+    package private(set) var retries: Int
+    private(set) var retry: RetryPolicy
     /// Zero: a backend that comes back gets its whole share at once.
     let slowStart: Nanoseconds
     let sticky: StickyTable?
@@ -32,6 +35,14 @@ package struct UpstreamTable {
     let cursor: UnsafeMutablePointer<Atomic<Int>>
     /// The base for `UpstreamCells`.
     let cells: UnsafeMutablePointer<Atomic<UInt64>>
+
+    func overridden(by route: RoutePolicy) -> UpstreamTable {
+        var table = self
+        table.timeouts = timeouts.overridden(by: route.timeouts)
+        table.retries = route.retries ?? retries
+        table.retry = retry.overridden(by: route.retry)
+        return table
+    }
 
     /// How many backends take requests at all.
     package var usableCount: Int { backends.reduce(0) { $0 + ($1.isUsable ? 1 : 0) } }

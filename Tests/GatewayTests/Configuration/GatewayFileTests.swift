@@ -181,6 +181,48 @@ private func upstream(_ rest: String) -> String { file(upstreams: "[{name: 'a', 
             ])
     }
 
+    @Test func routesOverrideTheirUpstream() throws {
+        let text = """
+            {
+              listeners: [{ name: 'web', port: 80 }],
+              upstreams: [{ name: 'a', backends: [{ address: '10.0.0.1:80' }] }],
+              routes: [
+                { path: '/', upstream: 'a' },
+                {
+                  path: '/quick', upstream: 'a', retries: 0, timeouts: { total: '2s', response: '1s' },
+                  retryPolicy: { statuses: [502], tryTimeout: '100ms' },
+                },
+              ],
+            }
+            """
+        let gateway = try GatewayConfiguration.read(Array(text.utf8), file: "g.json5")
+        #expect(gateway.routes[0].policy == .none)
+        #expect(
+            gateway.routes[1].policy
+                == RoutePolicy(
+                    timeouts: .init(response: .seconds(1), total: .seconds(2)), retries: 0,
+                    retry: .init(statuses: [502], tryTimeout: .milliseconds(100))))
+        let mistakes = [
+            (
+                text.replacing("statuses: [502]", with: "backoff: '1s'"),
+                "routes: a route has a backoff that is longer than maximumBackoff"
+            ),
+            (
+                text.replacing("statuses: [502]", with: "hedgeDelay: '1s'").replacing(
+                    "name: 'a',", with: "name: 'a', sticky: { secret: 'a secret of sixteen' },"),
+                "upstreams: requests of an upstream with sticky would go to two backends"
+            ),
+        ]
+        for (wrong, problem) in mistakes {
+            do throws(ConfigurationProblems) {
+                _ = try GatewayConfiguration.read(Array(wrong.utf8), file: "g.json5")
+                Issue.record("accepted: \(wrong)")
+            } catch {
+                #expect("\(error)".contains(problem))
+            }
+        }
+    }
+
     @Test(arguments: [
         (file(listeners: "{}"), "listeners: found an object; use an array of 1 to 16 elements"),
         (

@@ -17,7 +17,7 @@ struct ClientConnection {
 
     /// What the connection's deadline is for.
     enum Timer {
-        case none, introduction, requestHead, keepAlive, requestBody, backoff, queue, write, linger, tunnel
+        case none, introduction, requestHead, keepAlive, requestBody, backoff, queue, hedge, write, linger, tunnel
     }
 
     /// Whether the next attempt draws on the upstream's budget for retries.
@@ -33,6 +33,17 @@ struct ClientConnection {
         var ticket: UInt64 = 0
         /// It may try again before those who still wait.
         var isCalled = false
+    }
+
+    /// The attempt at a second backend while the first one has not answered.
+    struct Second {
+        var race = Hedge()
+        /// It is counted by its upstream's gate.
+        var hasRoom = false
+        /// Of the attempt, -1 while there is none.
+        var backendIndex: Int32 = -1
+        var upstream = Slot.none
+        var attemptedAt = Instant.zero
     }
 
     /// What to do once the pending send is with the kernel.
@@ -77,8 +88,8 @@ struct ClientConnection {
     var needsFreshConnection = false
     var body = BodyDecoder(.none)
     var upstream = Slot.none
-    /// Where the request is routed to, within `table`; -1 for nowhere.
-    var upstreamIndex: Int32 = -1
+    /// Where the request is routed to, within the targets of `table`; -1 for nowhere.
+    var target: Int32 = -1
     /// The backend of the present attempt, -1 between attempts.
     var backendIndex: Int32 = -1
     /// The backend that the request's cookie names, -1 for none.
@@ -89,6 +100,7 @@ struct ClientConnection {
     var attemptedAt = Instant.zero
     var retryCost = RetryCost.none
     var wait = Wait()
+    var second = Second()
     /// It is counted by its upstream's gate.
     var hasRoom = false
     /// By when the present request has to be over in all.
@@ -132,8 +144,8 @@ struct ClientConnection {
     /// The upstream that the request is routed to.
     @inline(__always)
     var route: UnsafePointer<UpstreamTable>? {
-        guard let table, upstreamIndex >= 0 else { return nil }
-        return table.pointee.upstreams.baseAddress! + Int(upstreamIndex)
+        guard let table, target >= 0 else { return nil }
+        return table.pointee.targets.baseAddress! + Int(target)
     }
 
     /// The backend of the present attempt.

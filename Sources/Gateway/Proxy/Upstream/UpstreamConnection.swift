@@ -4,6 +4,8 @@ import Posix
 struct UpstreamConnection {
     enum State {
         case connecting, serving, idle
+        /// Of a request that another connection serves, until one of both brings the answer.
+        case connectingSecond, racing
         /// Closed; the slot waits for the engine to let go of it.
         case closed
     }
@@ -49,5 +51,16 @@ struct UpstreamConnection {
         address = backend.address
         backendID = backend.runtimeID
         security = backend.security?.toOpaque()
+    }
+
+    /// It is about to bring the response to a request.
+    @inline(__always)
+    mutating func beginExchange(_ next: State) {
+        state = next
+        timer = .none
+        hasReplied = false
+        awaitsHead = true
+        sentBytesBefore = sentBytes
+        parse = ParseProgress()
     }
 }

@@ -3,7 +3,7 @@ import Posix
 /// A routing table that a worker uses or used, with the number of its exchanges that still refer to it.
 struct AdoptedTable {
     let table: Unmanaged<RoutingTable>
-    let upstreams: UnsafeBufferPointer<UpstreamTable>
+    let targets: UnsafeBufferPointer<UpstreamTable>
     let clients: ClientTerms
     let tracing: TracingTerms
     let generation: UInt64
@@ -11,7 +11,7 @@ struct AdoptedTable {
 
     init(_ table: RoutingTable) {
         self.table = .passRetained(table)
-        upstreams = table.upstreams
+        targets = table.targets
         clients = table.clients
         tracing = table.tracing
         generation = table.generation

@@ -15,7 +15,10 @@ extension Worker where E: ~Copyable {
         if actions.isEmpty { return }
         let client = clients[slot]
         if actions.contains(.keepUpstream) { keepUpstream(of: client) }
-        if actions.contains(.discardUpstream) { discardUpstream(of: client) }
+        if actions.contains(.discardUpstream) {
+            if !actions.contains(.retry) { endRace(slot, client) }
+            discardUpstream(of: client)
+        }
         if actions.contains(.connect) { return connect(slot, client) }
         if actions.contains(.retry) { return retry(slot, client) }
         if actions.contains(.forwardRequest) { forwardRequest(slot, client) }
@@ -52,6 +55,7 @@ extension Worker where E: ~Copyable {
         dropKeptRequest(client)
         client.pointee.deadline = .distantFuture
         giveUpWaiting(client)
+        if client.pointee.second.race.phase != .unused { client.pointee.second = ClientConnection.Second() }
         if let entry = client.pointee.logEntry {
             client.pointee.logEntry = nil
             accessLog.end(entry, client: client.pointee.address, now: now)

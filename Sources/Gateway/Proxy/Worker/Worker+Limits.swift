@@ -57,7 +57,7 @@ extension Worker where E: ~Copyable {
         guard let table = client.pointee.table, let route = client.pointee.route,
             let waiter = route.pointee.gate.pointee.call()
         else { return }
-        call(waiter, table.pointee.table.takeUnretainedValue().runtime(upstream: client.pointee.upstreamIndex))
+        call(waiter, table.pointee.table.takeUnretainedValue().runtime(upstream: route.pointee.index))
     }
 
     private func call(_ waiter: WaitingLine.Waiter, _ upstream: UpstreamRuntime) {
@@ -102,6 +102,10 @@ extension Worker where E: ~Copyable {
     mutating func giveBackRoom(_ client: UnsafeMutablePointer<ClientConnection>) {
         guard client.pointee.hasRoom, let route = client.pointee.route else { return }
         client.pointee.hasRoom = false
+        makeRoom(client, route)
+    }
+
+    func makeRoom(_ client: UnsafeMutablePointer<ClientConnection>, _ route: UnsafePointer<UpstreamTable>) {
         route.pointee.gate.pointee.leave()
         callNext(client)
     }

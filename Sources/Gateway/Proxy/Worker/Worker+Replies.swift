@@ -242,7 +242,8 @@ extension Worker where E: ~Copyable {
 
     /// The upstream of a request that has a route.
     func upstreamName(of client: UnsafeMutablePointer<ClientConnection>) -> String {
-        client.pointee.table!.pointee.table.takeUnretainedValue().upstreamNames[Int(client.pointee.upstreamIndex)]
+        client.pointee.table!.pointee.table.takeUnretainedValue().upstreamNames[
+            Int(client.pointee.route!.pointee.index)]
     }
 
     /// Names the upstream when it is to blame.

@@ -113,7 +113,7 @@ extension Worker where E: ~Copyable {
         client.pointee.table = table
         let host = UnsafeRawBufferPointer(rebasing: bytes[head.host.range]).bytes
         let path = UnsafeRawBufferPointer(rebasing: bytes[head.path.range]).bytes
-        client.pointee.upstreamIndex = table.pointee.route(host: host, path: path) ?? -1
+        client.pointee.target = table.pointee.route(host: host, path: path) ?? -1
     }
 
     /// Finds on whose behalf the request was sent.
@@ -304,6 +304,7 @@ extension Worker where E: ~Copyable {
         engine.receive(client.pointee.upstream, limit: Scratch.unreadCapacity)
         send(client.pointee.kept.bytes, toUpstreamOf: client)
         if !client.pointee.isBodyRead { continueRequest(slot, client) }
+        armHedge(slot, client)
     }
 
     private mutating func send(

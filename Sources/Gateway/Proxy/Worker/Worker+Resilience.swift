@@ -16,15 +16,16 @@ extension Worker where E: ~Copyable {
         if pause == .zero { connect(slot, client) } else { setTimer(.backoff, slot, pause) }
     }
 
-    private func takeRetry(
+    func takeRetry(
         _ client: UnsafeMutablePointer<ClientConnection>, _ route: UnsafePointer<UpstreamTable>
     ) -> Bool {
-        runtime(of: client).takeRetry(route.pointee.retry.budget, active: route.pointee.activeRequests, at: now)
+        runtime(of: client, route).takeRetry(route.pointee.retry.budget, active: route.pointee.activeRequests, at: now)
     }
 
     /// Gives the attempt up in favour of another backend, if there is one and the budget has room.
     private mutating func tryAgain(after failure: ExchangeAnswer, _ slot: Slot) -> Bool {
         let client = clients[slot]
+        if secondStandsIn(slot, client) { return true }
         guard client.pointee.exchange.mayTryAgain, let route = client.pointee.route,
             client.pointee.attempts <= route.pointee.retries,
             route.pointee.hasAlternative(to: client.pointee.backendIndex, client.pointee.tried, now),
@@ -42,7 +43,9 @@ extension Worker where E: ~Copyable {
         guard traits.status >= 500 else {
             if let backend = client.pointee.backend {
                 backend.pointee.counters.pointee.noteSuccess()
-                if client.pointee.route?.pointee.algorithm == .peakEWMA { observeLatency(client) }
+                if client.pointee.route?.pointee.algorithm == .peakEWMA {
+                    observeLatency(backend, since: client.pointee.attemptedAt)
+                }
             }
             return false
         }
@@ -91,17 +94,24 @@ extension Worker where E: ~Copyable {
     /// Counts a failure of the backend of the client's attempt, and keeps requests from it where that follows.
     func noteFailure(_ failure: PassiveFailure, of slot: Slot) {
         let client = clients[slot]
-        guard let backend = client.pointee.backend, let route = client.pointee.route,
+        noteFailure(failure, of: slot, at: client.pointee.backendIndex, since: client.pointee.attemptedAt)
+    }
+
+    /// The same of the attempt at a certain backend.
+    func noteFailure(_ failure: PassiveFailure, of slot: Slot, at place: Int32, since attemptedAt: Instant) {
+        let client = clients[slot]
+        guard place >= 0, let route = client.pointee.route,
             let table = client.pointee.table?.pointee.table.takeUnretainedValue()
         else { return }
+        let backend = route.pointee.backends.baseAddress! + Int(place)
         let count = backend.pointee.counters.pointee.countFailure()
-        let upstream = client.pointee.upstreamIndex
+        let upstream = route.pointee.index
         switch failure {
         case .connectRefused, .connectTimedOut, .connectFailed, .closedBeforeReply, .notSecured:
             // It can not be reached: it is avoided at once, and until a check reaches it.
-            table.runtime(upstream: upstream, backend: client.pointee.backendIndex)
+            table.runtime(upstream: upstream, backend: place)
                 .avoid(until: now + options.pauses.ejection, because: failure)
-        case .responseTimedOut: observeLatency(client)
+        case .responseTimedOut: observeLatency(backend, since: attemptedAt)
         // Failures are often fast; that must not attract requests.
         case .invalidResponse, .status: break
         }
@@ -123,11 +133,13 @@ extension Worker where E: ~Copyable {
 
     /// How long the backend took to answer, or not to.
     @inline(never)
-    private func observeLatency(_ client: UnsafeMutablePointer<ClientConnection>) {
-        client.pointee.backend?.pointee.counters.pointee.observe(now - client.pointee.attemptedAt, at: now)
+    func observeLatency(_ backend: UnsafePointer<BackendSlot>?, since attemptedAt: Instant) {
+        backend?.pointee.counters.pointee.observe(now - attemptedAt, at: now)
     }
 
-    private func runtime(of client: UnsafeMutablePointer<ClientConnection>) -> UpstreamRuntime {
-        client.pointee.table!.pointee.table.takeUnretainedValue().runtime(upstream: client.pointee.upstreamIndex)
+    private func runtime(
+        of client: UnsafeMutablePointer<ClientConnection>, _ route: UnsafePointer<UpstreamTable>
+    ) -> UpstreamRuntime {
+        client.pointee.table!.pointee.table.takeUnretainedValue().runtime(upstream: route.pointee.index)
     }
 }

@@ -5,6 +5,7 @@ extension Worker where E: ~Copyable {
     mutating func upstreamReceived(_ slot: Slot, _ bytes: UnsafeMutableRawBufferPointer) {
         let upstream = upstreams[slot]
         switch upstream.pointee.state {
+        case .racing: if secondReceived(slot, UnsafeRawBufferPointer(bytes)) { upstreamReceived(slot, bytes) }
         case .serving:
             let client = clients[upstream.pointee.client]
             if client.pointee.exchange.isTunnel {
@@ -18,7 +19,7 @@ extension Worker where E: ~Copyable {
             // Nobody asked for these bytes; whatever they are, they must not answer the next request.
             pool.remove(slot, from: upstreams)
             closeUpstream(slot)
-        case .connecting, .closed: break
+        case .connecting, .connectingSecond, .closed: break
         }
     }
 
@@ -39,6 +40,7 @@ extension Worker where E: ~Copyable {
                 upstream.pointee.parse = ParseProgress()
                 upstream.pointee.hasReplied = true
                 if isRejected(head.traits, clientSlot, client) { return }
+                firstAnswered(clientSlot, client)
                 let actions = client.pointee.exchange.handle(.response(head.traits))
                 if actions.contains(.forwardResponse) {
                     return beginReply(head, slot, upstream, actions, rest)
@@ -64,6 +66,7 @@ extension Worker where E: ~Copyable {
     ) {
         if !upstream.pointee.hasReplied {
             upstream.pointee.hasReplied = true
+            firstAnswered(upstream.pointee.client, clients[upstream.pointee.client])
             report(.responseStarted, upstream.pointee.client)
         }
         guard bytes.count < Scratch.unreadCapacity else {

@@ -1,5 +1,4 @@
 import Posix
-import TLS
 
 extension Worker where E: ~Copyable {
     @inline(__always)
@@ -39,6 +38,7 @@ extension Worker where E: ~Copyable {
         case .requestBody: bodyTimeout(slot, client)
         case .backoff: connect(slot, client)
         case .queue: queueTimeout(slot, client)
+        case .hedge: hedgeDelayOver(slot, client)
         case .tunnel: report(.timeout(.tunnel), slot)
         case .linger: closeClient(slot, .reset)
         case .write: writeTimeout(slot, client)
@@ -87,15 +87,17 @@ extension Worker where E: ~Copyable {
         switch timer {
         case .none: break
         case .connect:
-            if engine.isShakingHands(slot) {
-                refuseBackend(.timedOut, upstream.pointee.client)
-            } else {
-                noteFailure(.connectTimedOut, of: upstream.pointee.client)
-            }
+            let failure = failureAtConnectTimeout(slot, upstream)
+            if upstream.pointee.state == .connectingSecond { return secondFailed(slot, failure) }
+            noteFailure(failure, of: upstream.pointee.client)
             failAttempt(.timeout(.connect), upstream.pointee.client, cost: .none)
         case .tryHead: tryTimeout(slot, upstream)
+        case .responseHead where upstream.pointee.state == .racing: secondFailed(slot, .responseTimedOut)
         case .responseHead:
             noteFailure(.responseTimedOut, of: upstream.pointee.client)
+            if !upstream.pointee.hasReplied, secondStandsIn(upstream.pointee.client, clients[upstream.pointee.client]) {
+                return
+            }
             report(.timeout(.responseHead), upstream.pointee.client)
         case .responseBody: report(.timeout(.responseBody), upstream.pointee.client)
         case .splice: spliceTimeout(slot, upstream)

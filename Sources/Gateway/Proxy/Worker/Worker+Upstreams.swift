@@ -53,30 +53,37 @@ extension Worker where E: ~Copyable {
         _ backend: BackendSlot, _ timeout: Nanoseconds, _ slot: Slot,
         _ client: UnsafeMutablePointer<ClientConnection>
     ) {
-        guard let upstream = upstreams.insert(UpstreamConnection(to: backend)) else {
-            return report(.connectFailed, slot)
+        do throws(SystemError) {
+            guard let upstream = try dial(backend, timeout, for: slot) else { return report(.connectFailed, slot) }
+            client.pointee.upstream = upstream
+        } catch {
+            failConnect(slot, error.code)
         }
-        do {
+    }
+
+    /// Begins to connect to a backend for a client; nil when there are as many connections as there may be.
+    mutating func dial(_ backend: BackendSlot, _ timeout: Nanoseconds, for slot: Slot) throws(SystemError) -> Slot? {
+        guard let upstream = upstreams.insert(UpstreamConnection(to: backend)) else { return nil }
+        do throws(SystemError) {
             try engine.connect(upstream, to: backend.address)
         } catch {
             upstreams.remove(upstream)
-            return failConnect(slot, error.code)
+            throw error
         }
         if let security = backend.security {
             engine.secure(
                 upstream, dialling: security.takeUnretainedValue(), at: backend.address,
-                after: introduction(of: client, slot), resuming: pool.session(of: backend))
+                after: introduction(of: clients[slot], slot), resuming: pool.session(of: backend))
         }
         counters.pointee.upstreamConnects.increase()
         counters.pointee.upstreamConnections.change(by: 1)
-        let connection = upstreams[upstream]
-        connection.pointee.client = slot
-        client.pointee.upstream = upstream
+        upstreams[upstream].pointee.client = slot
         setTimer(.connect, upstream: upstream, timeout)
+        return upstream
     }
 
     /// Whether a connect failed for want of something on this side.
-    private func isOwnShortage(_ code: Int32) -> Bool {
+    func isOwnShortage(_ code: Int32) -> Bool {
         switch code {
         case EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL: true
         default: false
@@ -86,19 +93,15 @@ extension Worker where E: ~Copyable {
     /// Ties a connection to the client's exchange.
     private mutating func serve(_ slot: Slot, _ clientSlot: Slot, isReused: Bool) {
         let (upstream, client) = (upstreams[slot], clients[clientSlot])
-        upstream.pointee.state = .serving
-        upstream.pointee.timer = .none
+        upstream.pointee.beginExchange(.serving)
         upstream.pointee.client = clientSlot
         upstream.pointee.isReused = isReused
-        upstream.pointee.hasReplied = false
-        upstream.pointee.awaitsHead = true
-        upstream.pointee.sentBytesBefore = upstream.pointee.sentBytes
         upstream.pointee.wireBytesBefore = engine.wireBytes(slot, of: upstream.pointee.sentBytes)
-        upstream.pointee.parse = ParseProgress()
         client.pointee.upstream = slot
     }
 
     mutating func upstreamConnected(_ slot: Slot) {
+        if upstreams[slot].pointee.state == .connectingSecond { return secondConnected(slot) }
         let client = upstreams[slot].pointee.client
         guard introduce(clients[client], to: slot, for: client) else { return failConnect(client, ENOBUFS) }
         serve(slot, client, isReused: false)
@@ -106,23 +109,42 @@ extension Worker where E: ~Copyable {
     }
 
     mutating func upstreamConnectFailed(_ slot: Slot, _ code: Int32) {
-        let client = upstreams[slot].pointee.client
-        guard let fault = engine.serverFault(slot) else { return failConnect(client, code) }
-        refuseBackend(fault, client)
+        let (upstream, fault) = (upstreams[slot], engine.serverFault(slot))
+        let client = upstream.pointee.client
+        if let fault { tell(fault, upstream.pointee.address, client) }
+        if upstream.pointee.state == .connectingSecond {
+            let reached: PassiveFailure? = isOwnShortage(code) ? nil : .connect(code)
+            return secondFailed(slot, fault.map { .notSecured($0) } ?? reached)
+        }
+        guard let fault else { return failConnect(client, code) }
+        noteFailure(.notSecured(fault), of: client)
         failAttempt(.connectFailed, client, cost: .none)
     }
 
     /// No secured connection came about.
-    mutating func refuseBackend(_ fault: ServerFault, _ client: Slot) {
-        noteFailure(.notSecured(fault), of: client)
-        guard let backend = clients[client].pointee.backend else { return }
-        engine.handshakes.note(fault, of: backend.pointee.address, upstream: upstreamName(of: clients[client]))
+    private mutating func tell(_ fault: ServerFault, _ address: SocketAddress, _ client: Slot) {
+        engine.handshakes.note(fault, of: address, upstream: upstreamName(of: clients[client]))
+    }
+
+    mutating func failureAtConnectTimeout(
+        _ slot: Slot, _ upstream: UnsafeMutablePointer<UpstreamConnection>
+    ) -> PassiveFailure {
+        guard engine.isShakingHands(slot) else { return .connectTimedOut }
+        tell(.timedOut, upstream.pointee.address, upstream.pointee.client)
+        return .notSecured(.timedOut)
+    }
+
+    /// Why a new connection ended without a word of the backend.
+    private mutating func failureAtEnd(_ slot: Slot, _ upstream: UnsafeMutablePointer<UpstreamConnection>)
+        -> PassiveFailure
+    {
+        guard let fault = engine.serverFault(slot) else { return .closedBeforeReply }
+        tell(fault, upstream.pointee.address, upstream.pointee.client)
+        return .notSecured(fault)
     }
 
     private mutating func failConnect(_ client: Slot, _ code: Int32) {
-        if !isOwnShortage(code) {
-            noteFailure(code == ECONNREFUSED ? .connectRefused : .connectFailed(errno: code), of: client)
-        }
+        if !isOwnShortage(code) { noteFailure(.connect(code), of: client) }
         failAttempt(.connectFailed, client, cost: .none)
     }
 
@@ -141,6 +163,8 @@ extension Worker where E: ~Copyable {
             let event: ExchangeEvent = isLost ? .upstreamLost(delivery) : .upstreamEnd(delivery)
             let cost: ClientConnection.RetryCost = delivery == .possible ? .due : .none
             if upstream.pointee.hasReplied { return report(event, clientSlot) }
+            if !upstream.pointee.isReused { noteFailure(failureAtEnd(slot, upstream), of: clientSlot) }
+            if secondStandsIn(clientSlot, clients[clientSlot]) { return }
             if upstream.pointee.isReused {
                 // Not the backend's fault: the next attempt may go to it again.
                 let client = clients[clientSlot]
@@ -149,14 +173,10 @@ extension Worker where E: ~Copyable {
                 client.pointee.retryCost = cost
                 report(event, clientSlot)
             } else {
-                if let fault = engine.serverFault(slot) {
-                    refuseBackend(fault, clientSlot)
-                } else {
-                    noteFailure(.closedBeforeReply, of: clientSlot)
-                }
                 failAttempt(event, clientSlot, cost: cost)
             }
-        case .connecting, .closed: break
+        case .racing: secondFailed(slot, upstream.pointee.isReused ? nil : failureAtEnd(slot, upstream))
+        case .connecting, .connectingSecond, .closed: break
         }
     }
 
@@ -248,5 +268,12 @@ extension Worker where E: ~Copyable {
         timers.cancel(slot)
         upstreams.remove(slot)
         counters.pointee.upstreamConnections.change(by: -1)
+    }
+}
+
+extension PassiveFailure {
+    /// Of a connect, by its errno.
+    static func connect(_ code: Int32) -> PassiveFailure {
+        code == ECONNREFUSED ? .connectRefused : .connectFailed(errno: code)
     }
 }

@@ -56,6 +56,8 @@ package struct RuntimeRegistry: ~Copyable {
     /// What was counted of an upstream that some table names or named of late.
     package func measures(upstream: String) -> UpstreamMeasures? { upstreams[upstream]?.runtime.measures }
 
+    func gate(of upstream: String) -> UnsafeMutablePointer<UpstreamGate>? { upstreams[upstream]?.runtime.gate }
+
     /// Requests that this node has under way at the backend.
     package func activeRequests(_ key: BackendKey) -> Int {
         runtime(key)?.counters.pointee.activeRequests.load(ordering: .relaxed) ?? 0

@@ -10,6 +10,7 @@ package enum StatusReport {
             [headline(status)] + virtualAddresses(status).lines(coloured: coloured) + [""]
             + nodes(status).lines(coloured: coloured) + movedConnections(status) + [""]
             + (status.upstreams.isEmpty ? [] : backends(status.upstreams).lines(coloured: coloured) + [""])
+            + queues(status.upstreams, coloured: coloured)
             + [coloured ? last.style.applied(to: last.text) : last.text]
         return lines.map { $0 + "\n" }.joined()
     }
@@ -33,6 +34,18 @@ package enum StatusReport {
             }
         }
         return table
+    }
+
+    /// Where requests wait, and for what.
+    private static func queues(_ upstreams: [StatusDocument.Upstream], coloured: Bool) -> [String] {
+        let lines = upstreams.compactMap { upstream in
+            upstream.queue.map { queue in
+                let requests = queue.waiting == 1 ? "1 request waits" : "\(queue.waiting) requests wait"
+                return Terminal.printable("upstream \(upstream.name): \(requests): \(queue.reason)")
+            }
+        }
+        if lines.isEmpty { return [] }
+        return lines.map { coloured ? Terminal.Style.bad.applied(to: $0) : $0 } + [""]
     }
 
     /// With the number of backends that its load asks for.

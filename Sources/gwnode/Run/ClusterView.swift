@@ -54,7 +54,8 @@ extension NodeReport {
             appliedIndex: view?.raft.applied ?? .zero, heldAddresses: view?.heldAddresses ?? [],
             fence: view?.fence ?? .lease, engine: serving.engine,
             noticeKey: view?.noticeKey ?? NoticeKey(first: 0, second: 0), activeRequests: serving.activeRequests,
-            moved: view?.moved ?? MovedConnections(), ejected: serving.ejectedBackends(at: .now()), renewals: renewals,
+            moved: view?.moved ?? MovedConnections(), ejected: serving.ejectedBackends(at: .now()),
+            queues: serving.queues, renewals: renewals,
             problems: serving.problems, sample: sample)
     }
 }

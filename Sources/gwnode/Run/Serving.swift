@@ -76,6 +76,13 @@ final class Serving: Sendable {
         }
     }
 
+    /// Requests that wait at this node, by upstream.
+    var queues: [UpstreamQueue] {
+        state.withLock { state in
+            (state.configuration?.upstreams ?? []).compactMap { state.registry.queue(of: $0) }
+        }
+    }
+
     /// What this node has counted of each backend.
     func backendCounts(at now: Instant) -> [BackendKey: NodeMetrics.BackendCount] {
         state.withLock { state in

@@ -34,6 +34,8 @@ import Testing
         let clients = try (0..<3).map { _ in try gateway.connect() }
         for client in clients { try client.send(Wire.get) }
         #expect(gateway.wait { backend.requests.count == 2 && gateway.measures.waiting == 1 })
+        let queue = gateway.registry.queue(of: Upstream(name: "main", backends: [], limits: limits))
+        #expect(queue == UpstreamQueue(upstream: "main", waiting: 1, isUpstreamFull: limits.requests != nil))
         let refused = try gateway.connect().get()
         #expect(refused.status == 503 && refused["retry-after"] == "1")
         #expect(refused.text.contains("too many requests wait already: upstream main"))

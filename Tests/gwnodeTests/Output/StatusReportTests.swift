@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Gateway
 import Testing
 import gwnode
@@ -22,6 +23,23 @@ import gwnode
 
             """
         #expect(StatusReport.text(try Sample.degraded(), coloured: false) == expected)
+    }
+
+    @Test func requestsThatWaitAreNamed() throws {
+        var status = try Sample.healthy()
+        status.upstreams[0].queue = try JSONDecoder().decode(
+            StatusDocument.Queue.self,
+            from: Data(#"{"waiting":12,"reason":"12 at gw1, where limits.requests (100) is reached"}"#.utf8))
+        let text = StatusReport.text(status, coloured: false)
+        #expect(
+            text.hasSuffix(
+                """
+
+                upstream app: 12 requests wait: 12 at gw1, where limits.requests (100) is reached
+
+                healthy
+
+                """))
     }
 
     @Test func colouredTextSaysTheSame() throws {

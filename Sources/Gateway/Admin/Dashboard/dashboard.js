@@ -367,7 +367,7 @@
 
   function createUpstream(upstream) {
     const block = make("div", "upstream"), head = make("div", "upstream-head"), title = make("h3");
-    const texts = ["", "", "", ""].map(() => make("p"));
+    const texts = ["", "", "", "", ""].map(() => make("p"));
     head.append(title, ...texts);
     const table = make("table"), top = make("thead"), row = make("tr"), body = make("tbody"), scroll = make("div", "scroll");
     for (const [text, name] of [["Backend"], ["State"], ["Why"], ["Weight", "number weight"], ["Active", "number"], ["Change"]]) {
@@ -401,6 +401,9 @@
       pair(texts[2], figure(rates.errorsPerSecond), "errors/s", rates.errorsPerSecond > 0);
       pair(texts[3], milliseconds(rates.p50Milliseconds) + " / " + milliseconds(rates.p99Milliseconds), "p50 / p99");
     }
+    const queue = upstream.queue ?? null;
+    if (queue) pair(texts[4], String(queue.waiting), "waiting: " + queue.reason, true);
+    else put(texts[4], "");
     list(body, upstream.backends, b => b.address, b => createBackend(upstream.name, b), updateBackend);
   }
 

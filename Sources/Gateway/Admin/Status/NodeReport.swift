@@ -21,6 +21,8 @@ package struct NodeReport: Hashable, Sendable {
     package var moved: MovedConnections
     /// Backends that it leaves alone because of how they answer.
     package var ejected: [BackendKey]
+    /// Of the upstreams at which requests wait.
+    package var queues: [UpstreamQueue]
     /// The serials of registrations that were renewed at the node of late.
     package var renewals: [UInt64]
     /// What is wrong with its files, for people.
@@ -32,7 +34,7 @@ package struct NodeReport: Hashable, Sendable {
         pid: Int32, version: String, role: NodeRole, term: Term, commitIndex: LogIndex, appliedIndex: LogIndex,
         heldAddresses: [IPAddress], fence: Fence, engine: EngineChoice, noticeKey: NoticeKey,
         activeRequests: [BackendKey: Int], moved: MovedConnections = MovedConnections(), ejected: [BackendKey] = [],
-        renewals: [UInt64] = [], problems: [String] = [], sample: LiveSample? = nil
+        queues: [UpstreamQueue] = [], renewals: [UInt64] = [], problems: [String] = [], sample: LiveSample? = nil
     ) {
         self.pid = pid
         self.version = version
@@ -47,6 +49,7 @@ package struct NodeReport: Hashable, Sendable {
         self.activeRequests = activeRequests
         self.moved = moved
         self.ejected = ejected
+        self.queues = queues
         self.renewals = renewals
         self.problems = problems
         self.sample = sample
@@ -55,15 +58,17 @@ package struct NodeReport: Hashable, Sendable {
     package enum Limit {
         package static let versionBytes = 64
         /// Backends whose running requests are told; those with the fewest are left out first.
-        package static let backends = 200
+        package static let backends = 190
         /// Ejected ones that are told.
         package static let ejected = 20
+        /// Upstreams with requests that wait; the shortest queues are left out first.
+        package static let queues = 8
         /// Problems that are told, and where each is cut off.
         package static let problems = 8
         package static let problemBytes = 400
     }
 
-    private static let formatVersion: UInt8 = 8
+    private static let formatVersion: UInt8 = 9
 
     /// The binary form for other nodes, at most 64 KiB.
     package func encoded() -> [UInt8] {
@@ -92,6 +97,12 @@ package struct NodeReport: Hashable, Sendable {
         writer.write(moved.here)
         writer.write(moved.lost)
         writer.write(list: ejected.prefix(Limit.ejected)) { writer, key in writer.write(reported: key) }
+        let longest = queues.sorted { ($1.waiting, $0.upstream) < ($0.waiting, $1.upstream) }.prefix(Limit.queues)
+        writer.write(list: longest) { writer, queue in
+            writer.write(queue.upstream)
+            writer.write(UInt32(clamping: queue.waiting))
+            writer.write(UInt8(queue.isUpstreamFull ? 1 : 0))
+        }
         writer.write(list: renewals.prefix(Registrations.Limit.count)) { writer, serial in writer.write(serial) }
         writer.write(list: problems.prefix(Limit.problems)) { writer, problem in
             writer.write(problem.cutOff(atBytes: Limit.problemBytes))
@@ -135,6 +146,11 @@ package struct NodeReport: Hashable, Sendable {
         moved = MovedConnections(away: try reader.read(), here: try reader.read(), lost: try reader.read())
         ejected = try reader.readList("ejected backends", limit: Limit.ejected) {
             reader throws(DecodingFault) in try reader.readReportedBackend()
+        }
+        queues = try reader.readList("queues", limit: Limit.queues) { reader throws(DecodingFault) in
+            UpstreamQueue(
+                upstream: try reader.readText("upstream", limit: Command.Limit.nameBytes),
+                waiting: Int(try reader.read(UInt32.self)), isUpstreamFull: try reader.read(UInt8.self) == 1)
         }
         renewals = try reader.readList("renewals", limit: Registrations.Limit.count) {
             reader throws(DecodingFault) in try reader.read(UInt64.self)

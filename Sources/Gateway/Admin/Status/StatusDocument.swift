@@ -55,8 +55,18 @@ package struct StatusDocument: Codable, Hashable, Sendable {
         package var name: String
         package var algorithm: String
         package var backends: [Backend]
+        /// Absent while no request waits for room at it.
+        package var queue: Queue?
         /// Absent for an upstream whose load asks for no number of backends.
         package var scaling: Scaling?
+    }
+
+    /// Requests that wait for others to end.
+    package struct Queue: Codable, Hashable, Sendable {
+        /// At all nodes that are alive.
+        package var waiting: Int
+        /// Where they wait, and for which limit.
+        package var reason: String
     }
 
     /// How many backends the load of an upstream asks for.

@@ -86,7 +86,7 @@ package struct StatusSources: Sendable {
             upstreams: (configuration?.upstreams ?? []).map { upstream in
                 StatusDocument.Upstream(
                     name: upstream.name, algorithm: upstream.algorithm.rawValue,
-                    backends: upstream.backends.map { describe($0, of: upstream.name) },
+                    backends: upstream.backends.map { describe($0, of: upstream.name) }, queue: queue(of: upstream),
                     scaling: scalingDocument(of: upstream))
             })
     }
@@ -136,6 +136,19 @@ package struct StatusSources: Sendable {
             activeRequests: aliveReports.reduce(0) { $0 + ($1.report.activeRequests[key] ?? 0) },
             reason: reason + elsewhere(ejected: key),
             registration: state.registrations.key(of: backend.address, in: upstream)?.id)
+    }
+
+    private func queue(of upstream: Upstream) -> StatusDocument.Queue? {
+        let queues = aliveReports.compactMap { node, report in
+            report.queues.first { $0.upstream == upstream.name }.map { (node, $0) }
+        }
+        if queues.isEmpty { return nil }
+        let places = queues.map { node, queue in
+            let name = directory.members.first { $0.id == node }?.name ?? "node \(node.number)"
+            return "\(queue.waiting) at \(name), where \(queue.limit(of: upstream.limits)) is reached"
+        }
+        return StatusDocument.Queue(
+            waiting: queues.reduce(0) { $0 + $1.1.waiting }, reason: places.joined(separator: "; "))
     }
 
     /// Ejections are each node's own: says which other ones have ejected the backend.

@@ -12,6 +12,7 @@ import Testing
         ejecting.ejected = [FakeNode.backend]
         ejecting.problems = ["listener web: no certificate", "listener api: no key"]
         ejecting.moved = MovedConnections(away: 1, here: 2, lost: 3)
+        ejecting.queues = [UpstreamQueue(upstream: "app", waiting: 3, isUpstreamFull: true)]
         #expect(try NodeReport(decoding: ejecting.encoded()) == ejecting)
     }
 
@@ -33,6 +34,7 @@ import Testing
             let name = String(repeating: "x", count: Command.Limit.nameBytes)
             report.activeRequests[BackendKey(upstream: name, address: address)] = Int(port)
             report.ejected.append(BackendKey(upstream: name, address: address))
+            report.queues.append(UpstreamQueue(upstream: name, waiting: Int(port), isUpstreamFull: false))
         }
         report.problems = Array(repeating: String(repeating: "x", count: 1000), count: 20)
         let bytes = report.encoded()
@@ -40,8 +42,10 @@ import Testing
         #expect(try NodeReport(decoding: bytes).problems.count == NodeReport.Limit.problems)
         let kept = try NodeReport(decoding: bytes).activeRequests
         #expect(kept.count == NodeReport.Limit.backends)
-        #expect(kept.values.min() == 801)
+        #expect(kept.values.min() == 811)
         #expect(try NodeReport(decoding: bytes).ejected.count == NodeReport.Limit.ejected)
+        let queues = try NodeReport(decoding: bytes).queues
+        #expect(queues.map(\.waiting) == Array((993...1000).reversed()))
     }
 
     @Test(arguments: UInt64(1)...300)

@@ -176,6 +176,24 @@ import Testing
         #expect(!sources.document().upstreams[0].backends[0].reason.contains("ejected"), "it is dead")
     }
 
+    @Test func requestsThatWaitAreShownWithTheReason() {
+        var sources = Sample.sources()
+        #expect(sources.document().upstreams[0].queue == nil)
+        sources.configuration?.upstreams[0].limits = LoadLimits(requests: 100, requestsPerBackend: 60)
+        sources.ownReport.queues = [UpstreamQueue(upstream: "app", waiting: 3, isUpstreamFull: false)]
+        sources.sightings[NodeID(1)]?.report.queues = [
+            UpstreamQueue(upstream: "app", waiting: 12, isUpstreamFull: true)
+        ]
+        let queue = sources.document().upstreams[0].queue
+        #expect(queue?.waiting == 15)
+        #expect(
+            queue?.reason
+                == "12 at gw1, where limits.requests (100) is reached; 3 at gw2, where limits.requestsPerBackend (60) is reached"
+        )
+        sources.connected = []
+        #expect(sources.document().upstreams[0].queue?.waiting == 3, "gw1 is dead")
+    }
+
     @Test func localTroubleIsNamed() {
         var sources = Sample.sources()
         sources.localBackends[FakeNode.backend] = .init(verdict: HealthVerdict(.down, reason: "timed out"))

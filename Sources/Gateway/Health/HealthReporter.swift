@@ -42,7 +42,7 @@ package struct HealthReporter: Sendable {
 
     /// The node came to a verdict. One on a backend that is no longer checked comes too late and is left out.
     package mutating func observe(_ verdict: HealthVerdict, on backend: BackendKey, at now: Instant) {
-        if own[backend]?.status == verdict.status || !checked.contains(backend) { return }
+        if own[backend].map({ verdict.saysTheSame(as: $0) }) == true || !checked.contains(backend) { return }
         own[backend] = verdict
         pending[backend] = now + HealthReporter.gathering
     }
@@ -73,6 +73,13 @@ package struct HealthReporter: Sendable {
 
     private func differs(_ backend: BackendKey, from state: ClusterState) -> Bool {
         guard let verdict = own[backend], let record = state.backends[backend] else { return false }
-        return verdict.status != record.verdict(of: node)?.status ?? .unknown
+        return !verdict.saysTheSame(as: record.verdict(of: node) ?? .unknown)
+    }
+}
+
+extension HealthVerdict {
+    /// Only of a backend that is down others want to know why.
+    fileprivate func saysTheSame(as other: HealthVerdict) -> Bool {
+        status == other.status && (status != .down || reason == other.reason)
     }
 }

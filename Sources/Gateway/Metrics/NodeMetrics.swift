@@ -106,6 +106,9 @@ package struct NodeMetrics: Sendable {
                 .init(Double(proxy.resumedBackendHandshakes), ("kind", "resumed")),
                 .init(Double(proxy.failedBackendHandshakes), ("kind", "failed")),
             ])
+        page.gauge(
+            "gwnode_certificate_problems", "Certificates and keys in files that this node can not use.",
+            status.ownReport.problems.count)
         page.family(
             "gwnode_client_connections_moved_total", .counter,
             "Open connections of clients that went on at another node, came from there, or ended on the way.",

@@ -1,6 +1,7 @@
 import Gateway
 import Glibc
 import Posix
+import TLS
 import Testing
 
 @Suite struct HealthJudgeTests {
@@ -34,6 +35,27 @@ import Testing
         _ = judge.record(.status(503, isExpected: false))
         _ = judge.record(.timedOut(after: .milliseconds(500)))
         #expect(judge.verdict == HealthVerdict(.down, reason: "status 503"))
+    }
+
+    /// One that is back after a crash, say, with a certificate that has expired.
+    @Test func whoStaysDownForAnotherReasonSaysSo() {
+        let expired = ProbeResult.notSecured(.expired(atSeconds: 1_767_312_000))
+        let (refused, now) = ("connect refused", "its certificate expired on 2026-01-02")
+        // Two results in a row are needed, and none may come between but one that says nothing.
+        let steps: [(ProbeResult, changes: Bool, reason: String)] = [
+            (.failed(ECONNREFUSED), true, refused), (expired, false, refused), (.failed(ECONNREFUSED), false, refused),
+            (expired, false, refused), (.notHTTP, false, refused), (expired, false, refused),
+            (.inconclusive(EMFILE), false, refused), (expired, true, now), (expired, false, now),
+            // The reasons of a backend that is up are left alone.
+            (.connected, false, now), (.connected, true, "connected"),
+            (.status(204, isExpected: true), false, "connected"), (.status(204, isExpected: true), false, "connected"),
+        ]
+        var judge = HealthJudge(rise: 2, fall: 2)
+        for (index, step) in steps.enumerated() {
+            let changes = judge.record(step.0)
+            #expect(changes == step.changes, "step \(index)")
+            #expect(judge.verdict?.reason == step.reason, "step \(index)")
+        }
     }
 
     @Test(arguments: [

@@ -60,6 +60,19 @@ import Testing
         #expect(reporter.report(comparedWith: state, at: begin + .seconds(1), stamp: stamp) == nil)
     }
 
+    @Test func anotherReasonOfABackendThatStaysDownIsReported() {
+        var reporter = reporter()
+        let state = state(reports: [
+            .init(one, HealthVerdict(.down, reason: "connect refused")),
+            .init(two, HealthVerdict(.up, reason: "status 200")),
+        ])
+        let expired = HealthVerdict(.down, reason: "its certificate expired on 2026-01-02")
+        reporter.observe(expired, on: one, at: begin)
+        reporter.observe(HealthVerdict(.up, reason: "status 204"), on: two, at: begin)
+        let change = reporter.report(comparedWith: state, at: begin + HealthReporter.gathering, stamp: stamp)
+        #expect(change?.changes == [.init(one, expired)])
+    }
+
     @Test func changeIsProposedAgainUntilTheStateShowsIt() {
         let down = HealthVerdict(.down, reason: "status 503")
         var reporter = reporter()

@@ -77,10 +77,11 @@ extension Worker where E: ~Copyable {
     mutating func introduce(
         _ client: UnsafeMutablePointer<ClientConnection>, to slot: Slot, for clientSlot: Slot
     ) -> Bool {
-        if upstreams[slot].pointee.security != nil { return true }
+        let upstream = upstreams[slot]
+        if upstream.pointee.security != nil { return true }
         let header = introduction(of: client, clientSlot)
         if header.isEmpty { return true }
-        upstreams[slot].pointee.sentBytes += UInt64(header.count)
+        upstream.pointee.sentBytes += UInt64(header.count)
         switch engine.send(slot, header) {
         case .done: return true
         case .pending, .failed: return false

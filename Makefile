@@ -1,9 +1,11 @@
 # The commands of the project. `make demo` and `make test` are all that a newcomer needs.
 
 SWIFT ?= swift
-# The product carries the Swift runtime in itself, so that one file can be copied to a gateway machine.
+# The product carries the runtimes of Swift and C++ in itself, so that one file can be copied to a gateway machine. From a
+# folder that has only the archive of the latter, the linker takes that.
 PRODUCT = $(CURDIR)/.build/release/gwnode
-BUILD_FLAGS = -c release --static-swift-stdlib --product gwnode
+ARCHIVES = $(CURDIR)/.build/archives
+BUILD_FLAGS = -c release --static-swift-stdlib --product gwnode -Xlinker -L$(ARCHIVES)
 # Tests run optimised, as the product does, in a folder of their own: their flags differ from the product's.
 TEST_FLAGS = -c release --scratch-path .build-tests
 PREFIX ?= /usr/local
@@ -32,6 +34,8 @@ deps:
 	.ci/install-dependencies
 
 build:
+	mkdir -p $(ARCHIVES)
+	ln -sf $$(clang -print-file-name=libstdc++.a) $(ARCHIVES)/libstdc++.a
 	$(SWIFT) build $(BUILD_FLAGS)
 
 demo: build

@@ -13,10 +13,10 @@ package struct RingEngine: ~Copyable, Engine {
     /// Completions of one turn, so that timers, commands and new events are never starved.
     private static let turnBudget = 1024
     private static let entries: UInt32 = 1024
-    private static let completions: UInt32 = 8192
+    private static let completions: UInt32 = 4096
     /// Filled densely, so that few do and stay in the processor's second cache. What one receive brings beyond its limit is
     /// less than one of them.
-    private static let sharedBuffers = clinux_buffers(count: 32, size: 16 << 10)
+    private static let sharedBuffers = clinux_buffers(count: 16, size: 16 << 10)
     private static let wholeBuffers = clinux_buffers(count: 256, size: 8 << 10)
 
     let ring: UnsafeMutablePointer<clinux_ring>

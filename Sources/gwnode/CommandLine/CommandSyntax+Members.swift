@@ -67,7 +67,15 @@ extension CommandName {
         ],
         summary: "Breaks the leader of the running cluster again and again, and measures the failover.",
         details: """
-            kill sends its process SIGKILL, stop SIGSTOP, cut has nftables drop what the nodes say to each other at its             machine, and transfer hands leadership over as planned. All but transfer need a voter's process on this             machine: if another node leads, leadership is handed to that one first. Each round waits until all is well,             then counts from the fault: DETECTION until another node knows that the leader is gone, ELECTION until one             leads, ADDRESS until it holds the virtual addresses, FIRST ANSWER until clients are served and lose nothing             any more; LOST are the requests that got no answer within a second, of one every 5 ms. What no node can be             asked for is -. What was broken is mended, also after ^C: a stopped process goes on, a killed one is started             as it was (by systemd where that runs it), a cut ends, of itself after 30 seconds too. Exits 0 when all             rounds went well. \(accessDetails)
+            kill sends its process SIGKILL, stop SIGSTOP, cut has nftables drop what the nodes say to each other at \
+            its machine, and transfer hands leadership over as planned. All but transfer need a voter's process on \
+            this machine: if another node leads, leadership is handed to that one first. Each round waits until all \
+            is well, then counts from the fault: DETECTION until another node knows that the leader is gone, \
+            ELECTION until one leads, ADDRESS until it holds the virtual addresses, FIRST ANSWER until clients are \
+            served and lose nothing any more; LOST are the requests that got no answer within a second, of one every \
+            5 ms. What no node can be asked for is -. What was broken is mended, also after ^C: a stopped process \
+            goes on, a killed one is started as it was (by systemd where that runs it), a cut ends, of itself after \
+            30 seconds too. Exits 0 when all rounds went well. \(accessDetails)
             """,
         examples: [
             ("gwnode drill --kind kill --count 30", "in the demo, or on a node"),

@@ -5,11 +5,12 @@ import Testing
 
 /// Connections of clients that outlive the node they were made with.
 ///
-/// In CI there are few of them. `GWNODE_CONNECTIONS=3000 GWNODE_MOVES=50` asks for more.
+/// In CI there are few of them. `GWNODE_CONNECTIONS=3000 GWNODE_CLIENTS=50 GWNODE_MOVES=50` asks for more.
 @Suite(.serialized, .enabled(if: Namespace.isInside(.root), "runs inside NetworkTests"))
 struct OpenConnectionTests {
     private static let addresses = [NetworkCluster.service, NetworkCluster.service6]
     private static let connections = number("GWNODE_CONNECTIONS") ?? 300
+    private static let clients = number("GWNODE_CLIENTS") ?? 12
     private static let moves = number("GWNODE_MOVES") ?? 5
 
     private static func number(_ name: String) -> Int? { getenv(name).flatMap { Int(String(cString: $0)) } }
@@ -35,7 +36,7 @@ struct OpenConnectionTests {
         defer { backend.stop() }
         let cluster = try NetworkCluster(
             moveTimeout: "20s", addresses: Self.addresses.map(\.ip.description), hasNumberedBackend: true)
-        let load = try NumberedLoad(clients: 50, to: Self.addresses)
+        let load = try NumberedLoad(clients: Self.clients, to: Self.addresses)
         var moves: [NumberedLoad.Timing] = []
         var former = try cluster.holder()
         for _ in 0..<Self.moves where load.problems.isEmpty {

@@ -51,6 +51,7 @@ test: build
 	GWNODE_BINARY=$(PRODUCT) $(SWIFT) test $(TEST_FLAGS) --skip-build --no-parallel --filter "ClusterTests|NetworkTests"
 	GWNODE_ENGINE=epoll GWNODE_BINARY=$(PRODUCT) $(SWIFT) test $(TEST_FLAGS) --skip-build --no-parallel --filter ClusterTests \
 		--skip RegistrationTests
+	Tests/NetworkTests/random-faults $(PRODUCT)
 	Tests/API/run $(PRODUCT)
 	Tests/TLS/run $(PRODUCT)
 	Tests/Browser/run $(PRODUCT)

@@ -5,7 +5,7 @@ import Posix
 package struct Resignations: Hashable, Sendable {
     /// The least time between two resignations. It doubles up to `longestPause`, and begins anew after twice that.
     package static let shortestPause = Nanoseconds.seconds(1)
-    package static let longestPause = Nanoseconds.seconds(30)
+    package static let longestPause = Nanoseconds.seconds(5)
 
     private var last: Instant?
     private var pause = shortestPause

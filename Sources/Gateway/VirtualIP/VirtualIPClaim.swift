@@ -7,6 +7,7 @@ import Raft
 /// - A claim waits for `claimableFrom`, when no earlier holder's lease can still run.
 /// - Once addresses were given up for any reason but their removal from the configuration, the term is
 ///   *released*: they are never claimed again in it, and the leader is told to resign.
+/// - Resignations get rare while no node can hold the addresses for long: see `Resignations`.
 /// - An address is announced twice when it is claimed and again after `announcementOffsets`.
 package struct VirtualIPClaim: Hashable, Sendable {
     /// What the decision depends on, as it is at `now`.
@@ -87,7 +88,7 @@ package struct VirtualIPClaim: Hashable, Sendable {
 
     package mutating func turn(_ conditions: Conditions) -> [Action] {
         var actions: [Action] = []
-        if let reason = reasonToGiveUp(conditions) { giveUp(because: reason, &actions) }
+        if let reason = reasonToGiveUp(conditions) { giveUp(because: reason, at: conditions.now, &actions) }
         if let lease = conditions.lease {
             if let reason = reasonAgainstHolding(lease, conditions) {
                 resign(because: reason, at: conditions.now, &actions)
@@ -102,7 +103,7 @@ package struct VirtualIPClaim: Hashable, Sendable {
     /// To be called when the provider could not claim an address, or lost one: gives everything up.
     package mutating func fail(because reason: Reason, _ conditions: Conditions) -> [Action] {
         var actions: [Action] = []
-        giveUp(because: reason, &actions)
+        giveUp(because: reason, at: conditions.now, &actions)
         if conditions.lease != nil { resign(because: reason, at: conditions.now, &actions) }
         nextDeadline = deadline(conditions)
         return actions
@@ -126,8 +127,10 @@ package struct VirtualIPClaim: Hashable, Sendable {
         return conditions.hasCarrier ? nil : .carrierLost
     }
 
-    private mutating func giveUp(because reason: Reason, _ actions: inout [Action]) {
+    private mutating func giveUp(because reason: Reason, at now: Instant, _ actions: inout [Action]) {
         guard !held.isEmpty else { return }
+        // The addresses could be held for a while, so to resign helps.
+        if now - claimedAt >= Resignations.shortestPause { resignations = Resignations() }
         actions += held.map { .release($0, because: reason) }
         held = []
         released = Release(term: heldTerm, reason: reason)

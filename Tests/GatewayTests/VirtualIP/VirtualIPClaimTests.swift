@@ -134,7 +134,33 @@ private let claimOne: [Action] = [.claim(one), .announce(one), .announce(one)]
             let actions = claim.turn(.init(second * 1000, lease(second, until: second * 1000 + 40), carrier: false))
             if !actions.isEmpty { resigned.append(second) }
         }
-        #expect(resigned == [1, 2, 4, 8, 16, 32, 62, 92])
+        #expect(Array(resigned.prefix(7)) == [1, 2, 4, 8, 13, 18, 23])
+    }
+
+    /// All nodes of a cluster that was paused let their leases run out, and may keep their leader: as often as that
+    /// happens, another one has to take over at once.
+    @Test func whoHeldTheAddressesForAWhileResignsAtOnce() {
+        var claim = Claim()
+        for term in UInt64(1)...20 {
+            let begin = term * 1500
+            #expect(claim.turn(.init(begin, lease(term, until: begin + 1040))) == claimOne)
+            let actions = claim.turn(.init(begin + 1050, lease(term, until: begin + 1040)))
+            #expect(
+                actions == [.release(one, because: .leaseExpired), .resign(because: .leaseExpired)], "term \(term)")
+        }
+    }
+
+    /// Something takes the address away again and again: nodes must not only elect each other.
+    @Test func whoCanNotHoldTheAddressesResignsRarely() {
+        var claim = Claim()
+        var resigned = 0
+        for term in UInt64(1)...100 {
+            let begin = term * 200
+            _ = claim.turn(.init(begin, lease(term, until: begin + 40)))
+            let actions = claim.fail(because: .addressTakenAway, .init(begin + 10, lease(term, until: begin + 50)))
+            resigned += actions.contains(.resign(because: .addressTakenAway)) ? 1 : 0
+        }
+        #expect(resigned <= 7, "in 20 seconds")
     }
 
     @Test(arguments: UInt64(1)...200)

@@ -43,22 +43,37 @@ package struct CertificateAuthority {
     package func issue(
         for node: NodeName, hosts: [String], days: Int, startingInDays start: Int = 0
     ) throws(TLSFailure) -> (certificate: Certificate, key: PrivateKey) {
-        let nodeKey = try PrivateKey.make()
+        try issue(
+            for: .node(node), more: hosts.map { Self.isAddress($0) ? "IP:\($0)" : "DNS:\($0)" },
+            usage: "serverAuth,clientAuth", days: days, start: start)
+    }
+
+    /// A certificate with which somebody asks the nodes' admin API, and its new key.
+    package func issue(
+        forOperator name: String, of cluster: String, days: Int
+    ) throws(TLSFailure) -> (certificate: Certificate, key: PrivateKey) {
+        try issue(for: .operatorNamed(name, cluster: cluster), more: [], usage: "clientAuth", days: days, start: 0)
+    }
+
+    private func issue(
+        for member: MemberName, more names: [String], usage: String, days: Int, start: Int
+    ) throws(TLSFailure) -> (certificate: Certificate, key: PrivateKey) {
+        let memberKey = try PrivateKey.make()
         let draft = try Draft(
-            subject: "\(node.cluster) node \(node.node)", publicKey: nodeKey, start: start, days: days)
-        let names = ["URI:\(node.uri)"] + hosts.map { Self.isAddress($0) ? "IP:\($0)" : "DNS:\($0)" }
+            subject: "\(member.cluster) \(member)", publicKey: memberKey, start: start, days: days)
+        let names = ["URI:\(member.uri)"] + names
         try draft.extend(
             issuer: certificate,
             [
                 (NID_basic_constraints, "critical,CA:FALSE"),
                 (NID_key_usage, "critical,digitalSignature"),
-                (NID_ext_key_usage, "serverAuth,clientAuth"),
+                (NID_ext_key_usage, usage),
                 (NID_subject_key_identifier, "hash"),
                 (NID_authority_key_identifier, "keyid:always"),
                 (NID_subject_alt_name, names.joined(separator: ",")),
             ])
         try draft.sign(issuer: certificate, key)
-        return (draft.certificate, nodeKey)
+        return (draft.certificate, memberKey)
     }
 
     private static func isAddress(_ host: String) -> Bool {

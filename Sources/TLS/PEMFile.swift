@@ -2,14 +2,14 @@ import Glibc
 import Posix
 
 /// Reads certificates and keys; what goes wrong names the file.
-enum PEMFile {
+package enum PEMFile {
     private static let limit = 1 << 20
 
-    static func certificates(_ path: String) throws(TLSFailure) -> [Certificate] {
+    package static func certificates(_ path: String) throws(TLSFailure) -> [Certificate] {
         try reading(path) { text throws(TLSFailure) in try Certificate.readAll(text) }
     }
 
-    static func key(_ path: String) throws(TLSFailure) -> PrivateKey {
+    package static func key(_ path: String) throws(TLSFailure) -> PrivateKey {
         try reading(path) { text throws(TLSFailure) in
             try checkSecrecy(path)
             return try PrivateKey.read(text)

@@ -2,7 +2,7 @@ import COpenSSL
 
 /// What both ends of the connections between nodes go by: TLS 1.3, and a certificate of the cluster's authority at
 /// either end.
-package final class TLSContext {
+package final class TLSContext: @unchecked Sendable {
     let raw: OpaquePointer
 
     /// `chain` begins with the node's own certificate.
@@ -24,6 +24,16 @@ package final class TLSContext {
         let store = SSL_CTX_get_cert_store(raw)
         for authority in authorities where X509_STORE_add_cert(store, authority.raw) != 1 {
             throw .noted("the certificate of the authority can not be used")
+        }
+    }
+
+    /// The same from files.
+    package convenience init(_ files: NodeCertificateFiles) throws(TLSFailure) {
+        let authorities = try PEMFile.certificates(files.authority)
+        let chain = try PEMFile.certificates(files.certificate)
+        let key = try PEMFile.key(files.key)
+        do throws(TLSFailure) { try self.init(chain: chain, key: key, authorities: authorities) } catch {
+            throw TLSFailure("\(files.certificate), \(files.key): \(error)")
         }
     }
 

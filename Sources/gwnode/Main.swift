@@ -98,6 +98,9 @@ import Glibc
             case .issueCertificates(let directory, let file, let node, let days, let renew):
                 return try CertificateCommands.issue(
                     in: directory, nodeFile: file, only: node, days: days, renew: renew)
+            case .issueOperatorCertificate(let directory, let file, let name, let days, let renew):
+                return try CertificateCommands.issue(
+                    in: directory, nodeFile: file, forOperator: name, days: days, renew: renew)
             case .listKeys(let access, let prefix, let format, let consistency):
                 return try KeyCommands.list(client(access), prefix: prefix, format, consistency)
             case .getKey(let access, let key, let consistency):

@@ -18,6 +18,8 @@ package struct NodeConfiguration: Hashable, Sendable {
     package var adminSocket: AdminSocketRights
     /// The file with the token that clients of the admin API show; resolved as `dataDirectory`. Nil: none is asked for.
     package var adminToken: String?
+    /// Clients of the admin API speak TLS and show a certificate of the cluster's authority; for `certificate` alone.
+    package var adminTLS: Bool
     /// Every voter of the cluster, this node included, sorted by id.
     package var peers: [Peer]
     /// This node founds nothing: it waits until `gwnode members add` makes it a member of a running cluster.
@@ -72,7 +74,8 @@ package struct NodeConfiguration: Hashable, Sendable {
 
     package init(
         cluster: String, node: Identity, dataDirectory: String, listen: [String: SocketAddress] = [:],
-        admin: AdminPlace, adminSocket: AdminSocketRights = .standard, adminToken: String? = nil, peers: [Peer],
+        admin: AdminPlace, adminSocket: AdminSocketRights = .standard, adminToken: String? = nil,
+        adminTLS: Bool = false, peers: [Peer],
         join: Bool = false, certificate: NodeCertificateFiles? = nil,
         virtualAddress: VirtualAddressProvider = .none, timing: TimingProfile = .lan,
         moveTimeout: Nanoseconds = Self.standardMoveTimeout, movesConnections: Bool = true, gatewayFile: String? = nil,
@@ -87,6 +90,7 @@ package struct NodeConfiguration: Hashable, Sendable {
         self.admin = admin
         self.adminSocket = adminSocket
         self.adminToken = adminToken
+        self.adminTLS = adminTLS
         self.peers = peers
         self.join = join
         self.certificate = certificate

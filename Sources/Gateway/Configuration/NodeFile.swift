@@ -45,7 +45,11 @@ extension NodeConfiguration {
         .optional(
             "adminToken", .filePath,
             "A file of mode 600 with the token that clients of the admin API show. An address that other machines "
-                + "reach needs one; use the same on every node."),
+                + "reach needs one, or adminTls; use the same on every node."),
+        .optional(
+            "adminTls", .boolean, default: false,
+            "The admin API speaks TLS 1.3 alone, and only to those who show a certificate of the cluster's authority, a "
+                + "node's or an operator's: see nodeCertificate. Use the same on every node."),
         .required(
             "peers", .array(of: .peer, count: 1...maximumPeers),
             "Every voter of the cluster, this node included; the same list on every node."),
@@ -87,9 +91,18 @@ extension NodeConfiguration {
     private static let placed: Schema<NodeConfiguration> =
         fields
         .rule(
-            at: "admin", { $0.adminToken != nil || $0.admin.isLocal },
+            at: "admin", { $0.adminToken != nil || $0.adminTLS || $0.admin.isLocal },
             wrong: "other machines can reach this address, and clients of the admin API need no token",
-            right: "use a loopback address, or name a token file with adminToken"
+            right: "use a loopback address, or adminTls: true, or name a token file with adminToken"
+        )
+        .rule(
+            at: "adminTls", { !$0.adminTLS || $0.certificate != nil },
+            wrong: "there is no certificate to show, and no authority to ask for",
+            right: "name both with nodeCertificate; `gwnode certificates` makes them"
+        )
+        .rule(
+            at: "adminTls", { !$0.adminTLS || $0.admin.numericAddress != nil },
+            wrong: "the admin API is on a socket, whose file's rights protect it", right: "leave it out"
         )
         .rule(
             at: "adminSocket",
@@ -133,7 +146,7 @@ extension NodeConfiguration {
 
     private static func assembled(
         cluster: String, node: Identity, dataDirectory: String, listen: [String: SocketAddress], admin: AdminPlace,
-        adminSocket: AdminSocketRights?, adminToken: String?, peers: [Peer], join: Bool,
+        adminSocket: AdminSocketRights?, adminToken: String?, adminTLS: Bool, peers: [Peer], join: Bool,
         certificate: NodeCertificateFiles?,
         virtualAddress: VirtualAddressProvider,
         timing: TimingProfile, moveTimeout: Nanoseconds, movesConnections: Bool,
@@ -142,7 +155,8 @@ extension NodeConfiguration {
     ) -> NodeConfiguration {
         NodeConfiguration(
             cluster: cluster, node: node, dataDirectory: dataDirectory, listen: listen, admin: admin,
-            adminSocket: adminSocket ?? .standard, adminToken: adminToken, peers: peers.sorted { $0.id < $1.id },
+            adminSocket: adminSocket ?? .standard, adminToken: adminToken, adminTLS: adminTLS,
+            peers: peers.sorted { $0.id < $1.id },
             join: join,
             certificate: certificate, virtualAddress: virtualAddress, timing: timing, moveTimeout: moveTimeout,
             movesConnections: movesConnections, gatewayFile: gatewayFile,

@@ -1,6 +1,7 @@
 import Gateway
 import Glibc
 import Posix
+import TLS
 
 /// Which nodes a command asks, as the command line has it.
 package struct AdminAccess: Hashable, Sendable {
@@ -11,11 +12,17 @@ package struct AdminAccess: Hashable, Sendable {
 
     /// From `--token-file`.
     package var tokenPath: String?
+    /// From `--ca`, `--certificate` and `--key`.
+    package var certificate: NodeCertificateFiles?
 
-    package init(addresses: [AdminPlace]?, configPath: String?, tokenPath: String? = nil) {
+    package init(
+        addresses: [AdminPlace]?, configPath: String?, tokenPath: String? = nil,
+        certificate: NodeCertificateFiles? = nil
+    ) {
         self.addresses = addresses
         self.configPath = configPath
         self.tokenPath = tokenPath
+        self.certificate = certificate
     }
 
     /// Where the demo and the shipped three-node configuration have them.
@@ -57,12 +64,14 @@ package struct AdminAccess: Hashable, Sendable {
     package func client(_ environment: Environment) throws(CommandFailure) -> ClusterClient {
         var addresses = addresses ?? Self.standard
         var tokenPath = tokenPath ?? environment.tokenPath
+        var certificate = certificate
         if let configPath {
             let bytes = try File.read(configPath, as: .node)
             do throws(ConfigurationProblems) {
                 let node = try NodeConfiguration.read(bytes, file: configPath)
                 addresses = Self.addresses(of: node)
                 tokenPath = tokenPath ?? node.adminToken
+                if node.adminTLS { certificate = certificate ?? node.certificate }
             } catch {
                 throw CommandFailure(.failure, lines: error.problems.map(\.description))
             }
@@ -71,10 +80,20 @@ package struct AdminAccess: Hashable, Sendable {
                 throw CommandFailure(.usage, error.description)
             }
         }
-        guard let tokenPath else { return ClusterClient(addresses: addresses) }
-        do throws(AdminTokenError) {
-            return ClusterClient(addresses: addresses, token: try AdminToken(file: tokenPath))
-        } catch {
+        return ClusterClient(
+            addresses: addresses, token: try Self.token(tokenPath), identity: try Self.identity(certificate))
+    }
+
+    private static func token(_ path: String?) throws(CommandFailure) -> AdminToken? {
+        guard let path else { return nil }
+        do throws(AdminTokenError) { return try AdminToken(file: path) } catch {
+            throw CommandFailure(.failure, error.description)
+        }
+    }
+
+    private static func identity(_ files: NodeCertificateFiles?) throws(CommandFailure) -> AdminIdentity? {
+        guard let files else { return nil }
+        do throws(TLSFailure) { return try AdminIdentity(files) } catch {
             throw CommandFailure(.failure, error.description)
         }
     }

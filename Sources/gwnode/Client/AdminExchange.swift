@@ -2,6 +2,7 @@ import CLinux
 import Gateway
 import Glibc
 import Posix
+import TLS
 
 /// A request to a node's admin API.
 package struct AdminCall: Hashable, Sendable {
@@ -88,9 +89,13 @@ package struct AdminExchange: ~Copyable {
 
     private let socket: FileDescriptor
     private let deadline: Instant
+    /// Nil: what passes is plain.
+    private let session: TLSSession?
 
     /// Sends `call` to `address` and waits for the answer.
-    package static func run(_ call: AdminCall, at endpoint: AdminPlace) throws(AdminExchangeError) -> AdminAnswer {
+    package static func run(
+        _ call: AdminCall, at endpoint: AdminPlace, as identity: AdminIdentity? = nil
+    ) throws(AdminExchangeError) -> AdminAnswer {
         let deadline = Instant.now() + call.timeout
         let exchange: AdminExchange
         let host: String
@@ -99,12 +104,13 @@ package struct AdminExchange: ~Copyable {
             // The numeric address is one that a node always takes for its own.
             let numeric = try resolve(address)
             host = numeric.description
-            exchange = try AdminExchange(deadline: deadline) { () throws(SystemError) in
+            exchange = try AdminExchange(deadline: deadline, identity) { () throws(SystemError) in
                 try Socket.startConnecting(to: numeric)
             }
+            if let identity { try exchange.shakeHands(identity) }
         case .unix(let path):
             host = "localhost"
-            exchange = try AdminExchange(deadline: deadline) { () throws(SystemError) in
+            exchange = try AdminExchange(deadline: deadline, nil) { () throws(SystemError) in
                 try UnixSocket.startConnecting(to: path)
             }
         }
@@ -113,8 +119,16 @@ package struct AdminExchange: ~Copyable {
     }
 
     private init(
-        deadline: Instant, connecting: () throws(SystemError) -> FileDescriptor
+        deadline: Instant, _ identity: AdminIdentity?, connecting: () throws(SystemError) -> FileDescriptor
     ) throws(AdminExchangeError) {
+        let session: TLSSession?
+        do throws(TLSFailure) {
+            session = try identity.map { identity throws(TLSFailure) in
+                try TLSSession(identity.context, .client)
+            }
+        } catch {
+            throw .notSent("\(error)")
+        }
         let socket: FileDescriptor
         do throws(SystemError) { socket = try connecting() } catch {
             throw .notSent(SystemError.message(for: error.code))
@@ -126,6 +140,27 @@ package struct AdminExchange: ~Copyable {
         if code != 0 { throw .notSent(SystemError.message(for: code)) }
         self.socket = socket
         self.deadline = deadline
+        self.session = session
+    }
+
+    /// Finds out that a node of the cluster is at the other end.
+    private borrowing func shakeHands(_ identity: AdminIdentity) throws(AdminExchangeError) {
+        guard let session else { return }
+        do throws(TLSFailure) { try session.begin() } catch { throw .notSent("\(error)") }
+        try sendOutput(of: session)
+        while session.state == .handshake {
+            var early: [UInt8] = []
+            do throws(AdminExchangeError) { try receiveMore(&early) } catch { throw .notSent(error.reason) }
+        }
+        guard case .node = session.peer(in: identity.cluster) else {
+            throw .notSent("its certificate is for no node of cluster '\(identity.cluster)'")
+        }
+    }
+
+    private borrowing func sendOutput(of session: TLSSession) throws(AdminExchangeError) {
+        var output: [UInt8] = []
+        session.takeOutput { output += $0 }
+        try write(output)
     }
 
     private borrowing func send(_ call: AdminCall, host: String) throws(AdminExchangeError) {
@@ -134,7 +169,14 @@ package struct AdminExchange: ~Copyable {
         if let ifMatch = call.ifMatch { head += "If-Match: \(ifMatch)\r\n" }
         if let ifNoneMatch = call.ifNoneMatch { head += "If-None-Match: \(ifNoneMatch)\r\n" }
         if call.method == .put || call.method == .post { head += "Content-Length: \(call.body.count)\r\n" }
-        var rest = (Array((head + "\r\n").utf8) + call.body)[...]
+        let request = Array((head + "\r\n").utf8) + call.body
+        guard let session else { return try write(request) }
+        do throws(TLSFailure) { try session.send(request) } catch { throw .notSent("\(error)") }
+        try sendOutput(of: session)
+    }
+
+    private borrowing func write(_ bytes: [UInt8]) throws(AdminExchangeError) {
+        var rest = bytes[...]
         while !rest.isEmpty {
             guard Self.wait(socket.raw, POLLOUT, until: deadline) else { throw .noAnswer("it takes no request") }
             let count = rest.withUnsafeBytes { bytes in
@@ -177,13 +219,31 @@ package struct AdminExchange: ~Copyable {
 
     private borrowing func receiveMore(_ input: inout [UInt8]) throws(AdminExchangeError) {
         guard Self.wait(socket.raw, POLLIN, until: deadline) else { throw .noAnswer("no answer in time") }
+        var received: [UInt8] = []
         let (count, code) = withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 1) { buffer in
             let count = retryingOnInterrupt { recv(socket.raw, buffer.baseAddress!, buffer.count, 0) }
-            if count > 0 { input.append(contentsOf: buffer[..<count]) }
+            if count > 0 { received.append(contentsOf: buffer[..<count]) }
             return (count, errno)
         }
+        if count > 0 { try take(received, into: &input) }
         if count == 0 { throw .noAnswer("it closed the connection in the middle of an answer") }
         if count < 0 && code != EAGAIN { throw .noAnswer(SystemError.message(for: code)) }
+    }
+
+    private borrowing func take(_ bytes: [UInt8], into input: inout [UInt8]) throws(AdminExchangeError) {
+        guard let session else {
+            input += bytes
+            return
+        }
+        var plain: [UInt8] = []
+        let failure = bytes.withUnsafeBytes { bytes -> TLSFailure? in
+            do throws(TLSFailure) { try session.receive(bytes) { plain += $0 } } catch { return error }
+            return nil
+        }
+        input += plain
+        // A node that lets nobody in says so after the handshake (RFC 8446, section 4.4.2), and has read no request.
+        if let failure { throw input.isEmpty ? .notSent("\(failure)") : .noAnswer("\(failure)") }
+        try sendOutput(of: session)
     }
 
     private static func entityTag(

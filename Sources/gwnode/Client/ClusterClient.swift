@@ -7,10 +7,16 @@ package struct ClusterClient: Sendable {
     private let token: AdminToken?
     private let exchange: @Sendable (AdminCall, AdminPlace) throws(AdminExchangeError) -> AdminAnswer
 
+    /// With `identity`, nodes that are asked by address are asked by TLS.
+    package init(addresses: [AdminPlace], token: AdminToken? = nil, identity: AdminIdentity? = nil) {
+        self.init(addresses: addresses, token: token) { call, place throws(AdminExchangeError) in
+            try AdminExchange.run(call, at: place, as: identity)
+        }
+    }
+
     package init(
         addresses: [AdminPlace], token: AdminToken? = nil,
-        exchange: @escaping @Sendable (AdminCall, AdminPlace) throws(AdminExchangeError) -> AdminAnswer =
-            AdminExchange.run
+        exchange: @escaping @Sendable (AdminCall, AdminPlace) throws(AdminExchangeError) -> AdminAnswer
     ) {
         self.addresses = addresses
         self.token = token

@@ -134,9 +134,17 @@ extension CommandName {
         }
     }
 
-    static let accessOptions: [OptionSyntax] = [
-        .value("--admin", "ADDRESS[,...]", "Ask these nodes, in this order: HOST:PORT, or unix:PATH."),
-        .value("--config", "FILE", "Ask the peers of this node file."), tokenOption,
+    static let accessOptions: [OptionSyntax] =
+        [
+            .value("--admin", "ADDRESS[,...]", "Ask these nodes, in this order: HOST:PORT, or unix:PATH."),
+            .value("--config", "FILE", "Ask the peers of this node file."), tokenOption,
+        ] + certificateOptions
+
+    /// For admin APIs with `adminTls`; `--config` brings them along.
+    static let certificateOptions: [OptionSyntax] = [
+        .value("--ca", "FILE", "Speak TLS, to nodes that this authority has certified; with --certificate and --key."),
+        .value("--certificate", "FILE", "Show this certificate, an operator's or a node's."),
+        .value("--key", "FILE", "Its private key."),
     ]
 
     static let tokenOption = OptionSyntax.value(

@@ -7,9 +7,23 @@ extension Invocation {
 
     static func certificates(_ parsed: ParsedArguments) throws(UsageError) -> Invocation {
         let node = try number("--node", parsed, NodeConfiguration.nodeIDs)
-        return .issueCertificates(
-            directory: directory(parsed), nodeFile: parsed.operands[0], only: node.map(UInt64.init),
-            days: try number("--days", parsed, 1...3650) ?? 825, renew: parsed.has("--renew"))
+        let days = try number("--days", parsed, 1...3650) ?? 825
+        guard let name = parsed.value("--operator") else {
+            return .issueCertificates(
+                directory: directory(parsed), nodeFile: parsed.operands[0], only: node.map(UInt64.init), days: days,
+                renew: parsed.has("--renew"))
+        }
+        if node != nil { throw UsageError("--node and --operator exclude each other; give one") }
+        let isName = name.utf8.allSatisfy { byte in
+            UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20
+                || "-_.".utf8.contains(byte)
+        }
+        guard 1...40 ~= name.utf8.count, isName, name.utf8.first != UInt8(ascii: ".") else {
+            throw UsageError("--operator \(Terminal.printable(name)) is no name of 1 to 40 letters, digits, -, _ and .")
+        }
+        return .issueOperatorCertificate(
+            directory: directory(parsed), nodeFile: parsed.operands[0], name: name, days: days,
+            renew: parsed.has("--renew"))
     }
 
     private static func directory(_ parsed: ParsedArguments) -> String { parsed.value("--directory") ?? "." }

@@ -1,5 +1,6 @@
 import Gateway
 import Posix
+import TLS
 
 /// What the command line asks for, with every value read.
 package enum Invocation: Hashable, Sendable {
@@ -38,6 +39,7 @@ package enum Invocation: Hashable, Sendable {
     case drill(AdminAccess, DrillKind, count: Int, isConfirmed: Bool)
     case makeAuthority(directory: String, days: Int)
     case issueCertificates(directory: String, nodeFile: String, only: UInt64?, days: Int, renew: Bool)
+    case issueOperatorCertificate(directory: String, nodeFile: String, name: String, days: Int, renew: Bool)
     case listKeys(AdminAccess, prefix: String, OutputFormat, AdminServices.Consistency)
     case getKey(AdminAccess, KeyName, AdminServices.Consistency)
     case putKey(AdminAccess, KeyName, KeyValue, KeyChange.Condition)
@@ -157,12 +159,23 @@ package enum Invocation: Hashable, Sendable {
     static func access(_ parsed: ParsedArguments, option: String = "--admin") throws(UsageError) -> AdminAccess {
         let configPath = parsed.value("--config")
         let token = parsed.value("--token-file")
+        let certificate = try certificate(parsed)
         guard let list = parsed.value(option) else {
-            return AdminAccess(addresses: nil, configPath: configPath, tokenPath: token)
+            return AdminAccess(addresses: nil, configPath: configPath, tokenPath: token, certificate: certificate)
         }
         if configPath != nil { throw UsageError("\(option) and --config exclude each other; give one") }
         return AdminAccess(
-            addresses: try AdminAccess.addresses(list, source: option), configPath: nil, tokenPath: token)
+            addresses: try AdminAccess.addresses(list, source: option), configPath: nil, tokenPath: token,
+            certificate: certificate)
+    }
+
+    private static func certificate(_ parsed: ParsedArguments) throws(UsageError) -> NodeCertificateFiles? {
+        switch (parsed.value("--ca"), parsed.value("--certificate"), parsed.value("--key")) {
+        case (nil, nil, nil): return nil
+        case (let authority?, let certificate?, let key?):
+            return NodeCertificateFiles(authority: authority, certificate: certificate, key: key)
+        case _: throw UsageError("--ca, --certificate and --key go together; give all three")
+        }
     }
 
     static func consistency(_ parsed: ParsedArguments) -> AdminServices.Consistency {

@@ -37,7 +37,7 @@ enum CertificateCommands {
             throw CommandFailure(.failure, "\(nodeFile): there is no peer of id \(node ?? 0); there are \(known)")
         }
         let authority = try openAuthority(AuthorityFiles(directory: directory))
-        let targets = peers.map { (peer: $0, files: NodeFiles(directory: directory, node: $0.id.number)) }
+        let targets = peers.map { (peer: $0, files: MemberFiles(directory: directory, name: "node-\($0.id.number)")) }
         if !renew {
             try refuseExisting(targets.flatMap { [$0.files.certificate, $0.files.key] }, cure: "replace it by --renew")
         }
@@ -46,10 +46,7 @@ enum CertificateCommands {
             let (certificate, key) = try explaining { () throws(TLSFailure) in
                 try authority.issue(for: name, hosts: Self.hosts(of: peer), days: days)
             }
-            try writing { () throws(SystemError) in
-                try replaceFile(files.key, with: key.text)
-                try replaceFile(files.certificate, with: certificate.text, mode: 0o644)
-            }
+            try write(certificate, key, to: files)
             Terminal.write("\(files.certificate), \(files.key): for \(name), \(days) days\n")
         }
         Terminal.write(
@@ -58,6 +55,35 @@ enum CertificateCommands {
 
             """)
         return .success
+    }
+
+    static func issue(
+        in directory: String, nodeFile: String, forOperator name: String, days: Int, renew: Bool
+    ) throws(CommandFailure) -> ExitCode {
+        let cluster = try read(nodeFile).cluster
+        let authority = try openAuthority(AuthorityFiles(directory: directory))
+        let files = MemberFiles(directory: directory, name: "operator-\(name)")
+        if !renew { try refuseExisting([files.certificate, files.key], cure: "replace it by --renew") }
+        let (certificate, key) = try explaining { () throws(TLSFailure) in
+            try authority.issue(forOperator: name, of: cluster, days: days)
+        }
+        try write(certificate, key, to: files)
+        Terminal.write(
+            """
+            \(files.certificate), \(files.key): for operator \(name) of cluster '\(cluster)', \(days) days
+            Next: gwnode status --admin ... --ca ca.crt --certificate \(files.certificate) --key \(files.key)
+
+            """)
+        return .success
+    }
+
+    private static func write(
+        _ certificate: Certificate, _ key: PrivateKey, to files: MemberFiles
+    ) throws(CommandFailure) {
+        try writing { () throws(SystemError) in
+            try replaceFile(files.key, with: key.text)
+            try replaceFile(files.certificate, with: certificate.text, mode: 0o644)
+        }
     }
 
     /// Under which names and addresses others reach the node.
@@ -110,10 +136,10 @@ private struct AuthorityFiles {
     var key: String { directory + "/ca.key" }
 }
 
-/// Where the certificate of a node is put.
-private struct NodeFiles {
+/// Where the certificate of a node, or of an operator, is put.
+private struct MemberFiles {
     let directory: String
-    let node: UInt64
-    var certificate: String { "\(directory)/node-\(node).crt" }
-    var key: String { "\(directory)/node-\(node).key" }
+    let name: String
+    var certificate: String { "\(directory)/\(name).crt" }
+    var key: String { "\(directory)/\(name).key" }
 }

@@ -3,6 +3,7 @@ import Glibc
 import Posix
 import Raft
 import Synchronization
+import TLS
 
 /// One running node: the parts of the process and how they are tied together.
 final class GatewayNode: Sendable {
@@ -75,11 +76,13 @@ final class GatewayNode: Sendable {
             configuration, view: view, serving: serving, liveBoard: LiveBoard(), raft: raft,
             control: { events.post(.perform($0)) }, statistics: { workers.statistics }, renewals: renewals)
         let admin: AdminServer
+        let adminCertificate = try Self.adminCertificate(configuration)
         do throws(AdminServerError) {
             admin = try AdminServer(
                 configuration.admin, rights: configuration.adminSocket,
                 handler: AdminHandler(
-                    services: services.adminServices, names: GatewayNode.adminNames(configuration), token: token))
+                    services: services.adminServices, names: GatewayNode.adminNames(configuration), token: token),
+                certificate: adminCertificate)
         } catch {
             throw StartFailure("\(error)")
         }
@@ -102,6 +105,16 @@ final class GatewayNode: Sendable {
                 },
                 ended: { [weak self] reason in self?.failure.withLock { $0 = reason } })
         } catch {
+            throw StartFailure("\(error)")
+        }
+    }
+
+    /// Another one than Raft's: each belongs to its thread.
+    private static func adminCertificate(
+        _ node: NodeConfiguration
+    ) throws(StartFailure) -> sending NodeCertificate? {
+        guard node.adminTLS, let files = node.certificate else { return nil }
+        do throws(TLSFailure) { return try NodeCertificate(files, name: node.certificateName, at: .now()) } catch {
             throw StartFailure("\(error)")
         }
     }

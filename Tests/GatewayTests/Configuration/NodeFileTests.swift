@@ -127,7 +127,12 @@ private func problems(in text: String) -> [String] {
         (
             file(rest: "admin: '0.0.0.0:8091'"),
             "admin: other machines can reach this address, and clients of the admin API need no token; "
-                + "use a loopback address, or name a token file with adminToken"
+                + "use a loopback address, or adminTls: true, or name a token file with adminToken"
+        ),
+        (
+            file(rest: "adminTls: true"),
+            "adminTls: there is no certificate to show, and no authority to ask for; "
+                + "name both with nodeCertificate; `gwnode certificates` makes them"
         ),
         (
             file(rest: "virtualAddress: {provider: 'netlink'}"),

@@ -1,6 +1,6 @@
-import CLinux
 import Glibc
 import Posix
+import TLS
 
 /// One client of the admin API: its socket, what was read and not yet understood, what is left to write.
 package final class AdminConnection {
@@ -36,7 +36,8 @@ package final class AdminConnection {
         }
     }
 
-    private let socket: FileDescriptor
+    private let socket: AdminSocket
+    private let address: String
     private var reader: AdminRequestReader
     private var phase = Phase.reading
     /// Begins as if inside a request: who connects and sends nothing is not kept as long as one that came back.
@@ -49,8 +50,11 @@ package final class AdminConnection {
     /// When `expire` is due.
     package private(set) var deadline: Instant
 
-    package init(_ socket: consuming FileDescriptor, author: String, at now: Instant) {
-        self.socket = socket
+    package init(
+        _ socket: consuming FileDescriptor, author: String, security: AdminSecurity? = nil, at now: Instant
+    ) throws(TLSFailure) {
+        self.socket = try AdminSocket(socket, security, peer: author, at: now)
+        address = author
         reader = AdminRequestReader(author: author)
         deadline = now + AdminLimits.headTime
     }
@@ -112,8 +116,9 @@ package final class AdminConnection {
     /// Keeps what can not be sent now. The deadline is that of the client while something waits for it, else ours.
     private func flush(at now: Instant) {
         let waited = written < output.count
+        _ = socket.flush()
         while written < output.count {
-            let count = send(output[written...])
+            let count = socket.send(output[written...])
             if count < 0 {
                 if errno != EAGAIN && errno != EWOULDBLOCK { phase = .closed }
                 break
@@ -165,7 +170,7 @@ package final class AdminConnection {
         case .wantsContinue:
             // Sent at the start of an exchange, these few bytes fit into an empty socket buffer; a client that does
             // not get them sends its body after a while all the same.
-            _ = send(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)[...])
+            _ = socket.send(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)[...])
         case .needsMore:
             break
         }
@@ -187,14 +192,15 @@ package final class AdminConnection {
 
     /// False when there is nothing to read now.
     private func receive() -> Bool {
-        let count = withUnsafeTemporaryAllocation(byteCount: AdminLimits.receiveBytes, alignment: 1) { buffer in
-            let count = retryingOnInterrupt { recv(socket.raw, buffer.baseAddress!, buffer.count, 0) }
-            if count > 0 { reader.append(buffer[..<count]) }
-            return count
+        let isKnown = socket.member != nil
+        let received = socket.receive { reader.append($0) }
+        if !isKnown, let member = socket.member { reader.author = "\(member) at \(address)" }
+        switch received {
+        case .bytes: break
+        case .waits: return false
+        case .ended: peerHasEnded = true
+        case .failed: phase = .closed
         }
-        if count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) { return false }
-        if count < 0 { phase = .closed }
-        if count == 0 { peerHasEnded = true }
         return true
     }
 
@@ -208,17 +214,21 @@ package final class AdminConnection {
     /// False when it has to wait, or the connection has failed.
     private func write(at now: Instant) -> Bool {
         while written < output.count {
-            let count = send(output[written...])
+            let count = socket.send(output[written...])
             if count < 0 {
                 if errno != EAGAIN && errno != EWOULDBLOCK { phase = .closed }
                 return false
             }
             written += count
         }
+        guard socket.flush() else {
+            if errno != EAGAIN && errno != EWOULDBLOCK { phase = .closed }
+            return false
+        }
         output = []
         written = 0
         if closesAfterAnswer {
-            shutdown(socket.raw, Int32(SHUT_WR))
+            socket.finish()
             phase = .lingering
             deadline = now + AdminLimits.lingerTime
         } else {
@@ -229,25 +239,21 @@ package final class AdminConnection {
         return true
     }
 
-    private func send(_ bytes: ArraySlice<UInt8>) -> Int {
-        bytes.withUnsafeBytes { bytes in
-            retryingOnInterrupt { Glibc.send(socket.raw, bytes.baseAddress!, bytes.count, Int32(MSG_NOSIGNAL)) }
+    /// A watcher has nothing more to say: whatever comes ends its stream.
+    private func noticeEnd() {
+        switch socket.receive({ _ in }) {
+        case .waits: break
+        case .bytes, .ended, .failed: phase = .closed
         }
     }
 
-    /// A watcher has nothing more to say: whatever comes ends its stream.
-    private func noticeEnd() {
-        var byte: UInt8 = 0
-        let count = retryingOnInterrupt { recv(socket.raw, &byte, 1, 0) }
-        if count >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK) { phase = .closed }
-    }
-
     private func discard() {
-        withUnsafeTemporaryAllocation(byteCount: AdminLimits.receiveBytes, alignment: 1) { buffer in
-            while true {
-                let count = retryingOnInterrupt { recv(socket.raw, buffer.baseAddress!, buffer.count, 0) }
-                if count > 0 { continue }
-                if count == 0 || (errno != EAGAIN && errno != EWOULDBLOCK) { phase = .closed }
+        while true {
+            switch socket.receive({ _ in }) {
+            case .bytes: continue
+            case .waits: return
+            case .ended, .failed:
+                phase = .closed
                 return
             }
         }

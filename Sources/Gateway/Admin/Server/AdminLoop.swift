@@ -1,5 +1,6 @@
 import Glibc
 import Posix
+import TLS
 
 /// The admin server's thread: waits for connections, requests and finished answers, and never for anything else.
 /// Made by one thread and then used by its own alone.
@@ -23,6 +24,7 @@ final class AdminLoop: @unchecked Sendable {
     private let listener: AdminListener
     private let mailbox: Mailbox<Event>
     private let handler: AdminHandler
+    private let security: AdminSecurity?
     private let hasPostedNews: NewsFlag
     private let poller: Poller
     private let fields = FieldTable()
@@ -34,11 +36,13 @@ final class AdminLoop: @unchecked Sendable {
     private var live = LiveStreams()
 
     init(
-        listener: AdminListener, mailbox: Mailbox<Event>, handler: AdminHandler, hasPostedNews: NewsFlag
+        listener: AdminListener, mailbox: Mailbox<Event>, handler: AdminHandler, security: AdminSecurity?,
+        hasPostedNews: NewsFlag
     ) throws(SystemError) {
         self.listener = listener
         self.mailbox = mailbox
         self.handler = handler
+        self.security = security
         self.hasPostedNews = hasPostedNews
         poller = try Poller(capacity: 64)
         try poller.add(listener.descriptor, .read, token: Token.listener)
@@ -92,7 +96,7 @@ final class AdminLoop: @unchecked Sendable {
                 guard let socket = try listener.accept(author: &author) else { return }
                 let token = nextToken
                 let raw = socket.raw
-                let connection = AdminConnection(socket, author: author, at: now)
+                guard let connection = connection(socket, author, at: now) else { continue }
                 try poller.add(raw, [.read, .write, .peerClosed, .edgeTriggered], token: token)
                 nextToken += 1
                 connections[token] = connection
@@ -103,6 +107,15 @@ final class AdminLoop: @unchecked Sendable {
             }
         }
         pauseAccepting(until: .distantFuture)
+    }
+
+    private func connection(_ socket: consuming FileDescriptor, _ author: String, at now: Instant) -> AdminConnection? {
+        do throws(TLSFailure) {
+            return try AdminConnection(socket, author: author, security: security, at: now)
+        } catch {
+            security?.note("\(error)", from: author)
+            return nil
+        }
     }
 
     private func pauseAccepting(until instant: Instant) {

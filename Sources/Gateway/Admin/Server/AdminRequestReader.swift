@@ -19,7 +19,8 @@ package struct AdminRequestReader {
         var bodyBytes: Int
     }
 
-    private let author: String
+    /// For requests whose head is yet to come.
+    var author: String
     private var input: [UInt8] = []
     private var progress = ParseProgress()
     private var pending: Pending?

@@ -1,5 +1,6 @@
 import Glibc
 import Posix
+import TLS
 
 /// The admin API's HTTP/1.1 server, on a thread of its own.
 package final class AdminServer: Sendable {
@@ -11,11 +12,15 @@ package final class AdminServer: Sendable {
     private let hasPostedNews: NewsFlag
 
     /// Listens and starts to serve. Addresses that other machines can reach are refused unless clients have to show a
-    /// token, since everyone who reaches the API may use all of it.
+    /// token or a certificate, since everyone who reaches the API may use all of it. With `certificate`, which is the
+    /// server's from now on, clients speak TLS and show one of the same authority.
     package init(
-        _ endpoint: AdminPlace, rights: AdminSocketRights = .standard, handler: AdminHandler
+        _ endpoint: AdminPlace, rights: AdminSocketRights = .standard, handler: AdminHandler,
+        certificate: sending NodeCertificate? = nil
     ) throws(AdminServerError) {
-        guard endpoint.isLocal || handler.needsToken else { throw .reachableFromOutside(endpoint) }
+        guard endpoint.isLocal || handler.needsToken || certificate != nil else {
+            throw .reachableFromOutside(endpoint)
+        }
         let listener = try AdminListener(endpoint, rights)
         self.listener = listener
         self.endpoint = listener.endpoint
@@ -25,7 +30,8 @@ package final class AdminServer: Sendable {
             let hasPostedNews = NewsFlag()
             self.hasPostedNews = hasPostedNews
             let loop = try AdminLoop(
-                listener: listener, mailbox: mailbox, handler: handler, hasPostedNews: hasPostedNews)
+                listener: listener, mailbox: mailbox, handler: handler, security: certificate.map(AdminSecurity.init),
+                hasPostedNews: hasPostedNews)
             thread = try Thread(name: "admin") { loop.run() }
         } catch {
             listener.remove()
@@ -56,7 +62,7 @@ package enum AdminServerError: Error, Hashable, Sendable, CustomStringConvertibl
     package var description: String {
         switch self {
         case .reachableFromOutside(let address):
-            "admin address \(address) is reachable from other machines; use 127.0.0.1, or name a token file with adminToken"
+            "admin address \(address) is reachable from other machines; use 127.0.0.1, or adminTls, or name a token file with adminToken"
         case .noAddress(let place): "the admin API can not listen on the name \(place); use an address"
         case .unknown(let what, let name):
             "adminSocket: this machine has no \(what) \(name); use one that `getent \(what == "user" ? "passwd" : "group")` lists"

@@ -14,7 +14,7 @@ final class AdminPair {
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
         try #require(socketpair(AF_UNIX, type, 0, &ends) == 0)
         client = FileDescriptor(owning: ends[0])
-        connection = AdminConnection(FileDescriptor(owning: ends[1]), author: "127.0.0.1", at: start)
+        connection = try AdminConnection(FileDescriptor(owning: ends[1]), author: "127.0.0.1", at: start)
     }
 
     func send(_ text: String) {

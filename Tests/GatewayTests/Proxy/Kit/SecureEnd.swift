@@ -1,6 +1,7 @@
+import Synchronization
 import TLS
 
-/// A test's end of a secured connection.
+/// A test's end of a secured connection. One thread may send while another receives.
 final class SecureEnd {
     enum Failure: Error, Equatable {
         case handshake(HandshakeFault)
@@ -11,6 +12,8 @@ final class SecureEnd {
     private let terms: AnyObject
     private let wire: TLSWire
     private let link: TLSLink
+    /// OpenSSL wants one thread at a time for each connection.
+    private let turn = Mutex(())
     private(set) var hasEnded = false
     /// Plain text that came with the last bytes of the handshake.
     private var early: [UInt8] = []
@@ -89,21 +92,27 @@ final class SecureEnd {
 
     func encrypt(_ bytes: [UInt8]) throws -> [UInt8] {
         if bytes.isEmpty { return [] }
-        guard bytes.withUnsafeBytes(link.write) else { throw Failure.broken }
-        return takeOutput()
+        return try turn.withLock { _ in
+            guard bytes.withUnsafeBytes(link.write) else { throw Failure.broken }
+            return takeOutput()
+        }
     }
 
     func decrypt(_ bytes: [UInt8]) throws -> [UInt8] {
-        try bytes.withUnsafeBytes { bytes in
-            wire.offer(bytes)
-            return takeEarly() + (try readAll())
+        try turn.withLock { _ in
+            try bytes.withUnsafeBytes { bytes in
+                wire.offer(bytes)
+                return takeEarly() + (try readAll())
+            }
         }
     }
 
     /// Says that nothing more comes.
     func end() -> [UInt8] {
-        link.sayEnd()
-        return takeOutput()
+        turn.withLock { _ in
+            link.sayEnd()
+            return takeOutput()
+        }
     }
 
     private func readAll() throws -> [UInt8] {

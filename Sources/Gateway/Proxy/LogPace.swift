@@ -7,14 +7,14 @@ struct LogPace {
     private var nextLine = Instant.zero
     private var untold = 0
 
-    /// How many went untold since the last line, or nil when this one is to be added to them.
-    mutating func next(at now: Instant) -> Int? {
+    /// What ends the line of this one: how many there were since the line before. Nil: it gets none.
+    mutating func next(at now: Instant) -> String? {
         guard now >= nextLine else {
             untold += 1
             return nil
         }
         defer { untold = 0 }
         nextLine = now + Self.pause
-        return untold
+        return untold == 0 ? "" : "; \(untold) others since the last such line"
     }
 }

@@ -87,11 +87,11 @@ struct WorkerCounters: ~Copyable {
         total.resumedBackendHandshakes += handshakes.dialledResumed.load(ordering: .relaxed)
         total.failedBackendHandshakes += handshakes.dialledFailed.load(ordering: .relaxed)
         for fault in HandshakeFault.allCases {
-            total.failedHandshakes[fault, default: 0] += handshakes.faults(fault).pointee.load(ordering: .relaxed)
+            total.failedHandshakes[fault, default: 0] += handshakes.failed[fault].pointee.load(ordering: .relaxed)
         }
         total.introductions += introductions.accepted.load(ordering: .relaxed)
         for fault in ProxyHeaderFault.allCases {
-            total.refusedIntroductions[fault, default: 0] += introductions.refused(fault).pointee.load(
+            total.refusedIntroductions[fault, default: 0] += introductions.refused[fault].pointee.load(
                 ordering: .relaxed)
         }
         total.activeRequests += activeRequests.load(ordering: .relaxed)

@@ -18,8 +18,7 @@ package final class AdminSecurity {
 
     /// Why there is no connection. Anybody can make that happen, so not every one is told.
     func note(_ reason: String, from peer: String) {
-        guard let untold = pace.next(at: .now()) else { return }
-        let others = untold == 0 ? "" : "; \(untold) others were refused since the last such line"
+        guard let others = pace.next(at: .now()) else { return }
         Log.warning("admin: no connection with \(peer): \(reason)\(others)")
     }
 

@@ -53,7 +53,6 @@ final class AdminSocket {
             take(bytes)
             return .bytes
         }
-        var hasBytes = false
         // Nobody is heard before it is known who it is.
         var plain: [UInt8] = []
         do throws(TLSFailure) { try session.receive(bytes) { plain += $0 } } catch {
@@ -72,11 +71,10 @@ final class AdminSocket {
                 return .failed
             }
         }
-        if !plain.isEmpty {
-            hasBytes = true
+        guard plain.isEmpty else {
             plain.withUnsafeBytes(take)
+            return .bytes
         }
-        if hasBytes { return .bytes }
         return session.state == .closed ? .ended : nil
     }
 

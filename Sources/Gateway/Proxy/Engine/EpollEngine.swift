@@ -256,7 +256,8 @@ package struct EpollEngine: ~Copyable, Engine {
     }
 
     package mutating func takeDetached(_ slot: Slot) -> DetachedSocket {
-        channels[Int(slot.index)].detach(&buffers.pool)
+        let channel = channels + Int(slot.index)
+        return channel.pointee.detach(&buffers.pool)
     }
 
     @inline(__always)

@@ -107,7 +107,8 @@ extension RingEngine {
     }
 
     package mutating func takeDetached(_ slot: Slot) -> DetachedSocket {
-        channels[Int(slot.index)].detach(&buffers.pool)
+        let channel = channels + Int(slot.index)
+        return channel.pointee.detach(&buffers.pool)
     }
 
     package func localAddress(_ slot: Slot) -> SocketAddress? {

@@ -10,17 +10,7 @@ struct HandshakeCounters: ~Copyable {
     let dialled = Atomic<UInt64>(0)
     let dialledResumed = Atomic<UInt64>(0)
     let dialledFailed = Atomic<UInt64>(0)
-    /// By `HandshakeFault`.
-    private let faults: UnsafeMutablePointer<Atomic<UInt64>>
-
-    init() {
-        faults = .allocate(capacity: HandshakeFault.allCases.count)
-        for fault in HandshakeFault.allCases { (faults + fault.rawValue).initialize(to: Atomic(0)) }
-    }
-
-    deinit { faults.deallocate() }
-
-    func faults(_ fault: HandshakeFault) -> UnsafeMutablePointer<Atomic<UInt64>> { faults + fault.rawValue }
+    let failed = CaseCounters<HandshakeFault>()
 }
 
 /// Counts a worker's handshakes, and tells of failed ones at a bounded rate.
@@ -40,9 +30,9 @@ struct HandshakeReport {
     }
 
     mutating func note(_ fault: HandshakeFault, from peer: SocketAddress) {
-        counters.pointee.handshakes.faults(fault).pointee.increase()
-        guard let untold = clients.next(at: .now()) else { return }
-        Log.info("tls: no secured connection with \(peer): \(fault.name)\(Self.others(untold))")
+        counters.pointee.handshakes.failed[fault].pointee.increase()
+        guard let others = clients.next(at: .now()) else { return }
+        Log.info("tls: no secured connection with \(peer): \(fault.name)\(others)")
     }
 
     func countDialled(isResumed: Bool) {
@@ -56,11 +46,7 @@ struct HandshakeReport {
     /// A backend of an upstream was refused, or refused this node.
     mutating func note(_ fault: ServerFault, of backend: SocketAddress, upstream: String) {
         counters.pointee.handshakes.dialledFailed.increase()
-        guard let untold = backends.next(at: .now()) else { return }
-        Log.warning("tls: upstream \(upstream): no secured connection to \(backend): \(fault)\(Self.others(untold))")
-    }
-
-    private static func others(_ count: Int) -> String {
-        count == 0 ? "" : "; \(count) others failed since the last such line"
+        guard let others = backends.next(at: .now()) else { return }
+        Log.warning("tls: upstream \(upstream): no secured connection to \(backend): \(fault)\(others)")
     }
 }

@@ -4,8 +4,8 @@ import TLS
 
 /// Secured connections that this side opens.
 extension TransportEngine where Base: ~Copyable {
-    /// Secures a connection that was just begun, once `preamble` was sent in the clear. `connected` then comes when hands are shaken, and `connectFailed` when
-    /// that fails, with why in `serverFault`.
+    /// Secures a connection that was just begun, once `preamble` was sent in the clear. `connected` then comes when hands
+    /// are shaken, and `connectFailed` when that fails, with why in `serverFault`.
     mutating func secure(
         _ slot: Slot, dialling client: TLSClient, at address: SocketAddress, after preamble: UnsafeRawBufferPointer,
         resuming session: TLSClientSession?

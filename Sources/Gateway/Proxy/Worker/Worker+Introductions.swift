@@ -63,9 +63,8 @@ extension Worker where E: ~Copyable {
     }
 
     private mutating func note(_ fault: ProxyHeaderFault, from peer: SocketAddress) {
-        counters.pointee.introductions.refused(fault).pointee.increase()
-        guard let untold = introductionPace.next(at: now) else { return }
-        let others = untold == 0 ? "" : "; \(untold) others were refused since the last such line"
+        counters.pointee.introductions.refused[fault].pointee.increase()
+        guard let others = introductionPace.next(at: now) else { return }
         Log.info(
             "proxy: a connection of \(peer) was refused, it is to begin with a PROXY header: \(fault.name)\(others)")
     }

@@ -14,6 +14,8 @@
 _Static_assert(sizeof(clinux_completion) == sizeof(struct io_uring_cqe), "the kernel's layout");
 _Static_assert(IORING_CQE_F_BUFFER == 1 && IORING_CQE_F_MORE == 2, "the flags that the header tests");
 
+_Static_assert(IORING_SQ_CQ_OVERFLOW == 2, "the flag that the header tests");
+
 // Not in the headers of 6.1: IOU_PBUF_RING_INC, IORING_CQE_F_BUF_MORE, and where io_uring_buf_reg has its flags.
 static const uint16_t shares_buffers = 2;
 static const uint32_t keeps_buffer = 1U << 4;

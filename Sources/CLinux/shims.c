@@ -100,3 +100,54 @@ pid_t clinux_peer_pid(int socket) {
     if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) return -1;
     return credentials.pid;
 }
+
+uid_t clinux_peer_uid(int socket) {
+    struct ucred credentials;
+    socklen_t length = sizeof credentials;
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) return (uid_t)-1;
+    return credentials.uid;
+}
+
+int clinux_memfd(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
+
+ssize_t clinux_send_passing(int socket, const void *bytes, size_t count, const int *descriptors, size_t passed) {
+    union {
+        char bytes[CMSG_SPACE(CLINUX_PASSED * sizeof(int))];
+        struct cmsghdr header;
+    } control = {0};
+    struct iovec part = {.iov_base = (void *)bytes, .iov_len = count};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (passed > CLINUX_PASSED) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (passed > 0) {
+        message.msg_control = control.bytes;
+        message.msg_controllen = CMSG_SPACE(passed * sizeof(int));
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(passed * sizeof(int));
+        memcpy(CMSG_DATA(header), descriptors, passed * sizeof(int));
+    }
+    return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+ssize_t clinux_receive_passed(int socket, void *bytes, size_t capacity, int *descriptors, size_t *passed) {
+    union {
+        char bytes[CMSG_SPACE(CLINUX_PASSED * sizeof(int))];
+        struct cmsghdr header;
+    } control;
+    struct iovec part = {.iov_base = bytes, .iov_len = capacity};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    ssize_t count = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    *passed = 0;
+    if (count < 0) return count;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        *passed = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        memcpy(descriptors, CMSG_DATA(header), *passed * sizeof(int));
+    }
+    return count;
+}

@@ -3,6 +3,7 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 uint64_t clinux_acknowledged_bytes(int socket) {
@@ -10,4 +11,14 @@ uint64_t clinux_acknowledged_bytes(int socket) {
     socklen_t length = sizeof info;
     if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return UINT64_MAX;
     return info.tcpi_bytes_acked > 0 ? info.tcpi_bytes_acked - 1 : 0;
+}
+
+uint64_t clinux_consumed_bytes(int socket) {
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    int waiting = 0;
+    // In this order: what arrives in between counts as waiting.
+    if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return UINT64_MAX;
+    if (ioctl(socket, FIONREAD, &waiting) != 0) return UINT64_MAX;
+    return info.tcpi_bytes_received - (uint64_t)waiting;
 }

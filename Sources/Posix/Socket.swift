@@ -119,6 +119,21 @@ package enum Socket {
         }
     }
 
+    /// Sends RST and ends the connection at once, whoever else has a descriptor of it (connect(2), AF_UNSPEC).
+    package static func abort(_ descriptor: Int32) {
+        var nowhere = sockaddr(sa_family: sa_family_t(AF_UNSPEC), sa_data: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+        _ = connect(descriptor, &nowhere, socklen_t(MemoryLayout<sockaddr>.size))
+    }
+
+    /// The socket may use addresses that are not this machine's (ip(7), IP_TRANSPARENT; needs CAP_NET_ADMIN).
+    package static func setTransparent(_ descriptor: Int32, isIPv4: Bool) throws(SystemError) {
+        if isIPv4 {
+            try set(descriptor, Int32(IPPROTO_IP), IP_TRANSPARENT, 1)
+        } else {
+            try set(descriptor, Int32(IPPROTO_IPV6), IPV6_TRANSPARENT, 1)
+        }
+    }
+
     package static func set(_ descriptor: Int32, _ level: Int32, _ option: Int32, _ value: Int32) throws(SystemError) {
         var value = value
         guard setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size)) == 0 else {

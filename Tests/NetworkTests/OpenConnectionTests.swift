@@ -54,31 +54,6 @@ struct OpenConnectionTests {
     }
 }
 
-/// Clients with a connection each, on which they ask now and then.
-private struct IdleClients {
-    private let connections: [BlockingConnection]
-    private var asked: UInt32 = 0
-
-    /// They take turns with the addresses.
-    init(_ count: Int, to addresses: [SocketAddress]) throws {
-        connections = try (0..<count).map { client in
-            try #require(BlockingConnection(to: addresses[client % addresses.count]))
-        }
-    }
-
-    /// Each asks for something that it can not mistake for another answer; what went wrong.
-    mutating func ask() -> [String] {
-        connections.compactMap { connection in
-            asked += 1
-            let request = NumberedRequest(.small, asked)
-            guard connection.send(request.bytes), let answer = connection.receive() else {
-                return "\(request.path) got no answer"
-            }
-            return NumberedRequest.isSame(answer.body, request.answer) ? nil : "\(request.path) got \(answer.start)"
-        }
-    }
-}
-
 /// By how much the longest request of a client during a move took longer than its usual one.
 private struct AddedLatency: CustomStringConvertible {
     private var sorted: [Nanoseconds] = []

@@ -7,7 +7,10 @@ import Testing
     .serialized, .enabled(if: Namespace.obstacle == nil, Comment(rawValue: Namespace.obstacle ?? "")),
     .enabled(if: NetworkCluster.binary != nil, "set GWNODE_BINARY to the gwnode binary; `make test` does"))
 struct NetworkTests {
-    @Test(arguments: ["VirtualAddressTests", "PlannedMoveTests", "OpenConnectionTests", "FaultTests", "DrillTests"])
+    @Test(arguments: [
+        "VirtualAddressTests", "PlannedMoveTests", "OpenConnectionTests", "KilledGatewayTests", "FaultTests",
+        "DrillTests",
+    ])
     func inANamespace(suite: String) throws {
         let outcome = try Namespace.run(filter: "NetworkTests.\(suite)/", .root)
         #expect(outcome.succeeded && outcome.output.contains(/Test run with [1-9]/), "\(outcome.output)")

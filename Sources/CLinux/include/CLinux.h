@@ -57,6 +57,17 @@ ssize_t clinux_splice(int from, int to, size_t length);
 /// Payload bytes of a TCP connection that its peer has acknowledged (tcpi_bytes_acked less the SYN).
 /// UINT64_MAX if unknown: then all of them must be taken for delivered.
 uint64_t clinux_acknowledged_bytes(int socket);
+/// Payload bytes of a TCP connection that were taken out of the kernel's queue; too few, never too many, if some arrive
+/// meanwhile. UINT64_MAX if unknown.
+uint64_t clinux_consumed_bytes(int socket);
+/// memfd_create(2) with MFD_CLOEXEC.
+int clinux_memfd(const char *name);
+/// sendmsg(2) of one datagram with at most CLINUX_PASSED descriptors (SCM_RIGHTS); never waits.
+ssize_t clinux_send_passing(int socket, const void *bytes, size_t count, const int *descriptors, size_t passed);
+/// recvmsg(2) of one datagram and the descriptors that came with it, of which there is room for CLINUX_PASSED; they are
+/// close-on-exec. Never waits.
+ssize_t clinux_receive_passed(int socket, void *bytes, size_t capacity, int *descriptors, size_t *passed);
+enum { CLINUX_PASSED = 64 };
 /// F_SETPIPE_SZ; the capacity that the pipe has now, or -1 and errno.
 int clinux_set_pipe_capacity(int pipe, int bytes);
 /// fallocate(2) with mode 0.
@@ -71,6 +82,8 @@ int clinux_set_fifo(int priority);
 int clinux_set_thread_nice(int nice);
 /// The process at the other end of a Unix socket (SO_PEERCRED); -1 if unknown.
 pid_t clinux_peer_pid(int socket);
+/// The user at the other end of a Unix socket (SO_PEERCRED); (uid_t)-1 if unknown.
+uid_t clinux_peer_uid(int socket);
 /// CRC32C (Castagnoli) of `length` bytes, continuing from `seed` (0 to start).
 uint32_t clinux_crc32c(uint32_t seed, const void *bytes, size_t length);
 /// A descriptor that becomes readable when the process has ended (Linux 5.3); -1 with errno.

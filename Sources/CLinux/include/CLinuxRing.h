@@ -80,6 +80,10 @@ static inline uint32_t clinux_ring_head(const clinux_ring *ring) { return *ring-
 static inline uint32_t clinux_ring_tail(const clinux_ring *ring) {
     return __atomic_load_n(ring->completion_tail, __ATOMIC_ACQUIRE);
 }
+/// Whether the kernel holds completions for which there was no place.
+static inline bool clinux_ring_has_overflown(const clinux_ring *ring) {
+    return __atomic_load_n(ring->kernel_flags, __ATOMIC_RELAXED) & 2;
+}
 static inline clinux_completion *clinux_ring_completion(const clinux_ring *ring, uint32_t position) {
     return &ring->completions[position & ring->completion_mask];
 }

@@ -72,8 +72,9 @@ extension NodeConfiguration {
             "For how long requests may go on before the virtual addresses move on purpose."),
         .optional(
             "moveConnections", .boolean, default: true,
-            "Whether open connections of clients go along when virtual addresses move on purpose, as far as the kernel can "
-                + "do that (it takes CAP_NET_ADMIN and nf_tables). They end with their next answer where they do not."),
+            "Whether open connections of clients go along when virtual addresses move, on purpose or because this process "
+                + "was killed, as far as the kernel can do that (it takes CAP_NET_ADMIN and nf_tables). Where they do not, a "
+                + "planned move ends them with their next answer."),
         .optional("gatewayFile", .filePath, "Seeds the first configuration of a cluster that has none."),
         .optional("workers", .integer(1...256), "Threads that serve clients. Left out: one for each processor."),
         .optional(

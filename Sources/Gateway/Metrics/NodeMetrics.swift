@@ -117,6 +117,10 @@ package struct NodeMetrics: Sendable {
                 .init(Double(proxy.moved.here), ("direction", "here")),
                 .init(Double(proxy.moved.lost), ("direction", "lost")),
             ])
+        page.gauge(
+            "gwnode_client_connections_guarded",
+            "Open connections of clients that would go on at another node if this process were killed.",
+            proxy.moved.guarded)
         page.counter("gwnode_upstream_connects_total", "Connections opened to backends.", proxy.upstreamConnects)
         page.counter(
             "gwnode_access_log_dropped_total", "Lines of the access log that came faster than they could be written.",

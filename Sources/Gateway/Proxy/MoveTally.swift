@@ -8,12 +8,18 @@ package struct MovedConnections: Codable, Hashable, Sendable {
     package var here: UInt64
     /// They could not be moved, or not be made anew.
     package var lost: UInt64
+    /// How many would be moved now, because they are at rest, if the node's process were killed.
+    package var guarded: UInt64
 
-    package init(away: UInt64 = 0, here: UInt64 = 0, lost: UInt64 = 0) {
+    package init(away: UInt64 = 0, here: UInt64 = 0, lost: UInt64 = 0, guarded: UInt64 = 0) {
         self.away = away
         self.here = here
         self.lost = lost
+        self.guarded = guarded
     }
+
+    /// Whether there was a move at all.
+    package var hasMoved: Bool { away + here + lost > 0 }
 }
 
 /// How many open connections of clients have changed nodes, since the start.
@@ -29,13 +35,9 @@ package final class MoveTally: Sendable {
     /// They could not be moved, or not be made anew.
     package func lost(_ count: Int) { ended.add(UInt64(count), ordering: .relaxed) }
 
-    package var counts: MovedConnections {
-        MovedConnections(
-            away: away.load(ordering: .relaxed), here: here.load(ordering: .relaxed),
-            lost: ended.load(ordering: .relaxed))
-    }
-
-    func add(to statistics: inout ProxyStatistics) {
-        statistics.moved = counts
+    func add(to moved: inout MovedConnections) {
+        moved.away += away.load(ordering: .relaxed)
+        moved.here += here.load(ordering: .relaxed)
+        moved.lost += ended.load(ordering: .relaxed)
     }
 }

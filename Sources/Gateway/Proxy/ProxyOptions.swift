@@ -14,11 +14,14 @@ package struct ProxyOptions: Sendable {
     package var engine: EngineChoice
     /// Nil: requests are not logged.
     package var accessLog: AccessLogOptions?
+    /// Nil: a killed process takes its connections with it.
+    package var custody: Custody?
 
     package init(
         workers: Int = 1, threadName: String = "worker", pinsWorkers: Bool = false, limits: ProxyLimits = .standard,
         pauses: ProxyPauses = ProxyPauses(), memory: MemoryLimits = MemoryLimits(),
-        engine: EngineChoice = .auto, accessLog: AccessLogOptions? = nil
+        engine: EngineChoice = .auto, accessLog: AccessLogOptions? = nil,
+        custody: Custody? = nil
     ) {
         precondition(1...256 ~= workers, "1 to 256 workers")
         self.workers = workers
@@ -29,6 +32,7 @@ package struct ProxyOptions: Sendable {
         self.memory = memory
         self.engine = engine
         self.accessLog = accessLog
+        self.custody = custody
     }
 }
 

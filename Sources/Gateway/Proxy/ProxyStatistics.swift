@@ -64,6 +64,8 @@ struct WorkerCounters: ~Copyable {
     let activeRequests = Atomic<Int>(0)
     let clientConnections = Atomic<Int>(0)
     let upstreamConnections = Atomic<Int>(0)
+    /// Of the open ones of clients: the guard would move them if the process were killed now.
+    let guardedConnections = Atomic<Int>(0)
     let handshakes = HandshakeCounters()
     let introductions = IntroductionCounters()
 
@@ -97,6 +99,11 @@ struct WorkerCounters: ~Copyable {
         total.activeRequests += activeRequests.load(ordering: .relaxed)
         total.clientConnections += clientConnections.load(ordering: .relaxed)
         total.upstreamConnections += upstreamConnections.load(ordering: .relaxed)
+        add(to: &total.moved)
+    }
+
+    func add(to moved: inout MovedConnections) {
+        moved.guarded += UInt64(max(guardedConnections.load(ordering: .relaxed), 0))
     }
 
     @inline(__always)

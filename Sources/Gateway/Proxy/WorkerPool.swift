@@ -182,8 +182,16 @@ package final class WorkerPool: Sendable {
         var total = ProxyStatistics()
         for worker in workers { worker.counters.pointee.add(to: &total) }
         total.accessLogDropped = accessLog?.droppedLines ?? 0
-        moves.add(to: &total)
+        moves.add(to: &total.moved)
         return total
+    }
+
+    /// A part of the statistics, for those who ask often.
+    package var moved: MovedConnections {
+        var moved = MovedConnections()
+        for worker in workers { worker.counters.pointee.add(to: &moved) }
+        moves.add(to: &moved)
+        return moved
     }
 
     /// The same for each worker by itself.

@@ -25,7 +25,7 @@ package final class RepairedSocket {
         do throws(SystemError) {
             let probe = try Socket.open(family: AF_INET)
             try Socket.set(probe.raw, Int32(IPPROTO_TCP), TCP_REPAIR, TCP_REPAIR_ON)
-            try setTransparent(probe.raw, isIPv4: true)
+            try Socket.setTransparent(probe.raw, isIPv4: true)
             return nil
         } catch {
             return error
@@ -59,15 +59,17 @@ package final class RepairedSocket {
         self.descriptor = consume descriptor
     }
 
-    /// Makes the connection here. Its address need not be this machine's yet; nothing is sent before `resume`.
+    /// Makes the connection here. Its address need not be this machine's yet. Before `resume` nothing is sent, and what
+    /// arrives is dropped, for the connection is not whole.
     package init(restoring image: TCPConnectionImage) throws(SystemError) {
         let socket = try Socket.open(family: image.local.family)
         let raw = socket.raw
         try Socket.set(raw, Int32(IPPROTO_TCP), TCP_REPAIR, TCP_REPAIR_ON)
-        try Self.setTransparent(raw, isIPv4: image.local.ip.isIPv4)
+        try Socket.setTransparent(raw, isIPv4: image.local.ip.isIPv4)
         guard image.local.withSockaddr({ bind(raw, $0, $1) }) == 0 else {
             throw SystemError("bind", image.local.description)
         }
+        try Self.ignoreArrivals(raw)
         try Self.setSequence(image.receiveSequence, of: .receive, raw)
         try Self.setSequence(image.sendSequence, of: .send, raw)
         guard image.peer.withSockaddr({ connect(raw, $0, $1) }) == 0 else {
@@ -90,6 +92,7 @@ package final class RepairedSocket {
     package func resume() throws(SystemError) -> FileDescriptor {
         guard let socket = descriptor.take() else { preconditionFailure("resumed twice") }
         let raw = socket.raw
+        try Self.heedArrivals(raw)
         let mode = image.unacknowledged.isEmpty ? TCP_REPAIR_OFF_NO_WP : TCP_REPAIR_OFF
         try Socket.set(raw, Int32(IPPROTO_TCP), TCP_REPAIR, mode)
         // The end of the repair took them away, and without them no other socket could listen on the port any more.
@@ -145,11 +148,21 @@ package final class RepairedSocket {
 
     // Putting in.
 
-    private static func setTransparent(_ raw: Int32, isIPv4: Bool) throws(SystemError) {
-        if isIPv4 {
-            try Socket.set(raw, Int32(IPPROTO_IP), IP_TRANSPARENT, 1)
-        } else {
-            try Socket.set(raw, Int32(IPPROTO_IPV6), IPV6_TRANSPARENT, 1)
+    /// The kernel shows each segment to the filter before it looks at it itself.
+    private static func ignoreArrivals(_ raw: Int32) throws(SystemError) {
+        var nothing = sock_filter(code: UInt16(BPF_RET | BPF_K), jt: 0, jf: 0, k: 0)
+        let result = withUnsafeMutablePointer(to: &nothing) { program in
+            var filter = sock_fprog(len: 1, filter: program)
+            return setsockopt(
+                raw, SOL_SOCKET, SO_ATTACH_FILTER, &filter, socklen_t(MemoryLayout<sock_fprog>.size))
+        }
+        guard result == 0 else { throw SystemError("filter a connection") }
+    }
+
+    private static func heedArrivals(_ raw: Int32) throws(SystemError) {
+        do throws(SystemError) { try Socket.set(raw, SOL_SOCKET, SO_DETACH_FILTER, 0) } catch {
+            // One that was taken out of this kernel has none.
+            if error.code != ENOENT { throw error }
         }
     }
 

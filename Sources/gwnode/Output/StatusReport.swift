@@ -101,7 +101,7 @@ package enum StatusReport {
     /// A line for each node that took part in a move of open connections.
     private static func movedConnections(_ status: StatusDocument) -> [String] {
         status.nodes.compactMap { node in
-            guard let moved = node.movedConnections, moved != MovedConnections() else { return nil }
+            guard let moved = node.movedConnections, moved.hasMoved else { return nil }
             return Terminal.printable(
                 "\(node.name) passed \(moved.away) open connections on, took \(moved.here) over and lost \(moved.lost)")
         }

@@ -6,7 +6,8 @@ import Raft
 enum AddressKeeping {
     /// `onChange` is called from another thread when a turn of the keeper is due.
     static func keeper(
-        _ configuration: NodeConfiguration, _ workers: WorkerPool, onChange: @escaping @Sendable () -> Void
+        _ configuration: NodeConfiguration, _ workers: WorkerPool, _ custody: Custody?,
+        onChange: @escaping @Sendable () -> Void
     ) throws(StartFailure) -> any AddressKeeper {
         switch configuration.virtualAddress {
         case .none: return VirtualIPManager(provider: NoProvider())
@@ -21,7 +22,7 @@ enum AddressKeeping {
             }
         case .netlink(let interface):
             do throws(VirtualIPError) {
-                return try onInterface(interface, onChange)
+                return try onInterface(interface, custody, onChange)
             } catch {
                 throw StartFailure("\(error)")
             }
@@ -30,11 +31,11 @@ enum AddressKeeping {
 
     /// With a guard, or without one where none can run. What a guard can not do, this process can not do either.
     private static func onInterface(
-        _ interface: String, _ onChange: @escaping @Sendable () -> Void
+        _ interface: String, _ custody: Custody?, _ onChange: @escaping @Sendable () -> Void
     ) throws(VirtualIPError) -> any AddressKeeper {
         do throws(VirtualIPError) {
             let keeper = try GuardedAddresses(
-                interface: interface, executable: executablePath() ?? "", onChange: onChange)
+                interface: interface, executable: executablePath() ?? "", custody: custody, onChange: onChange)
             Log.info("vip: fence: \(keeper.fence)")
             return keeper
         } catch {
@@ -46,15 +47,20 @@ enum AddressKeeping {
 
     /// Nil, and said, where the port is taken: others' releases are then waited for.
     static func listener(
-        on address: SocketAddress, _ view: SharedClusterView, _ raft: RaftNode<ClusterHost>
+        on address: SocketAddress, _ view: SharedClusterView, _ raft: RaftNode<ClusterHost>, _ heir: ConnectionHeir?
     ) -> NoticeListener? {
         do throws(SystemError) {
-            return try NoticeListener(
-                on: address, key: { node in view.current?.sightings[node]?.report.noticeKey },
-                deliver: { notice in
-                    raft.leaderReleased(
-                        notice.term, by: notice.node, processGone: notice.cause == .processGone)
-                })
+            let key: @Sendable (NodeID) -> NoticeKey? = { node in view.current?.sightings[node]?.report.noticeKey }
+            return try NoticeListener(on: address, key: key) { arrival in
+                switch arrival {
+                case .notice(let notice, let sender):
+                    raft.leaderReleased(notice.term, by: notice.node, processGone: notice.cause == .processGone)
+                    if notice.connections > 0, let key = key(notice.node) {
+                        heir?.bequeathed(notice, key: key, by: sender)
+                    }
+                case .bequest(let note): heir?.received(note)
+                }
+            }
         } catch {
             Log.warning("vip: the guards of other nodes can not be heard: \(error); \(error.cure)")
             return nil

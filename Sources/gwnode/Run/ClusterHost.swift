@@ -84,7 +84,7 @@ final class ClusterHost: ConsensusHost {
             ClusterView(
                 state: state.cluster, raft: turn.raft, connected: turn.connected, heldAddresses: virtualIP.held,
                 onHold: virtualIP.onHold,
-                fence: virtualIP.fence, noticeKey: noticeKey, moved: mover.workers.moves.counts, sightings: sightings),
+                fence: virtualIP.fence, noticeKey: noticeKey, moved: mover.workers.moved, sightings: sightings),
             stateHasChanged: clusterHasChanged || address.hasChanged)
         clusterHasChanged = false
         return address.nextDeadline

@@ -34,6 +34,10 @@ final class GatewayNode: Sendable {
         let view = SharedClusterView { events.post(.viewChanged) }
         var proxy = ProxyOptions(configuration)
         proxy.engine = try StartFailure.wrap { () throws(SystemError) in try proxy.engine.resolved() }
+        let carryingInterface = GatewayNode.carryingInterface(configuration)
+        let isCarrying = carryingInterface != nil
+        let custody = try StartFailure.wrap { () throws(SystemError) in isCarrying ? try Custody() : nil }
+        proxy.custody = custody
         let serving = Serving(
             firstStep: Int(configuration.node.id.number) - 1, workers: proxy.workers, engine: proxy.engine)
         let workers = try StartFailure.wrap { () throws(SystemError) in
@@ -44,14 +48,16 @@ final class GatewayNode: Sendable {
         let options = try RaftNodeOptions(configuration)
         do throws(RaftNodeError) { raft = try RaftNode(options) } catch { throw StartFailure("\(error)") }
         // Made here so that its errors are told; only the consensus thread ever uses it.
-        nonisolated(unsafe) let virtualIP = try AddressKeeping.keeper(configuration, workers) { raft.perform { _ in } }
+        nonisolated(unsafe) let virtualIP = try AddressKeeping.keeper(configuration, workers, custody) {
+            raft.perform { _ in }
+        }
         let noticeKey = NoticeKey.random()
-        let isCarrying = GatewayNode.canCarry(configuration)
         let mover = AddressMover(
             raft: raft, workers: workers, view: view, timeout: configuration.moveTimeout,
             carrier: isCarrying ? ConnectionCarrier(raft: raft, tally: workers.moves) : nil)
-        let heir = try StartFailure.wrap { () throws(SystemError) in
-            isCarrying ? try ConnectionHeir(raft: raft, workers: workers, view: view, tally: workers.moves) : nil
+        let heir = try StartFailure.wrap { () throws(SystemError) -> ConnectionHeir? in
+            guard let interface = carryingInterface else { return nil }
+            return try ConnectionHeir(on: interface, raft: raft, workers: workers, view: view, tally: workers.moves)
         }
         let setWitnesses = (virtualIP as? GuardedAddresses)?.setWitnesses
         let prober = try StartFailure.wrap { () throws(SystemError) in
@@ -71,7 +77,7 @@ final class GatewayNode: Sendable {
         self.mover = mover
         self.heir = heir
         self.events = events
-        notices = AddressKeeping.listener(on: raft.listenAddress, view, raft)
+        notices = AddressKeeping.listener(on: raft.listenAddress, view, raft, heir)
         let services = NodeServices(
             configuration, view: view, serving: serving, liveBoard: LiveBoard(), raft: raft,
             control: { events.post(.perform($0)) }, statistics: { workers.statistics }, renewals: renewals)
@@ -91,7 +97,7 @@ final class GatewayNode: Sendable {
             try Posix.Thread(name: "control") {
                 GatewayNode.runControl(
                     configuration, seed, events, view, serving, workers, prober, raft, mover, renewals, services,
-                    tellWatchers: { admin.tellWatchers() }
+                    custody, tellWatchers: { admin.tellWatchers() }
                 ) { peers in
                     setWitnesses?(Witnesses(node: configuration.node.id, key: noticeKey, peers: peers))
                 }
@@ -124,7 +130,7 @@ final class GatewayNode: Sendable {
         _ configuration: NodeConfiguration, _ seed: SeedConfiguration?, _ events: Mailbox<ControlLoop.Event>,
         _ view: SharedClusterView, _ serving: Serving, _ workers: WorkerPool, _ prober: HealthProber,
         _ raft: RaftNode<ClusterHost>, _ mover: AddressMover, _ renewals: SharedRenewals, _ services: NodeServices,
-        tellWatchers: () -> Void,
+        _ custody: Custody?, tellWatchers: () -> Void,
         setPeers: @escaping ([SocketAddress]) -> Void
     ) {
         let proposals = OwnProposals(
@@ -135,6 +141,7 @@ final class GatewayNode: Sendable {
         let control = ServingControl(
             node: configuration, view: view, serving: serving, workers: workers, prober: prober,
             configureVirtualIP: { addresses, ports in
+                custody?.addresses = Set(addresses)
                 raft.perform { $0.serve(addresses: addresses, ports: ports) }
             }, adopted: { proposals.replaceBackends(of: $0) })
         let scaling = ScalingKeeper(node: configuration, services: services) { command, timeout, done in
@@ -173,13 +180,15 @@ final class GatewayNode: Sendable {
     /// Opens the access log again, for whoever has renamed its file.
     func reopenLogs() { workers.reopenAccessLog() }
 
-    /// Whether open connections go along when addresses move.
-    private static func canCarry(_ configuration: NodeConfiguration) -> Bool {
-        guard configuration.movesConnections, case .netlink = configuration.virtualAddress else { return false }
-        guard let obstacle = RepairedSocket.obstacle() else { return true }
+    /// The interface whose open connections go along when addresses move; nil if they do not.
+    private static func carryingInterface(_ configuration: NodeConfiguration) -> String? {
+        guard configuration.movesConnections, case .netlink(let interface) = configuration.virtualAddress else {
+            return nil
+        }
+        guard let obstacle = RepairedSocket.obstacle() else { return interface }
         Log.warning(
             "vip: open connections end when addresses move, as this process can not take them along: \(obstacle)")
-        return false
+        return nil
     }
 
     private static func adminToken(_ configuration: NodeConfiguration) throws(StartFailure) -> AdminToken? {

@@ -136,8 +136,8 @@ final class ServingControl {
         serve(configuration)
         security.adopt(configuration)
         noteProblems()
-        configureVirtualIP(configuration.virtualAddresses, configuration.listeners.map(\.port))
         listen(as: ListenerPlan(node: node, gateway: configuration))
+        configureVirtualIP(configuration.virtualAddresses, configuration.listeners.map(\.port))
     }
 
     /// Serves what the file says, with the backends that registered themselves.

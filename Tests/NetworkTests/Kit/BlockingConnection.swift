@@ -9,10 +9,13 @@ final class BlockingConnection {
     private let socket: FileDescriptor
     private var buffer = [UInt8](repeating: 0, count: 64 << 10)
     private var unused: ArraySlice<UInt8> = []
+    /// Nothing came for too long.
+    private(set) var hasTimedOut = false
 
-    /// Nil when the connection can not be made.
-    convenience init?(to address: SocketAddress) {
+    /// Nil when the connection can not be made. With a `window` that is what it can receive at once, in bytes.
+    convenience init?(to address: SocketAddress, window: Int32? = nil) {
         let socket = FileDescriptor(owning: Glibc.socket(address.family, Int32(SOCK_STREAM.rawValue), 0))
+        if var window { setsockopt(socket.raw, SOL_SOCKET, SO_RCVBUF, &window, socklen_t(MemoryLayout<Int32>.size)) }
         guard address.withSockaddr({ connect(socket.raw, $0, $1) }) == 0 else { return nil }
         self.init(socket)
     }
@@ -76,6 +79,7 @@ final class BlockingConnection {
             return true
         }
         let count = recv(socket.raw, &buffer, buffer.count, 0)
+        if count < 0 { hasTimedOut = errno == EAGAIN }
         guard count > 0 else { return false }
         bytes += buffer[..<count]
         return true

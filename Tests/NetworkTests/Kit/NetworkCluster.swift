@@ -94,6 +94,30 @@ final class NetworkCluster {
         return try launch(entry.path, order, log: "orders")
     }
 
+    /// What a node says about itself and the others, as `gwnode status --format json`; nil while it does not.
+    func status(of node: Int) -> String? {
+        let entry = VirtualNetwork.entry(to: node)
+        let question =
+            entry.arguments + [Self.binary!, "status", "--format", "json", "--stale", "--admin", "127.0.0.1:8091"]
+        guard let answer = try? Program.run("nsenter", question) else { return nil }
+        return answer.output
+    }
+
+    /// How many connections of a kind `node` reports of itself.
+    func movedConnections(_ kind: String, of node: Int) -> Int? {
+        struct Document: Decodable {
+            struct Node: Decodable {
+                var id: Int
+                var movedConnections: [String: Int]?
+            }
+            var nodes: [Node]
+        }
+        guard let text = status(of: node),
+            let document = try? JSONDecoder().decode(Document.self, from: Data(text.utf8))
+        else { return nil }
+        return document.nodes.first { $0.id == node }?.movedConnections?[kind]
+    }
+
     /// Waits for a signalled node's end.
     func waitForEnd(_ node: Int) { _ = processes.removeValue(forKey: node)?.wait() }
 

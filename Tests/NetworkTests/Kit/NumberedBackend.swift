@@ -8,6 +8,7 @@ final class NumberedBackend: Sendable {
     private struct State {
         var carriedOut: Set<UInt32> = []
         var problems: [String] = []
+        var silent = 0
     }
 
     private let state = Mutex(State())
@@ -42,6 +43,9 @@ final class NumberedBackend: Sendable {
     /// What should not have happened.
     var problems: [String] { state.withLock { $0.problems } }
 
+    /// Requests that get no answer.
+    var silent: Int { state.withLock { $0.silent } }
+
     private func serve(_ connection: BlockingConnection) {
         while let message = connection.receive() {
             let words = message.start.split(separator: " ")
@@ -54,6 +58,10 @@ final class NumberedBackend: Sendable {
                 if !NumberedRequest.isSame(message.body, request.uploaded) {
                     report("\(request.path) has another body")
                 }
+            }
+            if request.kind == .silent {
+                state.withLock { $0.silent += 1 }
+                continue
             }
             let answer = request.answer
             let head = "HTTP/1.1 200 OK\r\nContent-Length: \(answer.count)\r\n\r\n"

@@ -9,6 +9,8 @@ struct NumberedRequest {
         case big
         /// A body of a quarter of a megabyte, by POST.
         case upload
+        /// One that the backend never answers.
+        case silent
     }
 
     static let uploadBytes = 256 << 10
@@ -35,7 +37,7 @@ struct NumberedRequest {
 
     private var method: String {
         switch kind {
-        case .small, .big: "GET"
+        case .small, .big, .silent: "GET"
         case .upload: "POST"
         }
     }
@@ -44,7 +46,7 @@ struct NumberedRequest {
     var bytes: [UInt8] {
         let head = "\(method) \(path) HTTP/1.1\r\nHost: test\r\n"
         switch kind {
-        case .small, .big: return Array((head + "\r\n").utf8)
+        case .small, .big, .silent: return Array((head + "\r\n").utf8)
         case .upload: return Array((head + "Content-Length: \(Self.uploadBytes)\r\n\r\n").utf8) + uploaded
         }
     }
@@ -54,7 +56,7 @@ struct NumberedRequest {
     /// The body of the answer.
     var answer: ArraySlice<UInt8> {
         switch kind {
-        case .small, .upload: ArraySlice(path.utf8)
+        case .small, .upload, .silent: ArraySlice(path.utf8)
         case .big: part(Self.bigBytes)
         }
     }

@@ -68,7 +68,7 @@ package struct NodeReport: Hashable, Sendable {
         package static let problemBytes = 400
     }
 
-    private static let formatVersion: UInt8 = 9
+    private static let formatVersion: UInt8 = 10
 
     /// The binary form for other nodes, at most 64 KiB.
     package func encoded() -> [UInt8] {
@@ -96,6 +96,7 @@ package struct NodeReport: Hashable, Sendable {
         writer.write(moved.away)
         writer.write(moved.here)
         writer.write(moved.lost)
+        writer.write(moved.guarded)
         writer.write(list: ejected.prefix(Limit.ejected)) { writer, key in writer.write(reported: key) }
         let longest = queues.sorted { ($1.waiting, $0.upstream) < ($0.waiting, $1.upstream) }.prefix(Limit.queues)
         writer.write(list: longest) { writer, queue in
@@ -143,7 +144,9 @@ package struct NodeReport: Hashable, Sendable {
             (try reader.readReportedBackend(), Int(try reader.read(UInt32.self)))
         }
         activeRequests = Dictionary(active) { first, _ in first }
-        moved = MovedConnections(away: try reader.read(), here: try reader.read(), lost: try reader.read())
+        moved = MovedConnections(
+            away: try reader.read(), here: try reader.read(), lost: try reader.read(),
+            guarded: try reader.read())
         ejected = try reader.readList("ejected backends", limit: Limit.ejected) {
             reader throws(DecodingFault) in try reader.readReportedBackend()
         }

@@ -27,6 +27,32 @@ struct ClientConnection {
         case due, paid
     }
 
+    /// What the guard has of the connection.
+    struct Custody {
+        enum Rest {
+            /// A request began since it was last looked at, or it never was.
+            case unknown
+            case seenOnce
+            /// At rest, and of no use to the guard.
+            case ownAlone
+            /// At rest, and the guard knows.
+            case guarded
+        }
+
+        /// Of the descriptor that it was given, 0 for none.
+        var generation: UInt64 = 0
+        /// Which guard it was that has it, or has no use for it.
+        var guardNumber: UInt64 = 0
+        var rest = Rest.unknown
+
+        func isSettled(with guardNumber: UInt64) -> Bool {
+            switch rest {
+            case .unknown, .seenOnce: false
+            case .ownAlone, .guarded: self.guardNumber == guardNumber
+            }
+        }
+    }
+
     /// The request waits for room at its upstream.
     struct Wait {
         /// Of the upstream's `WaitingLine`; 0 while it does not wait.
@@ -124,6 +150,7 @@ struct ClientConnection {
     var logEntry: UnsafeMutablePointer<AccessLogEntry>?
     /// Bytes of the request body without its framing, counted for chunked ones.
     var bodyBytes: UInt64 = 0
+    var custody = Custody()
     /// Bytes read and dropped while lingering.
     var lingered = 0
 

@@ -1,4 +1,5 @@
 import CLinux
+import Glibc
 import Posix
 
 /// What an engine knows of one slot's socket. All zero while the slot is free.
@@ -27,6 +28,9 @@ struct Channel: BitwiseCopyable {
         static let closesWhenSent = Flags(rawValue: 1 << 18)
         /// Let go of, as soon as the kernel does nothing for it any more.
         static let detaching = Flags(rawValue: 1 << 19)
+
+        /// Another process has a descriptor of the socket.
+        static let shared = Flags(rawValue: 1 << 20)
 
         // Of a `RingEngine` only.
 
@@ -77,6 +81,16 @@ struct Channel: BitwiseCopyable {
         flags = []
         generation &+= 1
         return detached
+    }
+
+    /// What has to be done first where a close alone does not end the connection.
+    @inline(__always)
+    func endShared(_ manner: CloseManner) {
+        guard flags.contains(.shared) else { return }
+        switch manner {
+        case .orderly: shutdown(descriptor, Int32(SHUT_RDWR))
+        case .reset: Socket.abort(descriptor)
+        }
     }
 
     @inline(__always)

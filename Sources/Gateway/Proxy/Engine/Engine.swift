@@ -102,6 +102,12 @@ package protocol Engine: ~Copyable {
     mutating func detach(_ slot: Slot)
     /// The socket of a slot that was detached; the slot's number may be used again.
     mutating func takeDetached(_ slot: Slot) -> DetachedSocket
+    /// Somebody else has a descriptor of the slot's socket, too: its end is to be sent nevertheless when it is closed.
+    mutating func share(_ slot: Slot)
+    /// The kernel's descriptor, for questions only.
+    func descriptor(_ slot: Slot) -> Int32
+    /// Whether nothing was taken from the kernel that `next` has not told of, or that is not unread.
+    var isDrained: Bool { get }
     /// Hands to the kernel at once what was sent to the slot in this turn, so that `unsentBytes` is exact.
     mutating func settle(_ slot: Slot)
     /// Bytes that the kernel did not take yet, as far as known. `sent` follows if there are any.

@@ -121,6 +121,7 @@ extension EpollEngine {
         case .orderly: break
         case .reset: Socket.resetWhenClosed(channel.pointee.descriptor)
         }
+        channel.pointee.endShared(manner)
         release(slot, channel)
     }
 
@@ -136,6 +137,7 @@ extension EpollEngine {
 
     private mutating func release(_ slot: Slot, _ channel: UnsafeMutablePointer<Channel>) {
         if channel.pointee.splice != 0 { splices.end(Int(channel.pointee.splice), channels) }
+        channel.pointee.endShared(.orderly)
         _ = Glibc.close(channel.pointee.descriptor)
         channel.pointee.generation &+= 1
         channel.pointee.sendError = 0

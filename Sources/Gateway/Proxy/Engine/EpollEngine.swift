@@ -265,6 +265,12 @@ package struct EpollEngine: ~Copyable, Engine {
         channels[Int(slot.index)].flags.contains(.readable) || !channels[Int(slot.index)].unread.isEmpty
     }
 
+    package mutating func share(_ slot: Slot) { channels[Int(slot.index)].flags.insert(.shared) }
+
+    package func descriptor(_ slot: Slot) -> Int32 { channels[Int(slot.index)].descriptor }
+
+    package var isDrained: Bool { true }
+
     package func localAddress(_ slot: Slot) -> SocketAddress? {
         Socket.localAddress(of: channels[Int(slot.index)].descriptor)
     }

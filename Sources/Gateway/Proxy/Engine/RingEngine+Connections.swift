@@ -50,6 +50,7 @@ extension RingEngine {
         if channel.pointee.splice != 0 { splices.end(Int(channel.pointee.splice), channels) }
         reserve(RingEngine.closingEntries)
         cancelAll(slot.index, channel)
+        channel.pointee.endShared(manner)
         clinux_ring_close_descriptor(ring, channel.pointee.descriptor, RingTag.none.raw)
         channel.pointee.flags = channel.pointee.flags.intersection([.queued, .sending]).union(.closing)
         enqueue(slot.index, channel)
@@ -58,6 +59,8 @@ extension RingEngine {
     package mutating func closeWhenSent(_ slot: Slot) {
         let channel = channels + Int(slot.index)
         precondition(channel.pointee.flags.contains(.open), "the slot is not open")
+        // The close that is linked to a send would not end it.
+        if channel.pointee.flags.contains(.shared) { settle(slot) }
         if channel.pointee.batch == batch.number || unsentBytes(slot) > 0 {
             channel.pointee.flags.insert(.closesWhenSent)
         } else {
@@ -110,6 +113,10 @@ extension RingEngine {
         let channel = channels + Int(slot.index)
         return channel.pointee.detach(&buffers.pool)
     }
+
+    package mutating func share(_ slot: Slot) { channels[Int(slot.index)].flags.insert(.shared) }
+
+    package func descriptor(_ slot: Slot) -> Int32 { channels[Int(slot.index)].descriptor }
 
     package func localAddress(_ slot: Slot) -> SocketAddress? {
         Socket.localAddress(of: channels[Int(slot.index)].descriptor)

@@ -79,6 +79,10 @@ package struct RingEngine: ~Copyable, Engine {
         free(channels)
     }
 
+    package var isDrained: Bool {
+        position == clinux_ring_tail(ring) && !clinux_ring_has_overflown(ring)
+    }
+
     package mutating func stop() {
         // Sockets stay open as long as an operation refers to them, and the kernel ends a ring only some time later.
         reserve(1)

@@ -45,6 +45,10 @@ extension TransportEngine where Base: ~Copyable {
     mutating func detach(_ slot: Slot) { base.detach(slot) }
     mutating func takeDetached(_ slot: Slot) -> DetachedSocket { base.takeDetached(slot) }
 
+    mutating func share(_ slot: Slot) { base.share(slot) }
+    func descriptor(_ slot: Slot) -> Int32 { base.descriptor(slot) }
+    var isDrained: Bool { base.isDrained }
+
     mutating func stop() { base.stop() }
 
     func localAddress(_ slot: Slot) -> SocketAddress? { base.localAddress(slot) }

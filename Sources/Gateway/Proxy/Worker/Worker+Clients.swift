@@ -20,6 +20,7 @@ extension Worker where E: ~Copyable {
     /// Closes after all pending bytes. A client that may still be sending gets a FIN and is read for a while: a close
     /// with unread input would reset the connection, and the response could be lost on its way (RFC 9112 section 9.6).
     mutating func finishClient(_ slot: Slot, _ client: UnsafeMutablePointer<ClientConnection>) {
+        withdraw(slot)
         let isDone = client.pointee.exchange.requestEnded && !engine.mayHaveInput(slot)
         if isDone || client.pointee.hasEnded {
             client.pointee.state = .closing
@@ -54,6 +55,7 @@ extension Worker where E: ~Copyable {
 
     mutating func closeClient(_ slot: Slot, _ manner: CloseManner) {
         let client = clients[slot]
+        withdraw(slot)
         client.pointee.state = .closed
         client.pointee.timer = .none
         engine.close(slot, manner)

@@ -128,6 +128,7 @@ extension Worker where E: ~Copyable {
             client.exchange.endAfterNextResponse()
         }
         guard let slot = clients.insert(client) else { preconditionFailure("every admitted client has a place") }
+        hasUnsettled = true
         do {
             try engine.adopt(descriptor, as: slot)
         } catch {

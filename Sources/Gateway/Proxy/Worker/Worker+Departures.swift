@@ -65,6 +65,7 @@ extension Worker where E: ~Copyable {
             client.pointee.afterSend = .nextRequest
             return awaitSend(slot, client)
         }
+        withdraw(slot)
         client.pointee.state = .closed
         client.pointee.timer = .none
         timers.cancel(slot)

@@ -69,6 +69,7 @@ extension Worker where E: ~Copyable {
         counters.pointee.requests.increase()
         counters.pointee.activeRequests.change(by: 1)
         client.pointee.timer = .none
+        noteRequest(client)
         client.pointee.startedAt = now
         client.pointee.status = 0
         client.pointee.requestMethod = head.traits.method

@@ -43,6 +43,12 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     var departure: DepartingConnections?
     /// They are let go of now.
     var isDeparting = false
+    /// Nil where the guard takes no connections.
+    var custody: WorkerCustody?
+    /// When connections are looked at for it.
+    var nextCustodyLook = Instant.distantFuture
+    /// Since the last turn a connection was made or a request begun.
+    var hasUnsettled = false
     var isDraining = false
     var drainDeadline = Instant.distantFuture
 
@@ -67,6 +73,10 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
         tables = AdoptedTables(table)
         now = .now()
         timers = TimerWheel(capacity: capacity, now: now)
+        if let custody = options.custody {
+            self.custody = WorkerCustody(custody, worker: handle.index, of: options.workers)
+            nextCustodyLook = now
+        }
         keptRequests = BufferPool(options.memory)
         answerBuffer = .allocate(
             byteCount: OwnResponse.maximumBytes + BufferPool.smallCapacity, alignment: 64)
@@ -105,6 +115,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
             renewDate()
             while let completion = engine.next() { take(completion) }
             expireTimers()
+            if custody != nil { entrustResting() }
         }
         engine.stop()
     }
@@ -121,7 +132,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     private var nextDeadline: Instant {
         var deadline = min(timers.nextDeadline(), listeners.resumeAt)
         if isDraining { deadline = min(deadline, drainDeadline) }
-        return deadline
+        return min(deadline, nextCustodyLook)
     }
 
     @inline(__always)

@@ -7,14 +7,11 @@ import Posix
 ///
 /// A timeout may end up to one tick of the kernel early, never late.
 package struct KernelGate: ~Copyable {
-    private static let answerTimeout = timeval(tv_sec: 0, tv_usec: 100_000)
     /// How long handing a timeout to the kernel may take; timeouts are shorter by it.
     private static let tolerance = Nanoseconds.milliseconds(1)
     private static let attempts = 5
 
-    private let descriptor: FileDescriptor
-    private let table: String
-    private var sequence: UInt32 = 0
+    private var table: NftablesTable
     /// Nil: not known, for another process may have left some.
     private var virtual: Set<IPAddress>?
     /// Those that were opened and not closed; the kernel may have closed them since.
@@ -24,23 +21,19 @@ package struct KernelGate: ~Copyable {
     /// Closes the gate on `interface`: for the addresses that an earlier process guarded there, and for those that
     /// `guardAddresses` names later. Fails where the kernel has no nf_tables or does not let us.
     package static func closing(_ interface: String) throws(SystemError) -> KernelGate {
-        let raw = socket(AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), NETLINK_NETFILTER)
-        guard raw >= 0 else { throw SystemError("open a netfilter socket") }
-        var timeout = answerTimeout
-        setsockopt(raw, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
-        var gate = KernelGate(descriptor: FileDescriptor(owning: raw), table: table(of: interface))
+        var gate = KernelGate(table: try NftablesTable(table(of: interface), .netdev))
         do throws(SystemError) {
-            try gate.commit("close the gate of \(interface)") { batch in
+            try gate.table.commit("close the gate of \(interface)") { batch in
                 batch.addTable()
-                batch.addChain(on: interface)
-                for set in NftablesBatch.AddressSet.allCases { batch.add(set) }
-                batch.addRules()
+                batch.addIngressChain(on: interface)
+                for set in NftablesBatch.AddressSet.ofGate { batch.add(set) }
+                batch.addGateRules()
             }
         } catch {
             guard error.code == EEXIST else { throw error }
             // An address of an earlier process may still be on the machine, so its gate stays as it is: while rules are
             // replaced, a packet can slip through.
-            try gate.commit("close the gate of \(interface)") { batch in
+            try gate.table.commit("close the gate of \(interface)") { batch in
                 batch.clear(.alive4)
                 batch.clear(.alive6)
             }
@@ -48,10 +41,7 @@ package struct KernelGate: ~Copyable {
         return gate
     }
 
-    private init(descriptor: consuming FileDescriptor, table: String) {
-        self.descriptor = descriptor
-        self.table = table
-    }
+    private init(table: consuming NftablesTable) { self.table = table }
 
     package static func table(of interface: String) -> String { "gwnode-\(interface)" }
 
@@ -59,7 +49,7 @@ package struct KernelGate: ~Copyable {
     /// be used while any of them may be on the machine, for a packet can slip through while a set is replaced.
     package mutating func guardAddresses(_ addresses: Set<IPAddress>, keepingOthers: Bool) throws(SystemError) {
         guard addresses != virtual else { return }
-        try commit("guard addresses") { batch in
+        try table.commit("guard addresses") { batch in
             if !keepingOthers {
                 batch.clear(.virtual4)
                 batch.clear(.virtual6)
@@ -90,7 +80,7 @@ package struct KernelGate: ~Copyable {
     ) throws(SystemError) -> Bool {
         let known = alive
         do throws(SystemError) {
-            try commit("open the gate") { batch in
+            try table.commit("open the gate") { batch in
                 for address in addresses {
                     if known.contains(address) { batch.delete(address, from: .alive(address)) }
                     batch.add(address, to: .alive(address), timeoutMilliseconds: max(timeoutMilliseconds, 1))
@@ -107,7 +97,7 @@ package struct KernelGate: ~Copyable {
 
     /// For a second, requests for new TCP connections to `addresses`, and to no others any more, are dropped.
     package mutating func hold(_ addresses: Set<IPAddress>) throws(SystemError) {
-        try commit("hold connections back") { batch in
+        try table.commit("hold connections back") { batch in
             batch.clear(.held4)
             batch.clear(.held6)
             for address in addresses {
@@ -119,7 +109,7 @@ package struct KernelGate: ~Copyable {
     package mutating func close(_ address: IPAddress) throws(SystemError) {
         guard alive.remove(address) != nil else { return }
         do throws(SystemError) {
-            try commit("close the gate") { $0.delete(address, from: .alive(address)) }
+            try table.commit("close the gate") { $0.delete(address, from: .alive(address)) }
         } catch {
             // It closed by itself.
             if error.code != ENOENT { throw error }
@@ -127,52 +117,5 @@ package struct KernelGate: ~Copyable {
     }
 
     /// Takes the gate away. Only for a machine that has none of the addresses any more.
-    package mutating func remove() throws(SystemError) { try commit("remove the gate") { $0.deleteTable() } }
-
-    private mutating func commit(
-        _ operation: String, _ fill: (inout NftablesBatch) -> Void
-    ) throws(SystemError) {
-        var batch = NftablesBatch(table: table, sequence: sequence)
-        fill(&batch)
-        let first = batch.firstSequence
-        let count = batch.messageCount
-        sequence = first &+ UInt32(count)
-        let bytes = batch.finished()
-        drain()
-        let sent = bytes.withUnsafeBytes { bytes in
-            retryingOnInterrupt { Glibc.send(descriptor.raw, bytes.baseAddress!, bytes.count, 0) }
-        }
-        guard sent == bytes.count else { throw SystemError(operation) }
-        try expectAcknowledgements(operation, first: first, count: count)
-    }
-
-    /// The kernel acknowledges each message of a batch, and a refused one refuses the whole batch.
-    private borrowing func expectAcknowledgements(_ operation: String, first: UInt32, count: Int) throws(SystemError) {
-        var left = count
-        while left > 0 {
-            for event in try receive(operation) {
-                guard case .acknowledgement(let sequence, let code) = event else { continue }
-                // A refusal of the batch as such carries the number of its beginning.
-                guard sequence &- (first &- 1) <= UInt32(count) else { continue }
-                if code != 0 {
-                    drain()
-                    throw SystemError(operation, code: code)
-                }
-                left -= 1
-            }
-        }
-    }
-
-    private borrowing func receive(_ operation: String, flags: Int32 = 0) throws(SystemError) -> [NetlinkEvent] {
-        try withUnsafeTemporaryAllocation(byteCount: 32 << 10, alignment: 8) { buffer throws(SystemError) in
-            let count = retryingOnInterrupt { recv(descriptor.raw, buffer.baseAddress!, buffer.count, flags) }
-            guard count >= 0 else { throw SystemError(operation) }
-            return NetlinkEvent.parse(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-        }
-    }
-
-    /// Answers to an earlier batch that was given up.
-    private borrowing func drain() {
-        while (try? receive("drain", flags: Int32(MSG_DONTWAIT))) != nil {}
-    }
+    package mutating func remove() throws(SystemError) { try table.commit("remove the gate") { $0.deleteTable() } }
 }

@@ -4,57 +4,84 @@ import Posix
 /// The nf_tables messages (linux/netfilter/nf_tables.h) that the kernel gate takes, each a transaction that the kernel
 /// carries out as a whole or not at all.
 ///
-/// All names live in one table of the `netdev` family. Its chain sees what arrives on one interface before anything
-/// else of the machine does.
+/// All names live in one table.
 package struct NftablesBatch {
+    package enum Family: Sendable {
+        /// Its chain sees what arrives on one interface before anything else of the machine does.
+        case netdev
+        /// Its chain sees what the machine itself sends.
+        case inet
+
+        fileprivate var number: UInt8 {
+            switch self {
+            case .netdev: UInt8(NFPROTO_NETDEV)
+            case .inet: UInt8(NFPROTO_INET)
+            }
+        }
+
+        fileprivate var chain: String {
+            switch self {
+            case .netdev: "ingress"
+            case .inet: "output"
+            }
+        }
+    }
+
     /// A set of addresses of one IP version.
-    package enum AddressSet: String, CaseIterable, Sendable {
+    package enum AddressSet: String, Sendable {
         /// The virtual addresses, held or not.
         case virtual4, virtual6
         /// Those that this machine may answer on, each until its timeout.
         case alive4, alive6
         /// Those to which no new connection is let in, each until its timeout.
         case held4, held6
+        /// Those from which no reset is sent, each until its timeout.
+        case muted4, muted6
+
+        package static let ofGate: [AddressSet] = [.virtual4, .virtual6, .alive4, .alive6, .held4, .held6]
+        package static let ofMute: [AddressSet] = [.muted4, .muted6]
 
         package static func virtual(_ address: IPAddress) -> AddressSet { address.isIPv4 ? .virtual4 : .virtual6 }
         package static func alive(_ address: IPAddress) -> AddressSet { address.isIPv4 ? .alive4 : .alive6 }
         package static func held(_ address: IPAddress) -> AddressSet { address.isIPv4 ? .held4 : .held6 }
+        package static func muted(_ address: IPAddress) -> AddressSet { address.isIPv4 ? .muted4 : .muted6 }
 
         fileprivate var keyBytes: UInt32 {
             switch self {
-            case .virtual4, .alive4, .held4: 4
-            case .virtual6, .alive6, .held6: 16
+            case .virtual4, .alive4, .held4, .muted4: 4
+            case .virtual6, .alive6, .held6, .muted6: 16
             }
         }
 
         fileprivate var hasTimeout: Bool {
             switch self {
             case .virtual4, .virtual6: false
-            case .alive4, .alive6, .held4, .held6: true
+            case .alive4, .alive6, .held4, .held6, .muted4, .muted6: true
             }
         }
 
         /// `nft` shows elements by it: its own numbers for ipv4_addr and ipv6_addr.
         fileprivate var displayType: UInt32 {
             switch self {
-            case .virtual4, .alive4, .held4: 7
-            case .virtual6, .alive6, .held6: 8
+            case .virtual4, .alive4, .held4, .muted4: 7
+            case .virtual6, .alive6, .held6, .muted6: 8
             }
         }
     }
 
-    private static let chain = "ingress"
     /// Before any filter of the operator.
     private static let priority: Int32 = -500
 
     private let table: String
+    private let family: Family
     private var sequence: UInt32
     private var messages: [[UInt8]] = []
     /// The sequence number of the first message after the batch's begin.
     package let firstSequence: UInt32
 
-    package init(table: String, sequence: UInt32) {
+    package init(table: String, _ family: Family, sequence: UInt32) {
         self.table = table
+        self.family = family
         firstSequence = sequence &+ 1
         self.sequence = sequence
         appendMarker(NFNL_MSG_BATCH_BEGIN)
@@ -74,17 +101,31 @@ package struct NftablesBatch {
         append(NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, [.string(NFTA_TABLE_NAME, table)])
     }
 
+    /// As if there never was one of this name.
+    package mutating func clearTable() {
+        append(NFT_MSG_NEWTABLE, NLM_F_CREATE, [.string(NFTA_TABLE_NAME, table)])
+        deleteTable()
+    }
+
     package mutating func deleteTable() { append(NFT_MSG_DELTABLE, 0, [.string(NFTA_TABLE_NAME, table)]) }
 
-    package mutating func addChain(on interface: String) {
-        let hook: [Attribute] = [
-            .number(NFTA_HOOK_HOOKNUM, UInt32(NF_NETDEV_INGRESS.rawValue)),
-            .number(NFTA_HOOK_PRIORITY, UInt32(bitPattern: Self.priority)), .string(NFTA_HOOK_DEV, interface),
-        ]
+    package mutating func addIngressChain(on interface: String) {
+        addChain(UInt32(NF_NETDEV_INGRESS.rawValue), [.string(NFTA_HOOK_DEV, interface)])
+    }
+
+    package mutating func addOutputChain() { addChain(UInt32(NF_INET_LOCAL_OUT.rawValue), []) }
+
+    private mutating func addChain(_ number: UInt32, _ place: [Attribute]) {
+        let hook: [Attribute] =
+            [
+                .number(NFTA_HOOK_HOOKNUM, number),
+                .number(NFTA_HOOK_PRIORITY, UInt32(bitPattern: Self.priority)),
+            ] + place
         append(
             NFT_MSG_NEWCHAIN, NLM_F_CREATE,
             [
-                .string(NFTA_CHAIN_TABLE, table), .string(NFTA_CHAIN_NAME, Self.chain), .nested(NFTA_CHAIN_HOOK, hook),
+                .string(NFTA_CHAIN_TABLE, table), .string(NFTA_CHAIN_NAME, family.chain),
+                .nested(NFTA_CHAIN_HOOK, hook),
                 .number(NFTA_CHAIN_POLICY, UInt32(NF_ACCEPT)), .string(NFTA_CHAIN_TYPE, "filter"),
             ])
     }
@@ -120,7 +161,7 @@ package struct NftablesBatch {
     }
 
     /// Drops packets to a virtual address that is not alive: IP, and the questions of ARP and neighbour discovery.
-    package mutating func addRules() {
+    package mutating func addGateRules() {
         let arpTarget: (offset: UInt32, length: UInt32) = (24, 4)
         let ipv4Destination: (offset: UInt32, length: UInt32) = (16, 4)
         let ipv6Destination: (offset: UInt32, length: UInt32) = (24, 16)
@@ -150,11 +191,29 @@ package struct NftablesBatch {
         protocolNumber: UInt16, transportAt place: UInt32, field: (offset: UInt32, length: UInt32),
         _ held: AddressSet
     ) {
+        addSegmentRule(
+            protocolNumber: protocolNumber, transportAt: place, field: field, held, flags: 0x02, among: 0x12)
+    }
+
+    /// Drops resets from muted addresses.
+    package mutating func addMuteRules() {
+        let reset: UInt8 = 0x04
+        addSegmentRule(
+            protocolNumber: UInt16(ETH_P_IP), transportAt: 9, field: (12, 4), .muted4, flags: reset, among: reset)
+        addSegmentRule(
+            protocolNumber: UInt16(ETH_P_IPV6), transportAt: 6, field: (8, 16), .muted6, flags: reset, among: reset)
+    }
+
+    /// Drops TCP segments with these of some flags, whose address in `field` is in the set.
+    private mutating func addSegmentRule(
+        protocolNumber: UInt16, transportAt place: UInt32, field: (offset: UInt32, length: UInt32), _ set: AddressSet,
+        flags: UInt8, among mask: UInt8
+    ) {
         let tcp: [Attribute] = .payload(offset: place, length: 1) + .compare([UInt8(IPPROTO_TCP)])
-        let address: [Attribute] = .payload(offset: field.offset, length: field.length) + .lookup(held.rawValue)
-        let isFirst: [Attribute] =
-            .payload(NFT_PAYLOAD_TRANSPORT_HEADER, offset: 13, length: 1) + .mask([0x12]) + .compare([0x02])
-        addRule(protocolNumber: protocolNumber, tcp + address + isFirst + .drop)
+        let address: [Attribute] = .payload(offset: field.offset, length: field.length) + .lookup(set.rawValue)
+        let hasFlags: [Attribute] =
+            .payload(NFT_PAYLOAD_TRANSPORT_HEADER, offset: 13, length: 1) + .mask([mask]) + .compare([flags])
+        addRule(protocolNumber: protocolNumber, tcp + address + hasFlags + .drop)
     }
 
     private mutating func addRule(protocolNumber: UInt16, _ conditions: [Attribute]) {
@@ -164,7 +223,7 @@ package struct NftablesBatch {
         append(
             NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND,
             [
-                .string(NFTA_RULE_TABLE, table), .string(NFTA_RULE_CHAIN, Self.chain),
+                .string(NFTA_RULE_TABLE, table), .string(NFTA_RULE_CHAIN, family.chain),
                 .nested(NFTA_RULE_EXPRESSIONS, expressions),
             ])
     }
@@ -180,7 +239,7 @@ package struct NftablesBatch {
         sequence &+= 1
         let number = NFNL_SUBSYS_NFTABLES << 8 | Int32(type.rawValue)
         var message = NetlinkMessageBuilder(type: number, flags: NLM_F_REQUEST | NLM_F_ACK | flags, sequence)
-        message.append(nfgenmsg(nfgen_family: UInt8(NFPROTO_NETDEV), version: UInt8(NFNETLINK_V0), res_id: 0))
+        message.append(nfgenmsg(nfgen_family: family.number, version: UInt8(NFNETLINK_V0), res_id: 0))
         for attribute in attributes { message.appendAttribute(attribute.type, attribute.bytes) }
         messages.append(message.finished())
     }

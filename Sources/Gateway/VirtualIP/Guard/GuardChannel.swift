@@ -18,23 +18,29 @@ package final class GuardChannel: Sendable {
 
     package var raw: Int32 { descriptor.raw }
 
-    /// False when the other side is gone or does not read; never waits.
-    package func send(_ bytes: [UInt8]) -> Bool {
-        let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
-        return retryingOnInterrupt { Glibc.send(descriptor.raw, bytes, bytes.count, flags) } == bytes.count
+    /// Passes copies of `descriptors` along, at most `CLINUX_PASSED`. False when the other side is gone or does not read;
+    /// never waits.
+    package func send(_ bytes: [UInt8], passing descriptors: [Int32] = []) -> Bool {
+        retryingOnInterrupt {
+            clinux_send_passing(descriptor.raw, bytes, bytes.count, descriptors, descriptors.count)
+        } == bytes.count
     }
 
     package enum Arrival {
-        case datagram([UInt8])
+        /// With the descriptors that were passed along, which are the receiver's now.
+        case datagram([UInt8], [Int32])
         case nothing
         case end
     }
 
     package func receive() -> Arrival {
         withUnsafeTemporaryAllocation(byteCount: GuardOrder.Limit.bytes, alignment: 8) { buffer in
-            let flags = Int32(MSG_DONTWAIT)
-            let count = retryingOnInterrupt { recv(descriptor.raw, buffer.baseAddress!, buffer.count, flags) }
-            if count > 0 { return .datagram(Array(buffer[..<count])) }
+            var passed = [Int32](repeating: -1, count: Int(CLINUX_PASSED))
+            var passedCount = 0
+            let count = retryingOnInterrupt {
+                clinux_receive_passed(descriptor.raw, buffer.baseAddress!, buffer.count, &passed, &passedCount)
+            }
+            if count > 0 { return .datagram(Array(buffer[..<count]), Array(passed[..<passedCount])) }
             return count < 0 && errno == EAGAIN ? .nothing : .end
         }
     }

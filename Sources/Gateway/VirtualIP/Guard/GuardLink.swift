@@ -45,16 +45,18 @@ final class GuardLink: Sendable {
 
     private let interface: String
     private let executable: String
+    private let custody: Custody?
     private let onChange: @Sendable () -> Void
     private let state = Mutex(State())
     private let thread = Mutex<Posix.Thread?>(nil)
 
-    /// Returns when the guard is ready.
+    /// Returns when the guard is ready. `custody` is offered to each guard.
     init(
-        interface: String, executable: String, onChange: @escaping @Sendable () -> Void
+        interface: String, executable: String, custody: Custody?, onChange: @escaping @Sendable () -> Void
     ) throws(VirtualIPError) {
         self.interface = interface
         self.executable = executable
+        self.custody = custody
         self.onChange = onChange
         try start()
         do throws(SystemError) {
@@ -122,13 +124,13 @@ final class GuardLink: Sendable {
         thread.withLock { $0.take() }?.join()
     }
 
-    private static func sendOrder(_ state: inout State, withSetup: Bool) {
+    private static func sendOrder(_ state: inout State, withSetup: Bool, passing descriptors: [Int32] = []) {
         state.view.sequence += 1
         let order = GuardOrder(
             sequence: state.view.sequence, lease: state.lease, isShuttingDown: state.isShuttingDown,
             onHold: state.onHold,
             addresses: withSetup ? state.addresses : nil, witnesses: withSetup ? state.witnesses : nil)
-        guard let isSent = state.channel?.send(order.encoded()) else { return }
+        guard let isSent = state.channel?.send(order.encoded(), passing: descriptors) else { return }
         if state.view.unconfirmedSince == nil { state.view.unconfirmedSince = .now() }
         // Its mailbox is full or closed: it can not go on from what it missed.
         if !isSent { state.process?.signal(SIGKILL) }
@@ -151,12 +153,13 @@ final class GuardLink: Sendable {
                 _ = process.wait()
                 throw VirtualIPError(what, cure: cure)
             case .state(let first):
+                let end = beginCustody()
                 state.withLock { state in
                     state.view.state = first
                     state.view.needsLease = true
                     state.process = process
                     state.channel = channel
-                    Self.sendOrder(&state, withSetup: true)
+                    Self.sendOrder(&state, withSetup: true, passing: end?.descriptors ?? [])
                 }
                 return
             }
@@ -164,6 +167,14 @@ final class GuardLink: Sendable {
         process.signal(SIGKILL)
         throw VirtualIPError(
             "the guard ended before it was ready: \(process.wait())", cure: "see the messages before this one")
+    }
+
+    /// What the guard needs to hold connections; nil where it is not to.
+    private func beginCustody() -> GuardEnd? {
+        do throws(SystemError) { return try custody?.begin() } catch {
+            Log.warning("vip: open connections are lost should this process be killed: \(error)")
+            return nil
+        }
     }
 
     /// The body of the thread.
@@ -220,6 +231,7 @@ final class GuardLink: Sendable {
 
     /// Takes off what a guard that ended has left; how it ended, nil when it was to end.
     private func clearUp() -> ChildProcess.End? {
+        custody?.end()
         let end = state.withLock { $0.process }.map(Self.awaitEnd)
         let addresses = state.withLock { state in
             if let term = state.lease?.term { state.view.lostThrough = max(state.view.lostThrough, term) }

@@ -21,16 +21,24 @@ package enum GuardProcess {
         defer { Log.flush() }
         do throws(VirtualIPError) {
             let lock = try GuardLock(interface: interface)
-            // Before the session, whose threads inherit it.
-            takePriority()
-            let session = try GuardSession(interface: interface, channel)
-            session.serve()
-            withExtendedLifetime(lock) {}
+            let bequest = try guardAddresses(of: interface, channel)
+            // From here on another guard may work on the interface.
+            _ = consume lock
+            bequest?.wait()
             return 0
         } catch {
             _ = channel.send(GuardReport.refused(what: error.what, cure: error.cure).encoded())
             return 1
         }
+    }
+
+    /// Returns when they are gone, and nothing of the guard touches the interface any more.
+    private static func guardAddresses(
+        of interface: String, _ channel: GuardChannel
+    ) throws(VirtualIPError) -> Bequest? {
+        // Before the session, whose threads inherit it.
+        takePriority()
+        return try GuardSession(interface: interface, channel).serve()
     }
 
     private static func takePriority() {
@@ -49,6 +57,7 @@ final class GuardSession {
     /// How long addresses that can not be removed are tried once the gateway is gone.
     private static let patience = Nanoseconds.seconds(10)
 
+    private let interface: String
     private let channel: GuardChannel
     private let manager: VirtualIPManager
     private let timer: TimerDescriptor
@@ -60,10 +69,18 @@ final class GuardSession {
     /// Not told yet, because the gateway did not read.
     private var resignation: VirtualIPClaim.Reason?
     private var owesReport = true
+    private let notices: NoticeSocket
+    /// Nil while the gateway entrusts no connections.
+    private var keeper: CustodyKeeper?
+    /// The gateway ended while it held these addresses, and left connections to them.
+    private var left: (addresses: Set<IPAddress>, count: Int)?
+    private var bequest: Bequest?
 
     init(interface: String, _ channel: GuardChannel) throws(VirtualIPError) {
         let link = try Self.explaining { () throws(SystemError) in try WakeEventBox() }
+        self.interface = interface
         self.link = link
+        notices = try Self.explaining { () throws(SystemError) in try NoticeSocket() }
         timer = try Self.explaining { () throws(SystemError) in try TimerDescriptor() }
         let provider = try NetlinkProvider(interface: interface, ownFence: .guard) { link.event.signal() }
         manager = VirtualIPManager(provider: provider)
@@ -78,10 +95,11 @@ final class GuardSession {
         }
     }
 
-    func serve() {
+    /// - Returns: what the gateway left, until somebody has taken it.
+    func serve() -> Bequest? {
         while true {
             let next = turn(.now())
-            if isOver { return }
+            if isOver { return bequest }
             var polls = [channel.raw, timer.raw, link.event.raw].map {
                 pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
             }
@@ -108,8 +126,11 @@ final class GuardSession {
         schedule.note(
             holds: !manager.isClear, lease: order.isShuttingDown ? nil : order.lease?.term, isGone: isGone, now: now)
         if let due = schedule.due(at: now), let witnesses {
-            ReleaseNotice(node: witnesses.node, term: due.term, cause: due.cause).send(to: witnesses)
+            let notice = ReleaseNotice(
+                node: witnesses.node, term: due.term, cause: due.cause, connections: UInt32(left?.count ?? 0))
+            for peer in witnesses.peers { notices.send(notice.encoded(key: witnesses.key), to: peer) }
         }
+        if manager.isClear { bequeath() }
         resignation = turn.resignation ?? resignation
         if turn.hasChanged || resignation != nil { owesReport = true }
         if owesReport, !isGone { report() }
@@ -134,7 +155,9 @@ final class GuardSession {
             case .end:
                 Log.info("guard: the gateway has ended")
                 goneSince = .now()
-            case .datagram(let bytes):
+                noteWhatIsLeft()
+            case .datagram(let bytes, let descriptors):
+                if !descriptors.isEmpty { beginCustody(descriptors) }
                 do throws(DecodingFault) { take(try GuardOrder(decoding: bytes)) } catch {
                     Log.error("guard: an order can not be read: \(error)")
                 }
@@ -148,7 +171,10 @@ final class GuardSession {
         owesReport = true
         if let witnesses = order.witnesses { self.witnesses = witnesses }
         if let addresses = order.addresses { manager.configure(addresses: addresses, ports: []) }
-        if order.onHold != former.onHold { manager.keepBack(order.onHold) }
+        guard order.onHold != former.onHold else { return }
+        manager.keepBack(order.onHold)
+        // The gateway has let go of connections that may be back before long.
+        if order.onHold == .everything { keeper?.letGo() }
     }
 }
 
@@ -158,16 +184,55 @@ private final class WakeEventBox: Sendable {
     init() throws(SystemError) { event = try WakeEvent() }
 }
 
-extension ReleaseNotice {
-    /// Sends it by UDP, from whatever port. What can not be sent is waited for by the others.
-    fileprivate func send(to witnesses: Witnesses) {
-        let bytes = encoded(key: witnesses.key)
-        let type = Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
-        for peer in witnesses.peers {
-            let raw = socket(peer.family, type, 0)
-            guard raw >= 0 else { continue }
-            let descriptor = FileDescriptor(owning: raw)
-            _ = peer.withSockaddr { sendto(descriptor.raw, bytes, bytes.count, Int32(MSG_NOSIGNAL), $0, $1) }
+/// Connections of clients that outlive their gateway.
+extension GuardSession {
+    private func beginCustody(_ descriptors: [Int32]) {
+        let owned = descriptors.map(Passed.init)
+        guard owned.count == 2 else { return Log.error("guard: what the gateway passes is not known here") }
+        do throws(SystemError) {
+            let table = try CustodyTable(memory: FileDescriptor(owning: owned[1].take()))
+            keeper = try CustodyKeeper(channel: GuardChannel(owning: owned[0].take()), table: table)
+        } catch { Log.warning("guard: open connections are lost should the gateway be killed: \(error)") }
+    }
+
+    /// Without the kernel's gate arrivals can not be kept away from connections that are on their way.
+    private func noteWhatIsLeft() {
+        guard let keeper else { return }
+        if !order.isShuttingDown, order.lease != nil, manager.fence == .kernel {
+            left = (Set(manager.held), keeper.count)
+        } else {
+            self.keeper = nil
+            keeper.stop()
         }
+    }
+
+    /// To be called when the addresses are off: until then the kernel acknowledges what arrives.
+    private func bequeath() {
+        guard let addresses = left?.addresses, let keeper else { return }
+        self.keeper = nil
+        guard let witnesses, let term = order.lease?.term else { return keeper.stop() }
+        do throws(SystemError) {
+            bequest = try Bequest(
+                keeper, of: addresses, on: interface, by: witnesses, term: term, through: notices)
+        } catch {
+            keeper.stop()
+            Log.error("guard: the open connections are lost: \(error)")
+        }
+    }
+}
+
+/// A descriptor that was passed, until somebody takes it.
+private final class Passed {
+    private var descriptor: Int32?
+
+    init(_ raw: Int32) { descriptor = raw }
+
+    func take() -> Int32 {
+        guard let raw = descriptor.take() else { preconditionFailure("taken twice") }
+        return raw
+    }
+
+    deinit {
+        if let descriptor { close(descriptor) }
     }
 }

@@ -19,9 +19,9 @@ package final class GuardedAddresses: AddressKeeper {
     /// Starts the guard and waits until it is ready. `onChange` is called from another thread when it has news; a turn
     /// is due then.
     package init(
-        interface: String, executable: String, onChange: @escaping @Sendable () -> Void
+        interface: String, executable: String, custody: Custody? = nil, onChange: @escaping @Sendable () -> Void
     ) throws(VirtualIPError) {
-        link = try GuardLink(interface: interface, executable: executable, onChange: onChange)
+        link = try GuardLink(interface: interface, executable: executable, custody: custody, onChange: onChange)
     }
 
     deinit { link.stop() }

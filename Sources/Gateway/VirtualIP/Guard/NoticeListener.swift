@@ -5,6 +5,35 @@ import Raft
 
 /// Hears the guards of the other nodes, on a thread of its own: UDP on the port on which Raft listens for TCP.
 package final class NoticeListener: Sendable {
+    package enum Arrival: Sendable {
+        /// With its sender, to which what concerns it can be said.
+        case notice(ReleaseNotice, from: Correspondent)
+        case bequest(BequestNote)
+    }
+
+    /// A guard that can be answered, from the port on which it was heard.
+    package final class Correspondent: Sendable {
+        private let socket: Bound
+        private let address: SocketAddress
+
+        fileprivate init(_ socket: Bound, _ address: SocketAddress) {
+            self.socket = socket
+            self.address = address
+        }
+
+        /// What can not be sent is lost.
+        package func send(_ bytes: [UInt8]) {
+            _ = address.withSockaddr {
+                sendto(socket.descriptor.raw, bytes, bytes.count, Int32(MSG_NOSIGNAL), $0, $1)
+            }
+        }
+    }
+
+    fileprivate final class Bound: Sendable {
+        let descriptor: FileDescriptor
+        init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
+    }
+
     private let stopping: Stopping
     private let thread: Thread
 
@@ -13,10 +42,10 @@ package final class NoticeListener: Sendable {
         init() throws(SystemError) { event = try WakeEvent() }
     }
 
-    /// `key` finds what a node signs with; `deliver` gets every true notice, on the listener's thread.
+    /// `key` finds what a node signs with; `deliver` gets all that is true, on the listener's thread.
     package init(
         on address: SocketAddress, key: @escaping @Sendable (NodeID) -> NoticeKey?,
-        deliver: @escaping @Sendable (ReleaseNotice) -> Void
+        deliver: @escaping @Sendable (Arrival) -> Void
     ) throws(SystemError) {
         let type = Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
         let raw = socket(address.family, type, 0)
@@ -27,11 +56,16 @@ package final class NoticeListener: Sendable {
         }
         let stopping = try Stopping()
         self.stopping = stopping
-        let taken = descriptor.take()
+        let bound = Bound(descriptor)
         thread = try Thread(name: "notices", stackBytes: 256 << 10) {
-            let descriptor = FileDescriptor(owning: taken)
-            while Self.wait(descriptor.raw, stopping.event.raw) {
-                for notice in Self.receive(descriptor.raw, key) { deliver(notice) }
+            while Self.wait(bound.descriptor.raw, stopping.event.raw) {
+                while let (bytes, sender) = Datagram.receive(bound.descriptor.raw) {
+                    if let notice = ReleaseNotice(bytes, key: key) {
+                        deliver(.notice(notice, from: Correspondent(bound, sender)))
+                    } else if let note = BequestNote(bytes, key: key) {
+                        deliver(.bequest(note))
+                    }
+                }
             }
         }
     }
@@ -47,16 +81,5 @@ package final class NoticeListener: Sendable {
         var polls = [socket, stop].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         _ = poll(&polls, nfds_t(polls.count), -1)
         return polls[1].revents == 0
-    }
-
-    private static func receive(_ socket: Int32, _ key: (NodeID) -> NoticeKey?) -> [ReleaseNotice] {
-        var notices: [ReleaseNotice] = []
-        // One byte more than a notice has, so that longer datagrams are told apart.
-        var buffer = [UInt8](repeating: 0, count: ReleaseNotice.byteCount + 1)
-        while true {
-            let count = retryingOnInterrupt { recv(socket, &buffer, buffer.count, 0) }
-            guard count >= 0 else { return notices }
-            if let notice = ReleaseNotice(Array(buffer[..<count]), key: key) { notices.append(notice) }
-        }
     }
 }

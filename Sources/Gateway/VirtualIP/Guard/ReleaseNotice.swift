@@ -13,15 +13,18 @@ package struct ReleaseNotice: Hashable, Sendable {
     package var node: NodeID
     package var term: Term
     package var cause: Cause
+    /// Open connections that the next holder can ask the sender for.
+    package var connections: UInt32
 
-    package init(node: NodeID, term: Term, cause: Cause) {
+    package init(node: NodeID, term: Term, cause: Cause, connections: UInt32 = 0) {
         self.node = node
         self.term = term
         self.cause = cause
+        self.connections = connections
     }
 
-    package static let byteCount = 1 + 8 + 8 + 1 + 8
-    private static let formatVersion: UInt8 = 1
+    package static let byteCount = 1 + 8 + 8 + 1 + 4 + 8
+    private static let formatVersion: UInt8 = 2
 
     package func encoded(key: NoticeKey) -> [UInt8] {
         var writer = BinaryWriter()
@@ -29,6 +32,7 @@ package struct ReleaseNotice: Hashable, Sendable {
         writer.write(node.number)
         writer.write(term.number)
         writer.write(cause.rawValue)
+        writer.write(connections)
         writer.write(SipHash.hash(writer.bytes, key: key))
         return writer.bytes
     }
@@ -42,6 +46,7 @@ package struct ReleaseNotice: Hashable, Sendable {
             term = Term(try reader.read())
             guard let cause = Cause(rawValue: try reader.read()) else { return nil }
             self.cause = cause
+            connections = try reader.read()
             let signature = try reader.read(UInt64.self)
             try reader.finish()
             guard let key = key(node), SipHash.hash(Array(bytes.dropLast(8)), key: key) == signature else { return nil }

@@ -62,6 +62,29 @@ package enum HandoverNote: Hashable, Sendable {
     }
 }
 
+/// Connections as one run of bytes.
+package struct ConnectionImages: Hashable, Sendable {
+    private static let version: UInt8 = 1
+
+    package var images: [TCPConnectionImage]
+
+    package init(_ images: [TCPConnectionImage]) { self.images = images }
+
+    package func encoded() -> [UInt8] {
+        var writer = BinaryWriter()
+        writer.write(Self.version)
+        writer.write(list: images)
+        return writer.bytes
+    }
+
+    package init(decoding bytes: [UInt8]) throws(DecodingFault) {
+        var reader = BinaryReader(bytes)
+        try reader.expectVersion(Self.version)
+        images = try reader.readList("connections", limit: Custody.capacity)
+        try reader.finish()
+    }
+}
+
 extension TCPConnectionImage: BinaryCodable {
     private enum Flag {
         static let windowScales: UInt8 = 1

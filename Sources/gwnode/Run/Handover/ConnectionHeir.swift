@@ -10,6 +10,8 @@ final class ConnectionHeir: Sendable {
     private enum Message: Sendable {
         case offer(move: UInt64, [TCPConnectionImage], isLast: Bool, from: NodeID)
         case serve([IPAddress], ports: [UInt16])
+        case bequeathed(ReleaseNotice, NoticeKey, NoticeListener.Correspondent)
+        case bequest(BequestNote)
         case stop
     }
 
@@ -17,7 +19,10 @@ final class ConnectionHeir: Sendable {
     private static let patience = Nanoseconds.seconds(3)
     private static let mailboxCapacity = 4096
     private static let connectionLimit = 200_000
+    /// Connections of a killed node that are made at once, so that the first ones need not wait for the last.
+    private static let pieceCount = 256
 
+    private let interface: String
     private let raft: RaftNode<ClusterHost>
     private let workers: WorkerPool
     private let view: SharedClusterView
@@ -25,9 +30,12 @@ final class ConnectionHeir: Sendable {
     private let mailbox: Mailbox<Message>
     private let thread = Mutex<Posix.Thread?>(nil)
 
+    /// `interface` is the one that gets the addresses.
     init(
-        raft: RaftNode<ClusterHost>, workers: WorkerPool, view: SharedClusterView, tally: MoveTally
+        on interface: String, raft: RaftNode<ClusterHost>, workers: WorkerPool, view: SharedClusterView,
+        tally: MoveTally
     ) throws(SystemError) {
+        self.interface = interface
         self.raft = raft
         self.workers = workers
         self.view = view
@@ -42,6 +50,14 @@ final class ConnectionHeir: Sendable {
         mailbox.post(.offer(move: move, images, isLast: isLast, from: node))
     }
 
+    /// On the listener's thread: a node that held the addresses was killed, and its guard has the connections.
+    func bequeathed(_ notice: ReleaseNotice, key: NoticeKey, by sender: NoticeListener.Correspondent) {
+        mailbox.post(.bequeathed(notice, key, sender))
+    }
+
+    /// On the listener's thread.
+    func received(_ note: BequestNote) { mailbox.post(.bequest(note)) }
+
     /// For which connections there is a place here.
     func serve(addresses: [IPAddress], ports: [UInt16]) { mailbox.post(.serve(addresses, ports: ports)) }
 
@@ -52,10 +68,14 @@ final class ConnectionHeir: Sendable {
 
     private func run() {
         var inheritance: Inheritance?
+        var bequests = PendingBequests(on: interface)
         var (addresses, ports): ([IPAddress], [UInt16]) = ([], [])
+        func isServed(_ image: TCPConnectionImage) -> Bool {
+            addresses.contains(image.local.ip) && ports.contains(image.local.port)
+        }
         while true {
             var waiting = pollfd(fd: mailbox.descriptor, events: Int16(POLLIN), revents: 0)
-            _ = poll(&waiting, 1, inheritance == nil ? -1 : 1)
+            _ = poll(&waiting, 1, inheritance == nil && bequests.isEmpty ? -1 : 1)
             for message in mailbox.drain() {
                 switch message {
                 case .serve(let newAddresses, let newPorts): (addresses, ports) = (newAddresses, newPorts)
@@ -64,14 +84,34 @@ final class ConnectionHeir: Sendable {
                     if inheritance?.move != move {
                         inheritance = Inheritance(move: move, until: .now() + Self.patience)
                     }
-                    let expected = images.filter { addresses.contains($0.local.ip) && ports.contains($0.local.port) }
-                    inheritance?.add(expected, limit: Self.connectionLimit)
+                    inheritance?.add(images.filter(isServed), limit: Self.connectionLimit)
                     if isLast { answer(node, inheritance) }
+                case .bequeathed(let notice, let key, let sender):
+                    bequests.add(notice, key: key, from: sender, to: addresses, at: .now())
+                case .bequest(let note): bequests.take(note, at: .now())
                 case .stop: return
                 }
             }
             if let heritage = inheritance, takeOver(heritage) { inheritance = nil }
+            bequests.turn(view.current, at: .now()) { arrival in
+                switch arrival {
+                case .images(let images): takeOver(images.filter(isServed))
+                case .connections(let connections): goOn(with: connections)
+                }
+            }
         }
+    }
+
+    /// Goes on with connections of a node that was killed, whose addresses are here.
+    private func takeOver(_ images: [TCPConnectionImage]) {
+        for start in stride(from: 0, to: images.count, by: Self.pieceCount) {
+            let piece = images[start..<min(start + Self.pieceCount, images.count)]
+            var inheritance = Inheritance(move: 0, until: .now())
+            inheritance.add(Array(piece), limit: Self.pieceCount)
+            tally.lost(piece.count - inheritance.sockets.count)
+            goOn(with: inheritance.sockets)
+        }
+        Log.info("vip: the open connections of a killed node, \(images.count), go on here")
     }
 
     private func answer(_ node: NodeID, _ inheritance: Inheritance?) {
@@ -90,7 +130,22 @@ final class ConnectionHeir: Sendable {
             tally.lost(inheritance.sockets.count)
             return true
         }
-        let connections = inheritance.sockets.compactMap { socket -> ArrivingConnection? in
+        let count = goOn(with: inheritance.sockets)
+        if count > 0 { Log.info("vip: goes on with \(count) open connections of clients") }
+        return true
+    }
+
+    /// Goes on with connections of this node's former process.
+    private func goOn(with connections: [ArrivingConnection]) {
+        workers.takeIn(connections)
+        tally.movedHere(connections.count)
+        Log.info("vip: goes on with \(connections.count) open connections of the gateway that was killed here")
+    }
+
+    /// - Returns: with how many.
+    @discardableResult
+    private func goOn(with sockets: [RepairedSocket]) -> Int {
+        let connections = sockets.compactMap { socket -> ArrivingConnection? in
             guard let descriptor = try? socket.resume() else { return nil }
             return ArrivingConnection(
                 DetachedSocket(descriptor: descriptor.take(), unread: []), local: socket.image.local,
@@ -98,9 +153,8 @@ final class ConnectionHeir: Sendable {
         }
         workers.takeIn(connections)
         tally.movedHere(connections.count)
-        tally.lost(inheritance.sockets.count - connections.count)
-        if !connections.isEmpty { Log.info("vip: goes on with \(connections.count) open connections of clients") }
-        return true
+        tally.lost(sockets.count - connections.count)
+        return connections.count
     }
 }
 

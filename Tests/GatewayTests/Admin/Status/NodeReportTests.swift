@@ -11,7 +11,7 @@ import Testing
         var ejecting = report
         ejecting.ejected = [FakeNode.backend]
         ejecting.problems = ["listener web: no certificate", "listener api: no key"]
-        ejecting.moved = MovedConnections(away: 1, here: 2, lost: 3)
+        ejecting.moved = MovedConnections(away: 1, here: 2, lost: 3, guarded: 4)
         ejecting.queues = [UpstreamQueue(upstream: "app", waiting: 3, isUpstreamFull: true)]
         #expect(try NodeReport(decoding: ejecting.encoded()) == ejecting)
     }

@@ -27,6 +27,7 @@ import Testing
                   "member" : "voter",
                   "movedConnections" : {
                     "away" : 0,
+                    "guarded" : 0,
                     "here" : 0,
                     "lost" : 0
                   },
@@ -54,6 +55,7 @@ import Testing
                   "member" : "voter",
                   "movedConnections" : {
                     "away" : 0,
+                    "guarded" : 0,
                     "here" : 0,
                     "lost" : 0
                   },
@@ -81,6 +83,7 @@ import Testing
                   "member" : "voter",
                   "movedConnections" : {
                     "away" : 0,
+                    "guarded" : 0,
                     "here" : 0,
                     "lost" : 0
                   },

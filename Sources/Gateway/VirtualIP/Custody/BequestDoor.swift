@@ -1,0 +1,135 @@
+import CLinux
+import Glibc
+import Posix
+import Synchronization
+
+/// Where a gateway that was started again finds what its predecessor on this machine left: an abstract Unix address with
+/// the interface in its name, at which the former guard waits. The gateway asks once it has the addresses, and gets the
+/// connections themselves; the end of the way follows the last one.
+///
+/// Each end checks that the other one belongs to the same user, or to root.
+enum BequestDoor {
+    static let question: [UInt8] = [1]
+    static let answer: [UInt8] = [2]
+
+    fileprivate static func withAddress<Result>(
+        _ interface: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
+    ) -> Result {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let name = [0] + Array("gwnode-left-\(interface)".utf8)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: name) }
+        let length = socklen_t(MemoryLayout<sa_family_t>.size + name.count)
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }
+        }
+    }
+
+    fileprivate static func open() throws(SystemError) -> FileDescriptor {
+        let type = Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+        let raw = socket(AF_UNIX, type, 0)
+        guard raw >= 0 else { throw SystemError("open a Unix socket") }
+        return FileDescriptor(owning: raw)
+    }
+
+    fileprivate static func isOneOfUs(_ raw: Int32) -> Bool { [0, geteuid()].contains(clinux_peer_uid(raw)) }
+}
+
+/// The former guard's side.
+final class OpenDoor: Sendable {
+    /// Until a gateway that has asked takes what it is sent.
+    private static let sendLimitMilliseconds: Int32 = 1000
+
+    private let listening: FileDescriptor
+    private let visitor = Mutex<GuardChannel?>(nil)
+
+    /// Fails when another guard waits there.
+    init(of interface: String) throws(SystemError) {
+        let socket = try BequestDoor.open()
+        guard BequestDoor.withAddress(interface, { bind(socket.raw, $0, $1) }) == 0, listen(socket.raw, 4) == 0 else {
+            throw SystemError("wait for the next gateway of", interface)
+        }
+        listening = socket
+    }
+
+    /// What is to be waited for.
+    var descriptors: [Int32] { [listening.raw] + visitor.withLock { $0.map { [$0.raw] } ?? [] } }
+
+    /// Whether a gateway of this machine has asked. The latest one counts.
+    func isAsked() -> Bool {
+        while true {
+            let raw = clinux_accept(listening.raw, nil, nil)
+            if raw < 0 { break }
+            let channel = GuardChannel(owning: raw)
+            if BequestDoor.isOneOfUs(raw) { visitor.withLock { $0 = channel } }
+        }
+        return visitor.withLock { visitor in
+            switch visitor?.receive() {
+            case .datagram(let bytes, let descriptors):
+                descriptors.forEach { close($0) }
+                return bytes == BequestDoor.question
+            case .end:
+                visitor = nil
+                return false
+            case .nothing, nil: return false
+            }
+        }
+    }
+
+    /// Gives copies of the descriptors to the gateway that has asked. False when it does not take them.
+    func pass(_ descriptors: [Int32]) -> Bool {
+        guard let visitor = visitor.withLock({ $0 }) else { return false }
+        let most = Int(CLINUX_PASSED)
+        for start in stride(from: 0, to: descriptors.count, by: most) {
+            let piece = Array(descriptors[start..<min(start + most, descriptors.count)])
+            while !visitor.send(BequestDoor.answer, passing: piece) {
+                var waiting = pollfd(fd: visitor.raw, events: Int16(POLLOUT), revents: 0)
+                let isReady = errno == EAGAIN && poll(&waiting, 1, Self.sendLimitMilliseconds) == 1
+                guard isReady, Int32(waiting.revents) & POLLOUT != 0 else { return false }
+            }
+        }
+        return true
+    }
+}
+
+/// The next gateway's side: a guard of this machine whose gateway was killed, and which has connections of it.
+package struct FormerGuard: ~Copyable {
+    /// For so long it is of use.
+    package static let patience = Bequest.patience + .seconds(1)
+
+    private let channel: GuardChannel
+    private var hasAsked = false
+    private var connections: [ArrivingConnection] = []
+
+    /// Nil when there is none.
+    package init?(on interface: String) {
+        guard let socket = try? BequestDoor.open(),
+            BequestDoor.withAddress(interface, { connect(socket.raw, $0, $1) }) == 0,
+            BequestDoor.isOneOfUs(socket.raw)
+        else { return nil }
+        channel = GuardChannel(owning: socket.take())
+    }
+
+    /// To be called again and again once the addresses are here; nil while something is still to come.
+    package mutating func take() -> [ArrivingConnection]? {
+        if !hasAsked {
+            hasAsked = true
+            guard channel.send(BequestDoor.question) else { return [] }
+        }
+        while true {
+            switch channel.receive() {
+            case .nothing: return nil
+            case .end: return connections
+            case .datagram(_, let descriptors): connections += descriptors.compactMap(Self.connection)
+            }
+        }
+    }
+
+    private static func connection(_ descriptor: Int32) -> ArrivingConnection? {
+        guard let local = Socket.localAddress(of: descriptor), let peer = Socket.peerAddress(of: descriptor) else {
+            close(descriptor)
+            return nil
+        }
+        return ArrivingConnection(DetachedSocket(descriptor: descriptor, unread: []), local: local, peer: peer)
+    }
+}

@@ -1,0 +1,84 @@
+import Glibc
+import Namespaces
+import Posix
+import Testing
+
+/// Connections of clients that outlive the gateway's process, because its guard has them.
+///
+/// `GWNODE_CONNECTIONS=3000` asks for more of them.
+@Suite(.serialized, .enabled(if: Namespace.isInside(.root), "runs inside NetworkTests"))
+struct KilledGatewayTests {
+    private static let addresses = [NetworkCluster.service, NetworkCluster.service6]
+    private static let connections = getenv("GWNODE_CONNECTIONS").flatMap { Int(String(cString: $0)) } ?? 300
+
+    /// In the first round clients ask as soon as the process is gone, in the second when the others have taken over.
+    @Test func idleOnesGoOnAtTheNextHolder() throws {
+        let backend = try NumberedBackend()
+        defer { backend.stop() }
+        let cluster = try NetworkCluster(addresses: Self.addresses.map(\.ip.description), hasNumberedBackend: true)
+        var clients = try IdleClients(Self.connections, to: Self.addresses, IdleClients.Dialect.allCases)
+        for round in 1...2 {
+            try #require(clients.ask() == [], "\(cluster.logs())")
+            let former = try cluster.holder()
+            try waitUntilGuarded(Self.connections, by: former, cluster)
+            cluster.signal(SIGKILL, former)
+            cluster.waitForEnd(former)
+            if round == 2 { _ = try cluster.holder(otherThan: former) }
+            #expect(clients.ask() == [], "\(cluster.logs())")
+            print("the longest answer after the death of a process took \(clients.longest)")
+            if round == 1 {
+                try cluster.start(former)
+                try cluster.waitUntilWell(former)
+            }
+        }
+        #expect(backend.problems == [])
+    }
+
+    /// Nobody else can take them: the gateway itself does when it is back.
+    @Test func idleOnesGoOnWithTheGatewayThatIsStartedAgain() throws {
+        let backend = try NumberedBackend()
+        defer { backend.stop() }
+        let cluster = try NetworkCluster(
+            nodes: 1, addresses: Self.addresses.map(\.ip.description), hasNumberedBackend: true)
+        var clients = try IdleClients(Self.connections, to: Self.addresses)
+        try #require(clients.ask() == [], "\(cluster.logs())")
+        try waitUntilGuarded(Self.connections, by: 1, cluster)
+        cluster.signal(SIGKILL, 1)
+        cluster.waitForEnd(1)
+        try cluster.start(1)
+        #expect(clients.ask() == [], "\(cluster.logs())")
+        #expect(backend.problems == [])
+    }
+
+    /// What the process had begun with dies with it, and the client is told so at once. What it never saw goes along.
+    @Test func requestsUnderWayAreReset() throws {
+        let backend = try NumberedBackend()
+        defer { backend.stop() }
+        let cluster = try NetworkCluster(hasNumberedBackend: true)
+        let begun = try #require(BlockingConnection(to: NetworkCluster.service))
+        let half = try #require(BlockingConnection(to: NetworkCluster.service))
+        let former = try cluster.holder()
+        try waitUntilGuarded(2, by: former, cluster)
+        #expect(begun.send(NumberedRequest(.silent, 1).bytes))
+        #expect(eventually { backend.silent == 1 ? true : nil } == true)
+        let request = NumberedRequest(.small, 2)
+        #expect(half.send(Array(request.bytes.prefix(10))))
+        cluster.signal(SIGKILL, former)
+        cluster.waitForEnd(former)
+        #expect(begun.receive() == nil && !begun.hasTimedOut, "\(cluster.logs())")
+        _ = try cluster.holder(otherThan: former)
+        // Whether the process had seen the half nobody knows; the client never waits for nothing.
+        if half.send(Array(request.bytes.dropFirst(10))), let answer = half.receive() {
+            #expect(NumberedRequest.isSame(answer.body, request.answer))
+        }
+        #expect(!half.hasTimedOut, "\(cluster.logs())")
+        #expect(backend.problems == [])
+    }
+
+    private func waitUntilGuarded(_ count: Int, by node: Int, _ cluster: NetworkCluster) throws {
+        let isGuarded = eventually { () -> Bool? in
+            cluster.movedConnections("guarded", of: node).flatMap { $0 >= count ? true : nil }
+        }
+        try #require(isGuarded == true, "\(cluster.logs())")
+    }
+}

@@ -103,7 +103,7 @@ int clinux_ring_open(clinux_ring *ring, uint32_t entries, uint32_t completions, 
     if (ring->descriptor < 0) return errno;
     int error = (parameters.features & needed_features) == needed_features ? 0 : ENOSYS;
     if (error == 0) error = map_rings(ring, &parameters);
-    if (error == 0) error = provide_buffers(ring, shared, shares_buffers);
+    if (error == 0) error = shared.count == 0 ? EINVAL : provide_buffers(ring, shared, shares_buffers);
     if (error == EINVAL) {
         drop_buffers(ring);
         error = provide_buffers(ring, whole, 0);

@@ -40,8 +40,8 @@ typedef struct clinux_buffers {
 
 /// Sets up a ring with `entries` and `completions` (powers of two), and with provided buffers: `shared` ones, of which
 /// the kernel gives each receive only as much as it fills (from 6.12 on), else `whole` ones, of which a receive takes
-/// one. 0, or an errno: EINVAL and ENOSYS from kernels before 6.1, EPERM where it is forbidden.
-/// The thread that enters it first owns it.
+/// one; at once if `shared` is to be none. 0, or an errno: EINVAL and ENOSYS from kernels before 6.1, EPERM where it is
+/// forbidden. The thread that enters it first owns it.
 int clinux_ring_open(clinux_ring *ring, uint32_t entries, uint32_t completions, clinux_buffers shared,
                      clinux_buffers whole);
 void clinux_ring_close(clinux_ring *ring);

@@ -2,10 +2,12 @@
 ///
 /// Address space is reserved for the full capacity; memory is touched only up to the most that was in use.
 package struct Slab<Element>: ~Copyable {
+    // The first member has to be a pointer. For `slab[slot].pointee.x = y` the thread sanitizer of Swift 6.3 takes it for the
+    // slab's address, and of a number it can make none (swiftlang/swift#86265).
+    private let elements: UnsafeMutablePointer<Element>
     package let firstIndex: UInt32
     package let capacity: Int
     package private(set) var count = 0
-    private let elements: UnsafeMutablePointer<Element>
     private let free: UnsafeMutablePointer<UInt32>
     private var freeCount = 0
     private var touched = 0
@@ -53,8 +55,6 @@ package struct Slab<Element>: ~Copyable {
         count -= 1
     }
 
-    /// Keep it in a constant to assign through it: with the thread sanitizer Swift 6.3 can not compile
-    /// `slab[slot].pointee.x = y` (swiftlang/swift#86265).
     @inline(__always)
     package subscript(slot: Slot) -> UnsafeMutablePointer<Element> {
         precondition(contains(slot), "the slot belongs to another slab")

@@ -1,4 +1,5 @@
 import COpenSSL
+import Posix
 import Synchronization
 
 /// A key that session tickets are encrypted with (RFC 5077, section 4).

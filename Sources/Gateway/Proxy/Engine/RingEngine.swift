@@ -16,8 +16,10 @@ package struct RingEngine: ~Copyable, Engine {
     private static let completions: UInt32 = 4096
     /// Filled densely, so that few do and stay in the processor's second cache. What one receive brings beyond its limit is
     /// less than one of them.
-    private static let sharedBuffers = clinux_buffers(count: 16, size: 16 << 10)
+    private static let sharedBuffers = clinux_buffers(count: wantsWholeBuffers ? 0 : 16, size: 16 << 10)
     private static let wholeBuffers = clinux_buffers(count: 256, size: 8 << 10)
+    /// So that a newer kernel can be tested with what those before 6.12 have.
+    private static let wantsWholeBuffers = getenv("GWNODE_WHOLE_BUFFERS") != nil
 
     let ring: UnsafeMutablePointer<clinux_ring>
     let channels: UnsafeMutablePointer<Channel>

@@ -23,7 +23,7 @@ package final class Resolver: Sendable {
     init(deliver: @escaping @Sendable (Answer) -> Void) throws(SystemError) {
         let requests = try Mailbox<Request>(capacity: Self.capacity)
         self.requests = requests
-        _ = try Thread(name: "resolver", stackBytes: 512 << 10) {
+        let thread = try Thread(name: "resolver", stackBytes: 512 << 10) {
             var poll = pollfd(fd: requests.descriptor, events: Int16(POLLIN), revents: 0)
             while true {
                 _ = Glibc.poll(&poll, 1, -1)
@@ -35,9 +35,11 @@ package final class Resolver: Sendable {
                 }
             }
         }
+        // A name server may keep it for many seconds.
+        thread.detach()
     }
 
-    /// Not waited for: a name server may keep the thread for many seconds.
+    /// Its thread is not waited for.
     func stop() { requests.post(.stop) }
 
     /// False when too many wait.

@@ -249,7 +249,8 @@ import Testing
             // The log is written when the workers have ended.
             gateway.pool.stop(drainingUntil: .now() + .seconds(20))
             let lines = String(decoding: log.bytes, as: UTF8.self).split(separator: "\n")
-            #expect(lines.count { $0.contains("/bad ") } == 1 && lines.count { $0.contains("400") } == 1)
+            let status = log === none ? "\"status\":400," : "\" 400 "
+            #expect(lines.count { $0.contains("/bad ") } == 1 && lines.count { $0.contains(status) } == 1)
             // Of 1000 draws at a quarter, fewer than 150 or more than 350 happen once in 10^12 runs.
             let good = lines.count { $0.contains("/good") }
             #expect(log === none ? good == 0 : 150...350 ~= good)

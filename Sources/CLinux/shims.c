@@ -151,3 +151,11 @@ ssize_t clinux_receive_passed(int socket, void *bytes, size_t capacity, int *des
     }
     return count;
 }
+
+int clinux_detach(void) {
+    pid_t child = fork();
+    if (child > 0) _exit(0);
+    return child;
+}
+
+int clinux_pidfd_signal(int pidfd, int number) { return (int)syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0); }

@@ -111,10 +111,23 @@ package final class ChildProcess: Sendable {
     }
 }
 
+/// Where the file of the program that runs lay when it began; another one may have taken its place.
+package func installedPath() -> String? {
+    var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+    guard readlink("/proc/self/exe", &buffer, Int(PATH_MAX)) > 0 else { return nil }
+    let path = buffer.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    return path.hasSuffix(replacedMark) ? String(path.dropLast(replacedMark.count)) : path
+}
+
+/// What the kernel writes behind the path of a file that was removed.
+private let replacedMark = " (deleted)"
+
 /// The path of the program that runs.
 package func executablePath() -> String? {
     var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
     let count = readlink("/proc/self/exe", &buffer, Int(PATH_MAX))
     guard count > 0 else { return nil }
-    return buffer.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    let path = buffer.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    // The file was replaced or removed; the kernel still has the program.
+    return path.hasSuffix(replacedMark) ? "/proc/self/exe" : path
 }

@@ -17,5 +17,8 @@ package struct FileDescriptor: ~Copyable, Sendable {
         return raw
     }
 
+    /// Another descriptor of the same open file, close-on-exec and the caller's; -1 when there can be none.
+    package static func copy(of raw: Int32) -> Int32 { fcntl(raw, F_DUPFD_CLOEXEC, 0) }
+
     deinit { _ = Glibc.close(raw) }
 }

@@ -78,6 +78,12 @@ package enum Socket {
         return socket
     }
 
+    package static func isListening(_ descriptor: Int32) -> Bool {
+        var value: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        return getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) == 0 && value != 0
+    }
+
     /// The outcome of a connect, or another error that waits on the socket; 0 for none.
     package static func pendingError(_ descriptor: Int32) -> Int32 {
         var code: Int32 = 0

@@ -8,6 +8,10 @@ import Glibc
         if arguments.count == 2, arguments[0] == GuardProcess.command {
             exit(GuardProcess.run(interface: arguments[1]))
         }
+        // Nor this one: a process that is upgraded starts the next one by it.
+        if arguments.count == 2, arguments[0] == Successor.command {
+            exit(Run.takeOver(configPath: arguments[1]).rawValue)
+        }
         exit(run(arguments).rawValue)
     }
 
@@ -91,6 +95,8 @@ import Glibc
                 return try NodeCommands.drain(client(access), node)
             case .undrainNode(let access, let node):
                 return try NodeCommands.undrain(client(access), node)
+            case .upgrade(let access):
+                return try UpgradeCommand.run(ownClient(access))
             case .drill(let access, let kind, let count, let isConfirmed):
                 return try DrillCommand.run(client(access), kind, count: count, isConfirmed: isConfirmed)
             case .makeAuthority(let directory, let days):
@@ -126,8 +132,16 @@ import Glibc
     }
 
     private static func client(_ access: AdminAccess) throws(CommandFailure) -> ClusterClient {
+        try access.client(environment)
+    }
+
+    /// Of one node alone.
+    private static func ownClient(_ access: AdminAccess) throws(CommandFailure) -> ClusterClient {
+        try access.client(environment, ofOneNode: true)
+    }
+
+    private static var environment: AdminAccess.Environment {
         func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
-        return try access.client(
-            AdminAccess.Environment(addresses: variable("GWNODE_ADMIN"), tokenPath: variable("GWNODE_TOKEN_FILE")))
+        return AdminAccess.Environment(addresses: variable("GWNODE_ADMIN"), tokenPath: variable("GWNODE_TOKEN_FILE"))
     }
 }

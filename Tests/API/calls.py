@@ -90,6 +90,7 @@ CALLS = [
     ("getKey", "/v1/keys/deploy/none", None, {}, 404),
     ("deleteKey", "/v1/keys/deploy/lock", None, {}, 200),
     ("deleteKey", "/v1/keys/deploy/lock", None, {}, 404),
+    ("upgradeNode", "/v1/node/upgrade", b"", {}, 200),
     ("transferLeadership", "/v1/leader/transfer", {"to": 9}, {}, 409),
     ("transferLeadership", "/v1/leader/transfer", b"", {}, 202),
 ]

@@ -1,8 +1,10 @@
 """Three nodes of one cluster on free ports of this machine, for as long as a `with` lasts."""
 import json
+import os
 import pathlib
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -100,6 +102,14 @@ class Cluster:
             return json.load(answer)
 
     def __exit__(self, kind, *_):
+        # A node that was upgraded runs in another process than the one that was started here.
+        for admin in self.admins:
+            try:
+                pid = self.get(admin, "/v1/node")["pid"]
+            except OSError:
+                continue
+            if pid not in [node.pid for node in self.nodes]:
+                os.kill(pid, signal.SIGTERM)
         for node in self.nodes:
             node.terminate()
         for node in self.nodes:

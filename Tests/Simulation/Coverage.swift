@@ -2,7 +2,7 @@
 package struct Coverage: Sendable, CustomStringConvertible {
     package enum Count: Int, CaseIterable, Sendable {
         case steps, commits, writes, reads
-        case elections, transfers, membershipChanges
+        case elections, transfers, membershipChanges, replacements, continuedTerms
         case starts, interruptedStarts, refusedStarts, processCrashes, powerLosses, failedWrites, flippedBits
         case snapshotsTaken, snapshotsInstalled
     }

@@ -154,7 +154,8 @@ struct ExploredCluster: Hashable {
         case .heartbeat, .heartbeatReply:
             break
         case .voteRequest, .voteReply, .appendRequest, .appendReply, .snapshotChunk, .snapshotReply, .newerTerm,
-            .leaseReleased, .campaignNow, .proposal, .proposalRefused, .readRequest, .readReply:
+            .leaseReleased, .campaignNow, .leaseWish, .leaseGrant, .proposal, .proposalRefused, .readRequest,
+            .readReply:
             links[sender * nodes.count + receiver].append(envelope.message)
         }
     }

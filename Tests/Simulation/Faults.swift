@@ -36,6 +36,7 @@ extension Simulation {
         case .diskFailure: if nodes[victim].isUp { nodes[victim].disk.failSoon(&random) }
         case .rot: rot(victim)
         case .changeMembers: changeMembers(at: leaderPosition ?? victim)
+        case .replaceProcess: prepareReplacement(of: leaderPosition ?? victim)
         }
     }
 

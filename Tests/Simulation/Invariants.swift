@@ -31,6 +31,12 @@ struct Invariants {
 
     mutating func fail(_ text: String) { violation = text }
 
+    /// Another process of the node leads the same term.
+    mutating func noteSuccession(of term: Term, at position: Int, boot: Int) {
+        guard leaders[term]?.position == position else { return fail("\(position + 1) never led term \(term)") }
+        leaders[term]?.boot = boot
+    }
+
     mutating func noteCrash(_ position: Int) {
         reached[position] = nil
         lastSeen[position] = nil
@@ -94,15 +100,22 @@ struct Invariants {
     mutating func checkPromise(_ envelope: Envelope, by node: SimulatedNode) {
         switch envelope.message {
         case .voteReply(let reply) where reply.granted:
-            let vote = HardState(term: reply.term, vote: envelope.to)
-            if node.disk.durable.hardState != vote {
+            let durable = node.disk.durable.hardState
+            if durable.term != reply.term || durable.vote != envelope.to {
                 fail("\(node.id) tells \(envelope.to) of a vote that is not durable")
             }
         case .heartbeatReply(let reply): checkDurable(reply.matched, of: node)
         case .appendReply(let reply):
             if case .matched(let index) = reply.outcome { checkDurable(index, of: node) }
+        case .leaseGrant(let grant):
+            let durable = node.disk.durable.hardState
+            let isInForce = node.core.hardState.promised == grant.term
+            if isInForce && durable.term == grant.term && durable.promised != grant.term {
+                fail("\(node.id) tells \(envelope.to) of a promise that is not durable")
+            }
         case .preVoteRequest, .preVoteReply, .voteRequest, .voteReply, .heartbeat, .appendRequest, .snapshotChunk,
-            .snapshotReply, .newerTerm, .leaseReleased, .campaignNow, .proposal, .proposalRefused, .readRequest,
+            .snapshotReply, .newerTerm, .leaseReleased, .campaignNow, .leaseWish, .proposal, .proposalRefused,
+            .readRequest,
             .readReply:
             break
         }
@@ -119,9 +132,8 @@ struct Invariants {
             fail("term \(core.term) has two leaders: \(other.position + 1) (start \(other.boot)) and \(node.id)")
         }
         leaders[core.term] = LeaderOfTerm(position: position, boot: node.boot)
-        if node.disk.durable.hardState != HardState(term: core.term, vote: core.id),
-            node.disk.durable.hardState.term <= core.term
-        {
+        let durable = node.disk.durable.hardState
+        if durable.term < core.term || (durable.term == core.term && durable.vote != core.id) {
             fail("\(node.id) leads term \(core.term), and its own vote is not durable")
         }
         for (entry, term) in committed.reversed() where term < core.term {
@@ -154,7 +166,9 @@ struct Invariants {
 
     /// At most one node may act under a lease, stopped ones included.
     private mutating func checkLeases(_ nodes: [SimulatedNode], at time: UInt64) {
-        let holders = nodes.filter { $0.isUp && $0.lease?.isHeld(at: $0.clock.instant(at: time)) == true }
+        let holders = nodes.filter {
+            ($0.isUp || $0.isBeingReplaced) && $0.lease?.isHeld(at: $0.clock.instant(at: time)) == true
+        }
         if holders.count > 1 { fail("two valid leases: \(holders.compactMap(\.lease))") }
     }
 }

@@ -12,14 +12,23 @@ extension Simulation {
         case .started(let recovered):
             coverage[.starts] += 1
             trace.line(at: time, "\(id) starts")
+            let isContinued = nodes[position].isBeingReplaced
             nodes[position].start(recovered, seed: random.next(), at: time)
+            let core = nodes[position].core
+            if core.role == .leader && isContinued {
+                coverage[.continuedTerms] += 1
+                invariants.noteSuccession(of: core.term, at: position, boot: nodes[position].boot)
+            }
             reconnect(position)
             turn(position)
         case .interrupted:
+            nodes[position].isBeingReplaced = false
+            nodes[position].continuation = nil
             coverage[.interruptedStarts] += 1
             trace.line(at: time, "\(id) crashes while it starts")
             queue.schedule(.restart(id), at: time + draw(1_000_000...8_000_000))
         case .refused(let error):
+            nodes[position].isBeingReplaced = false
             coverage[.refusedStarts] += 1
             trace.line(at: time, "\(id) refuses to start: \(error)")
             nodes[position].isLost = true
@@ -100,7 +109,7 @@ extension Simulation {
     }
 
     /// Nothing is written any more; the node gives up leadership where it can, and ends.
-    private mutating func failDisk(_ position: Int, _ error: StorageError) {
+    mutating func failDisk(_ position: Int, _ error: StorageError) {
         coverage[.failedWrites] += 1
         let (id, boot) = (nodes[position].id, nodes[position].boot)
         trace.line(at: time, "\(id) stops: \(error)")
@@ -145,7 +154,7 @@ extension Simulation {
         queue.schedule(wake, at: max(wanted, time + 1000))
     }
 
-    private mutating func act(_ position: Int) {
+    mutating func act(_ position: Int) {
         while case let ready = nodes[position].core.ready(), !ready.isEmpty { act(on: ready, at: position) }
     }
 

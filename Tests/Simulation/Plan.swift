@@ -56,7 +56,7 @@ package struct Plan: Sendable {
 
     enum Fault: Int, CaseIterable, Sendable {
         case crash, pause, split, isolate, cutOneWay, bridge, restartVoter
-        case falseEvidence, transfer, stepDown, diskStall, diskFailure, rot, changeMembers
+        case falseEvidence, transfer, stepDown, diskStall, diskFailure, rot, changeMembers, replaceProcess
     }
 
     /// Small, so that every limit is met often.
@@ -95,6 +95,7 @@ package struct Plan: Sendable {
         powerLosses = pick([0, 500, 1000])
         grouped = pick([0, 300])
         reconnect = 0...pick([0, 2_000_000, 30_000_000])
+        timing.pause = .milliseconds(pick([60, 150, 400]))
         // Where disks rot, members do not change: both in one seed, but not in most.
         weights = Fault.allCases.map { ($0, $0 == .rot ? pick([0, 0, 0, 1]) : pick([0, 1, 1, 4])) }
     }

@@ -18,6 +18,9 @@ final class SimulatedNode {
     var hasFailed = false
     /// Its disk is damaged: it refuses to start until a person does something.
     var isLost = false
+    /// Its process has ended and left its lease in force for the next one, which gets `continuation`.
+    var isBeingReplaced = false
+    var continuation: Continuation?
     /// Stopped, as by SIGSTOP: events wait, time goes on.
     var isPaused = false
     var waiting: [Simulation.Event] = []
@@ -59,7 +62,9 @@ final class SimulatedNode {
         diskFreeAt = time
         var settings = settings
         settings.seed = seed
-        core = Raft(settings, recovered: recovered, at: clock.instant(at: time))
+        core = Raft(settings, recovered: recovered, continuing: continuation, at: clock.instant(at: time))
+        continuation = nil
+        isBeingReplaced = false
         membership = core.membership
         machine = recovered.snapshot.map { RegisterMachine(decoding: $0.state) } ?? RegisterMachine(keys: keys)
         snapshotIndex = recovered.snapshot?.index ?? .zero

@@ -12,6 +12,8 @@ package struct Simulation {
         case snapshotWritten(NodeID, boot: Int)
         case crash(NodeID, boot: Int, SimulatedDisk.Crash)
         case restart(NodeID)
+        /// Another process takes the place of the node's present one.
+        case replace(NodeID, boot: Int)
         case resume(NodeID)
         case noticeDeath(of: NodeID, by: NodeID, boot: Int)
         case withdrawLease(Term, NodeID, boot: Int)
@@ -101,6 +103,7 @@ package struct Simulation {
         case .snapshotWritten(let node, let boot): finishSnapshot(node.position, boot: boot)
         case .crash(let node, let boot, let how): if nodes[node.position].boot == boot { crash(node.position, how) }
         case .restart(let node): if !nodes[node.position].isUp && !nodes[node.position].isLost { start(node.position) }
+        case .replace(let node, let boot): replaceProcess(node.position, boot: boot)
         case .resume(let node): resume(node.position)
         case .noticeDeath(let dead, let node, let boot): noticeDeath(of: dead, at: node.position, boot: boot)
         case .withdrawLease(let term, let node, let boot): withdrawLease(of: term, at: node.position, boot: boot)

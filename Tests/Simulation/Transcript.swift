@@ -20,6 +20,8 @@ extension Message {
         case .newerTerm(let notice): "newer term t\(notice.term)"
         case .leaseReleased(let released): "lease released t\(released.term)"
         case .campaignNow(let order): "campaign now t\(order.term)"
+        case .leaseWish(let wish): "lease wish t\(wish.term)"
+        case .leaseGrant(let grant): "lease grant t\(grant.term)"
         case .proposal(let proposal): "proposal \(proposal.id)"
         case .proposalRefused(let refusal): "proposal \(refusal.id) refused: \(refusal.reason)"
         case .readRequest(let request): "read? \(request.id)"

@@ -31,6 +31,7 @@ import Testing
         #expect(coverage[.processCrashes] > 5 && coverage[.powerLosses] > 5 && coverage[.interruptedStarts] > 2)
         #expect(coverage[.failedWrites] > 2 && coverage[.flippedBits] > 0)
         #expect(coverage[.snapshotsTaken] > 20 && coverage[.snapshotsInstalled] > 2)
+        #expect(coverage[.replacements] > 5 && coverage[.continuedTerms] > 2)
         #expect(coverage[.membershipChanges] > 2 && coverage[.writes] > 500 && coverage[.reads] > 500)
     }
 

@@ -68,6 +68,11 @@ ssize_t clinux_send_passing(int socket, const void *bytes, size_t count, const i
 /// close-on-exec. Never waits.
 ssize_t clinux_receive_passed(int socket, void *bytes, size_t capacity, int *descriptors, size_t *passed);
 enum { CLINUX_PASSED = 64 };
+/// fork(2), whose parent ends: the process that returns is a child of init, or -1 and errno. Only for a process with one
+/// thread.
+int clinux_detach(void);
+/// pidfd_send_signal(2).
+int clinux_pidfd_signal(int pidfd, int number);
 /// F_SETPIPE_SZ; the capacity that the pipe has now, or -1 and errno.
 int clinux_set_pipe_capacity(int pipe, int bytes);
 /// fallocate(2) with mode 0.

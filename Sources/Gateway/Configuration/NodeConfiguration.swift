@@ -30,6 +30,8 @@ package struct NodeConfiguration: Hashable, Sendable {
     package var timing: TimingProfile
     /// For how long requests under way may go on before a planned move of the virtual addresses.
     package var moveTimeout: Nanoseconds
+    /// For how long a former process goes on with what the new one can not take over.
+    package var upgradeTimeout: Nanoseconds
     /// Whether open connections of clients go along.
     package var movesConnections: Bool
     /// The gateway file that seeds revision 1 while the cluster has no configuration; resolved as `dataDirectory`.
@@ -78,7 +80,9 @@ package struct NodeConfiguration: Hashable, Sendable {
         adminTLS: Bool = false, peers: [Peer],
         join: Bool = false, certificate: NodeCertificateFiles? = nil,
         virtualAddress: VirtualAddressProvider = .none, timing: TimingProfile = .lan,
-        moveTimeout: Nanoseconds = Self.standardMoveTimeout, movesConnections: Bool = true, gatewayFile: String? = nil,
+        moveTimeout: Nanoseconds = Self.standardMoveTimeout,
+        upgradeTimeout: Nanoseconds = Self.standardUpgradeTimeout, movesConnections: Bool = true,
+        gatewayFile: String? = nil,
         workers: Int? = nil, engine: EngineChoice = .auto, limits: NodeLimits = .standard,
         accessLog: AccessLogOptions? = nil, scalingHook: ScalingHook? = nil, logLevel: Log.Level = .info,
         logFormat: LogFormat = .text
@@ -97,6 +101,7 @@ package struct NodeConfiguration: Hashable, Sendable {
         self.virtualAddress = virtualAddress
         self.timing = timing
         self.moveTimeout = moveTimeout
+        self.upgradeTimeout = upgradeTimeout
         self.movesConnections = movesConnections
         self.gatewayFile = gatewayFile
         self.workers = workers
@@ -112,6 +117,7 @@ package struct NodeConfiguration: Hashable, Sendable {
     package static let maximumPeers = 7
     package static let nodeIDs = 1...65535
     package static let standardMoveTimeout = Nanoseconds.seconds(2)
+    package static let standardUpgradeTimeout = Nanoseconds.seconds(3600)
     package static let longestMoveTimeout = Nanoseconds.seconds(60)
 
     package struct ScalingHook: Hashable, Sendable {

@@ -67,9 +67,7 @@ extension NodeConfiguration {
             "timing", .choice, default: TimingProfile.lan,
             "How fast a dead node is noticed: \"lan\", \"fast\" with real-time scheduling, \"cautious\" on busy machines, "
                 + "\"wan\" between sites."),
-        .optional(
-            "moveTimeout", .duration(from: .zero, to: longestMoveTimeout), default: standardMoveTimeout,
-            "For how long requests may go on before the virtual addresses move on purpose."),
+        moveTimeoutField, upgradeTimeoutField,
         .optional(
             "moveConnections", .boolean, default: true,
             "Whether open connections of clients go along when virtual addresses move, on purpose or because this process "
@@ -134,6 +132,15 @@ extension NodeConfiguration {
         "A program that the leader runs once for each decision on how many backends an upstream asks for; the same on "
             + "every node. Its arguments are the upstream, the number of backends, and the number of the decision.")
 
+    private static let moveTimeoutField: Field<Nanoseconds> = .optional(
+        "moveTimeout", .duration(from: .zero, to: longestMoveTimeout), default: standardMoveTimeout,
+        "For how long requests may go on before the virtual addresses move on purpose.")
+
+    private static let upgradeTimeoutField: Field<Nanoseconds> = .optional(
+        "upgradeTimeout", .duration(from: .zero, to: .seconds(86_400)), default: standardUpgradeTimeout,
+        "For how long the former process goes on after an upgrade with what the new one can not take over: WebSockets, "
+            + "TLS connections, long answers.")
+
     private static let logFormatField: Field<LogFormat> = .optional(
         "logFormat", .choice, default: LogFormat.text,
         "How they are written: \"text\" for people, \"logfmt\" or \"json\" for programs.")
@@ -150,7 +157,7 @@ extension NodeConfiguration {
         adminSocket: AdminSocketRights?, adminToken: String?, adminTLS: Bool, peers: [Peer], join: Bool,
         certificate: NodeCertificateFiles?,
         virtualAddress: VirtualAddressProvider,
-        timing: TimingProfile, moveTimeout: Nanoseconds, movesConnections: Bool,
+        timing: TimingProfile, moveTimeout: Nanoseconds, upgradeTimeout: Nanoseconds, movesConnections: Bool,
         gatewayFile: String?, workers: Int?, engine: EngineChoice, limits: NodeLimits, accessLog: AccessLogOptions?,
         scalingHook: ScalingHook?, logLevel: LogLevelWord, logFormat: LogFormat
     ) -> NodeConfiguration {
@@ -160,7 +167,7 @@ extension NodeConfiguration {
             peers: peers.sorted { $0.id < $1.id },
             join: join,
             certificate: certificate, virtualAddress: virtualAddress, timing: timing, moveTimeout: moveTimeout,
-            movesConnections: movesConnections, gatewayFile: gatewayFile,
+            upgradeTimeout: upgradeTimeout, movesConnections: movesConnections, gatewayFile: gatewayFile,
             workers: workers, engine: engine, limits: limits, accessLog: accessLog, scalingHook: scalingHook,
             logLevel: logLevel.level,
             logFormat: logFormat)

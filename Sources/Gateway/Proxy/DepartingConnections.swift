@@ -6,6 +6,8 @@ import Synchronization
 package final class DepartingConnections: Sendable {
     /// Whose clients are meant.
     package let addresses: Set<IPAddress>
+    /// All clients are meant, and another process of this machine goes on with them: what can not go along stays.
+    package let areHandedOver: Bool
     private let sockets = Mutex<[DetachedSocket]>([])
     private let awaited = Atomic(0)
     private let unasked: Atomic<Int>
@@ -13,7 +15,15 @@ package final class DepartingConnections: Sendable {
     /// - Parameter workers: How many are asked what is under way.
     init(addresses: Set<IPAddress>, workers: Int) {
         self.addresses = addresses
+        areHandedOver = false
         unasked = Atomic(workers)
+    }
+
+    /// Of all clients, to another process of this machine.
+    package init() {
+        addresses = []
+        areHandedOver = true
+        unasked = Atomic(0)
     }
 
     deinit {

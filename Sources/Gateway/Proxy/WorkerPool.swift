@@ -16,6 +16,10 @@ package final class WorkerPool: Sendable {
         var nextListener = 0
         var threads: [Thread] = []
         var isStopping = false
+        /// Another process of this machine serves new clients.
+        var isHandedOver = false
+        /// Listening sockets of a former process, until they are asked for.
+        var inherited: [SocketAddress: [Int32]] = [:]
     }
 
     private let workers: [WorkerHandle]
@@ -88,7 +92,7 @@ package final class WorkerPool: Sendable {
         }
         let (descriptors, bound) = try openSockets(address, options.union(.sharedPort))
         let id = state.withLock { state -> ListenerID? in
-            guard !state.isStopping, let id = state.freeListener() else { return nil }
+            guard !state.isStopping, !state.isHandedOver, let id = state.freeListener() else { return nil }
             state.listeners[id.value] = descriptors
             state.addresses[id.value] = address
             // Posted under the lock, so that no removal can overtake it.
@@ -124,7 +128,7 @@ package final class WorkerPool: Sendable {
     package func removeListener(_ id: ListenerID, acceptsWaiting: Bool = false) {
         state.withLock { state in
             let descriptors = state.listeners[id.value]
-            guard !descriptors.isEmpty, !state.isStopping else { return }
+            guard !descriptors.isEmpty, !state.isStopping, !state.isHandedOver else { return }
             state.listeners[id.value] = []
             if !acceptsWaiting {
                 // The workers close these descriptors only on the command below.
@@ -161,6 +165,65 @@ package final class WorkerPool: Sendable {
             if !own.isEmpty { post(.takeIn(own), to: worker) }
         }
     }
+
+    // MARK: Another process of this machine
+
+    package var count: Int { workers.count }
+
+    /// Takes over sockets that listen already; `addListener` uses them where it is asked for their addresses.
+    package func inherit(_ sockets: [SocketAddress: [Int32]]) { state.withLock { $0.inherited = sockets } }
+
+    /// Those of them that were not asked for yet.
+    package var inherited: Set<SocketAddress> { state.withLock { Set($0.inherited.keys) } }
+
+    package func dropInherited() {
+        let sockets = state.withLock { state in
+            defer { state.inherited = [:] }
+            return state.inherited
+        }
+        for descriptor in sockets.values.joined() { close(descriptor) }
+    }
+
+    /// Copies of the listening sockets of all workers, which are the caller's.
+    package var sharedListeners: [SocketAddress: [Int32]] {
+        state.withLock { state in
+            var shared: [SocketAddress: [Int32]] = [:]
+            for (address, descriptors) in zip(state.addresses, state.listeners) where !descriptors.isEmpty {
+                if let address { shared[address, default: []] += descriptors.map { FileDescriptor.copy(of: $0) } }
+            }
+            return shared
+        }
+    }
+
+    /// Leaves listeners, and connections as soon as they rest, to another process of this machine. The threads end when
+    /// all others have ended too, or at the deadline.
+    package func handOver(_ departing: DepartingConnections, until deadline: Instant) {
+        state.withLock { state in
+            state.isHandedOver = true
+            for index in state.listeners.indices { state.listeners[index] = [] }
+            for worker in workers { post(.handOver(departing, until: deadline), to: worker) }
+        }
+    }
+
+    /// Stops listening on these addresses, also for another process that has copies of the sockets.
+    package func removeListeners(on addresses: Set<IPAddress>) {
+        let listeners = state.withLock { state in
+            state.addresses.indices.filter { state.addresses[$0].map { addresses.contains($0.ip) } ?? false }
+        }
+        for listener in listeners { removeListener(ListenerID(listener)) }
+    }
+
+    /// The sockets of a former process that still listen there.
+    private func takeInherited(_ address: SocketAddress) -> [Int32] {
+        let descriptors = state.withLock { $0.inherited.removeValue(forKey: address) } ?? []
+        return descriptors.filter { descriptor in
+            let isListening = Socket.isListening(descriptor)
+            if !isListening { close(descriptor) }
+            return isListening
+        }
+    }
+
+    package var haveEnded: Bool { workers.allSatisfy { $0.hasEnded.load(ordering: .acquiring) } }
 
     /// Ends the workers: no connection is accepted any more, idle ones close, requests under way may finish until
     /// `deadline`. Returns when all threads have ended.
@@ -214,10 +277,10 @@ package final class WorkerPool: Sendable {
     private func openSockets(
         _ address: SocketAddress, _ options: Socket.ListenOptions
     ) throws(SystemError) -> ([Int32], SocketAddress) {
-        var descriptors: [Int32] = []
+        var descriptors = takeInherited(address)
         var bound = address
         do {
-            for _ in workers {
+            for _ in workers.dropFirst(descriptors.count) {
                 let socket = try Socket.listen(on: bound, options: options, backlog: backlog)
                 // Accepted connections inherit it.
                 Socket.setNoDelay(socket.raw)
@@ -256,6 +319,7 @@ private struct WorkerStart: Sendable {
                 accessLog: accessLog, seed: seed)
             answer.give(nil)
             worker.run()
+            handle.hasEnded.store(true, ordering: .releasing)
         } catch {
             answer.give(error)
         }

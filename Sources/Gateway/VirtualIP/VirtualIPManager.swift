@@ -18,6 +18,8 @@ package protocol AddressKeeper: AnyObject {
     /// To be called after each event of the consensus thread and at `nextDeadline`. Without a lease, because this
     /// node does not lead or its lease is being surrendered, every address is given up.
     func turn(now: Instant, lease: Lease?, isShuttingDown: Bool) -> AddressTurn
+    /// Another process of this node goes on with the addresses: they stay as they are when this keeper ends.
+    func leaveToSuccessor()
 }
 
 /// The result of one turn.
@@ -44,8 +46,13 @@ package final class VirtualIPManager: AddressKeeper {
 
     package init(provider: any VirtualIPProvider) { self.provider = provider }
 
+    private var isLeft = false
+
+    package func leaveToSuccessor() { isLeft = true }
+
     /// Whoever lets go of the manager, in whatever error, gives the addresses up.
     deinit {
+        if isLeft { return }
         for address in stuck.union(claim.held) { remove(address) }
     }
 

@@ -32,6 +32,7 @@ extension ByteWriter {
     package mutating func append(_ state: HardState) {
         append(state.term)
         append(state.vote)
+        append(state.promised)
     }
 
     package mutating func append(_ membership: Membership) {
@@ -93,7 +94,7 @@ extension ByteReader {
     }
 
     package mutating func readHardState() throws(MalformedBytes) -> HardState {
-        HardState(term: try readTerm(), vote: try readOptionalNodeID())
+        HardState(term: try readTerm(), vote: try readOptionalNodeID(), promised: try readTerm())
     }
 
     package mutating func readMembership() throws(MalformedBytes) -> Membership {

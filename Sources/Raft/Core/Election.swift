@@ -47,7 +47,7 @@ extension Raft {
             electionDeadline = drawElectionDeadline()
         }
         if term > self.term {
-            hardState = HardState(term: term, vote: nil)
+            hardState = HardState(term: term, vote: nil, promised: livingPromise?.term ?? .zero)
             following = Following(matched: commit)
         }
         self.leader = leader
@@ -179,7 +179,8 @@ extension Raft {
             leader = nil
             campaignSoon(after: node, steps: 0)
         } else if campaign == nil, let stagger = stagger(after: node) {
-            electionDeadline = min(electionDeadline, max(self.now, contact.at + timing.leaseGuard) + stagger)
+            let votable = max(contact.at + timing.leaseGuard, livingPromise?.until ?? .zero)
+            electionDeadline = min(electionDeadline, max(self.now, votable) + stagger)
         }
     }
 

@@ -44,10 +44,13 @@ package struct Membership: Hashable, Sendable {
 package struct HardState: Hashable, Sendable {
     package var term: Term
     package var vote: NodeID?
+    /// A leader of this term was promised a long lease, which may last (`LeasePromise`); zero for none.
+    package var promised: Term
 
-    package init(term: Term = .zero, vote: NodeID? = nil) {
+    package init(term: Term = .zero, vote: NodeID? = nil, promised: Term = .zero) {
         self.term = term
         self.vote = vote
+        self.promised = promised
     }
 }
 

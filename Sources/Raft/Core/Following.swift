@@ -11,6 +11,8 @@ struct Following: Hashable, Sendable {
     /// The newest round of heartbeats that was replied to.
     var answeredRound: UInt64 = 0
     var owedVote: OwedVote?
+    /// When the wish for a long lease was sent that is granted once the promise is durable.
+    var owedGrant: Instant?
     var receiving: SnapshotReceiving?
 
     init(matched: LogIndex) {

@@ -20,6 +20,7 @@ struct Leadership: Hashable, Sendable {
     let firstOfTerm: LogIndex
     var uncommittedWeight: Int
     var handover: Handover?
+    var longLease: LongLease?
     /// In the order of their rounds.
     var waitingReads: [WaitingRead] = []
 
@@ -72,6 +73,7 @@ extension Raft {
         guard let leadership else { return false }
         let acknowledged = membership.majorityValue { leadership.acknowledged(by: $0, self: id).sentAt }
         guard let acknowledged else { return false }
+        if let end = longLeaseEnd, now < end { return true }
         return now - max(acknowledged, leadership.electedAt) <= timing.electionMinimum
     }
 

@@ -21,30 +21,42 @@ extension Raft {
     package var lease: Lease? {
         guard let leadership, !leadership.leaseSurrendered else { return nil }
         let acknowledged = membership.majorityValue { leadership.acknowledged(by: $0, self: id) }
-        guard let acknowledged, acknowledged > .never else { return nil }
-        return Lease(
+        guard let acknowledged, acknowledged > .never else {
+            return longLeaseEnd.map { Lease(term: term, validUntil: $0, claimableFrom: leadership.claimableFrom) }
+        }
+        var lease = Lease(
             term: term, validUntil: acknowledged.sentAt + timing.lease, claimableFrom: leadership.claimableFrom)
+        if let end = longLeaseEnd { lease.validUntil = max(lease.validUntil, end) }
+        return lease
     }
 
-    var contactAge: ContactAge { ContactAge(term: contact.term, age: now - contact.at) }
+    var contactAge: ContactAge {
+        guard let promise = livingPromise else { return ContactAge(term: contact.term, age: now - contact.at) }
+        return ContactAge(
+            term: contact.term, age: now - contact.at, promised: promise.term, promisedFor: promise.until - now)
+    }
 
     mutating func noteContact(with leader: NodeID) {
         contact = LeaderContact(leader: leader, term: term, at: now)
+        forgetOldPromise()
         electionDeadline = drawElectionDeadline()
     }
 
     /// Whether votes are refused because a leader is, or may be, alive and in possession of a lease.
     func hearsLeader(knowing request: VoteRequest) -> Bool {
         if leadership != nil { return true }
+        let released = max(releasedThrough, request.releasedThrough)
+        if let promise = livingPromise, promise.term > released, !contact.isGone { return true }
         guard now - contact.at < timing.leaseGuard else { return false }
         guard let term = contact.term else { return true }
-        return !contact.isGone && term > max(releasedThrough, request.releasedThrough)
+        return !contact.isGone && term > released
     }
 
     /// When the lease that a voter's contact may stand for is over; nil when it has been given up.
     func leaseFree(after contact: ContactAge) -> Instant? {
-        if let term = contact.term, term <= releasedThrough { return nil }
-        return now + (timing.leaseGuard - contact.age)
+        let promise = contact.promised > releasedThrough ? now + contact.promisedFor : nil
+        if let term = contact.term, term <= releasedThrough { return promise }
+        return max(now + (timing.leaseGuard - contact.age), promise ?? .zero)
     }
 
     mutating func handleLeaseReleased(_ released: LeaseReleased, from sender: NodeID) {

@@ -17,6 +17,8 @@ package enum Message: Hashable, Sendable {
     case newerTerm(NewerTerm)
     case leaseReleased(LeaseReleased)
     case campaignNow(CampaignNow)
+    case leaseWish(LeaseWish)
+    case leaseGrant(LeaseGrant)
     case proposal(ForwardedProposal)
     case proposalRefused(ProposalRefused)
     case readRequest(ReadRequest)
@@ -32,7 +34,8 @@ package enum Message: Hashable, Sendable {
         switch self {
         case .appendRequest, .snapshotChunk, .proposal: .bulk
         case .preVoteRequest, .preVoteReply, .voteRequest, .voteReply, .heartbeat, .heartbeatReply, .appendReply,
-            .snapshotReply, .newerTerm, .leaseReleased, .campaignNow, .proposalRefused, .readRequest, .readReply:
+            .snapshotReply, .newerTerm, .leaseReleased, .campaignNow, .leaseWish, .leaseGrant, .proposalRefused,
+            .readRequest, .readReply:
             .control
         }
     }
@@ -77,10 +80,16 @@ package struct ContactAge: Hashable, Sendable {
     /// forgotten one. `age` is then the time since the start.
     package var term: Term?
     package var age: Nanoseconds
+    /// The term whose leader the voter promised a long lease; zero for none.
+    package var promised: Term
+    /// How long that lease may last yet.
+    package var promisedFor: Nanoseconds
 
-    package init(term: Term?, age: Nanoseconds) {
+    package init(term: Term?, age: Nanoseconds, promised: Term = .zero, promisedFor: Nanoseconds = .zero) {
         self.term = term
         self.age = age
+        self.promised = promised
+        self.promisedFor = promisedFor
     }
 }
 
@@ -209,6 +218,29 @@ package struct LeaseReleased: Hashable, Sendable {
 package struct CampaignNow: Hashable, Sendable {
     package var term: Term
     package init(term: Term) { self.term = term }
+}
+
+/// The leader wants one lease of `Timing.pause`, counted from the sending of this.
+package struct LeaseWish: Hashable, Sendable {
+    package var term: Term
+    /// When it was sent, on the leader's clock; echoed unread.
+    package var sentAt: Instant
+
+    package init(term: Term, sentAt: Instant) {
+        self.term = term
+        self.sentAt = sentAt
+    }
+}
+
+/// Sent once the promise is durable.
+package struct LeaseGrant: Hashable, Sendable {
+    package var term: Term
+    package var sentAt: Instant
+
+    package init(term: Term, sentAt: Instant) {
+        self.term = term
+        self.sentAt = sentAt
+    }
 }
 
 package struct ForwardedProposal: Hashable, Sendable {

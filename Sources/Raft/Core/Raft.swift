@@ -14,7 +14,7 @@ package struct Raft: Hashable, Sendable {
     /// The latest instant that the core was told.
     var now: Instant
 
-    var hardState: HardState
+    package internal(set) var hardState: HardState
     var log: RaftLog
     var writes: WriteTracker
     package internal(set) var commit: LogIndex
@@ -31,13 +31,17 @@ package struct Raft: Hashable, Sendable {
     var contact: LeaderContact
     /// Every lease of this and earlier terms has been given up.
     var releasedThrough = Term.zero
+    var promise: LeasePromise?
     /// Nodes that shall lead only when no other can.
     var spared: Set<NodeID> = []
 
     var readsAwaitingApply: [ServedRead] = []
     var output = Ready()
 
-    package init(_ settings: Settings, recovered: RecoveredState, at now: Instant) {
+    /// - Parameter continuation: of the process whose place this one takes; nil for any other start.
+    package init(
+        _ settings: Settings, recovered: RecoveredState, continuing continuation: Continuation? = nil, at now: Instant
+    ) {
         self.settings = settings
         random = SplitMix64(seed: settings.seed)
         self.now = now
@@ -50,7 +54,11 @@ package struct Raft: Hashable, Sendable {
         following = Following(matched: commit)
         contact = LeaderContact(leader: nil, term: nil, at: now)
         electionDeadline = now
+        if hardState.promised > .zero {
+            promise = LeasePromise(term: hardState.promised, until: now + settings.timing.pauseGuard)
+        }
         electionDeadline = drawElectionDeadline()
+        if let continuation { resume(continuation) }
     }
 
     package var id: NodeID { settings.id }
@@ -97,6 +105,8 @@ package struct Raft: Hashable, Sendable {
         case .newerTerm: break
         case .leaseReleased(let released): handleLeaseReleased(released, from: sender)
         case .campaignNow(let order): handleCampaignNow(order, from: sender)
+        case .leaseWish(let wish): handleLeaseWish(wish, from: sender)
+        case .leaseGrant(let grant): handleLeaseGrant(grant, from: sender)
         case .proposal(let proposal): handleForwardedProposal(proposal, from: sender)
         case .proposalRefused(let refusal): fail(refusal.id, refusal.reason)
         case .readRequest(let request): handleReadRequest(request, from: sender)
@@ -119,6 +129,7 @@ package struct Raft: Hashable, Sendable {
         advanceClock(to: now)
         writes.finished(through: ticket)
         sendOwedVote()
+        sendOwedGrant()
         countOwnVote()
         advanceCommit()
     }
@@ -174,7 +185,8 @@ extension Message {
         case .appendRequest(let request): highest = max(request.term.number, request.previous.index.number)
         case .snapshotChunk(let chunk): highest = max(chunk.term.number, chunk.last.index.number)
         case .heartbeat, .heartbeatReply, .preVoteReply, .voteReply, .appendReply, .snapshotReply, .newerTerm,
-            .leaseReleased, .campaignNow, .proposal, .proposalRefused, .readRequest, .readReply:
+            .leaseReleased, .campaignNow, .leaseWish, .leaseGrant, .proposal, .proposalRefused, .readRequest,
+            .readReply:
             highest = adoptedTerm?.number ?? 0
         }
         return highest < Self.numberLimit
@@ -196,6 +208,8 @@ extension Message {
         case .newerTerm(let notice): notice.term
         case .leaseReleased(let released): released.term
         case .campaignNow(let order): order.term
+        case .leaseWish(let wish): wish.term
+        case .leaseGrant(let grant): grant.term
         }
     }
 }

@@ -32,6 +32,8 @@ package struct Timing: Hashable, Sendable {
     /// A commit that no append carries is told so much later, unless somebody is known to wait for it: meanwhile the
     /// leader answers its client, and the next append may carry it.
     package var commitNotice = Nanoseconds.milliseconds(1)
+    /// The one long lease that a leader may ask for, for the pause in which another process takes its place (Pause.swift).
+    package var pause = Nanoseconds.seconds(2)
 
     /// For nodes on one network. Needs a host that runs its threads within some 20 ms.
     package static let lan = Timing(
@@ -58,6 +60,9 @@ package struct Timing: Hashable, Sendable {
     /// so the factor has to exceed 1.01 / 0.99.
     package var leaseGuard: Nanoseconds { lease * 103 / 100 + margin }
 
+    /// The same for a long lease.
+    package var pauseGuard: Nanoseconds { pause * 103 / 100 + margin }
+
     package enum Fault: Error, Hashable, Sendable {
         /// heartbeat · 2 > lease: one lost heartbeat would end the lease.
         case heartbeatTooLongForLease
@@ -65,6 +70,8 @@ package struct Timing: Hashable, Sendable {
         case leaseTooLongForElection
         case electionRangeEmpty
         case zeroPeriod
+        /// lease > pause: a long lease would be none.
+        case pauseShorterThanLease
     }
 
     package init(
@@ -85,6 +92,7 @@ package struct Timing: Hashable, Sendable {
         if heartbeat * 2 > lease { throw .heartbeatTooLongForLease }
         if leaseGuard >= electionMinimum { throw .leaseTooLongForElection }
         if electionMinimum >= electionMaximum { throw .electionRangeEmpty }
+        if lease > pause { throw .pauseShorterThanLease }
     }
 }
 

@@ -43,6 +43,8 @@ package struct Status: Hashable, Sendable {
     package var committedMembership: Membership
     /// Only at a leader that has not given it up.
     package var lease: Lease?
+    /// The end of the long lease that a majority promised this leader (Pause.swift).
+    package var pauseEnd: Instant?
     /// At a leader, whether a quorum answered within the election timeout; at others, whether a leader is known.
     package var hasQuorum: Bool
     /// Known to a leader, otherwise empty.
@@ -115,6 +117,7 @@ extension Raft {
             id: id, role: role, term: term, leader: leader, commit: commit, applied: applied, last: log.last,
             durable: writes.durable, snapshot: snapshotIndex, membership: membership,
             committedMembership: log.membership(at: commit), lease: lease,
+            pauseEnd: longLeaseEnd,
             hasQuorum: leadership != nil ? hearsQuorum : leader != nil, peers: peers ?? [], heir: closestVoter)
     }
 }

@@ -13,7 +13,8 @@ extension Raft {
     /// costs a whole timeout. The paper's range (section 5.2) is drawn from when nobody knows who led.
     mutating func drawElectionDeadline() -> Instant {
         let range = timing.electionMaximum - timing.electionMinimum
-        let shortest = now + timing.electionMinimum + reluctance(after: contact.leader)
+        let start = livingPromise.map { $0.term > releasedThrough ? $0.until : now } ?? now
+        let shortest = start + timing.electionMinimum + reluctance(after: contact.leader)
         guard let leader = contact.leader, let place = place(after: leader) else {
             return shortest + Nanoseconds(random.next() % (range.count + 1))
         }

@@ -26,6 +26,11 @@ struct WriteTracker: Hashable, Sendable {
         firstUnwritten = log.last.index.next
     }
 
+    /// Whether all that was asked of the disk about term, vote and promise is done.
+    func isDurable(_ hardState: HardState) -> Bool {
+        durableHardState == hardState && pending.allSatisfy { $0.hardState == nil }
+    }
+
     /// The log from `index` on is about to be replaced.
     mutating func truncated(from index: LogIndex) {
         durable = min(durable, index.previous)

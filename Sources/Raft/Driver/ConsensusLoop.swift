@@ -50,6 +50,10 @@ final class ConsensusLoop<Host: ConsensusHost> {
     /// The node is to stop: at once when it does not lead, otherwise when it has given that up, and then at the latest.
     private var endsAt: Instant?
     private var failure: RaftNodeError?
+    /// Another process of this node is to go on: the loop ends as soon as nothing is half done.
+    private(set) var isBeingSuspended = false
+    /// From what the other process goes on.
+    private(set) var continuation: Continuation?
 
     init(
         _ resources: consuming NodeResources, host: Host, requests: Mailbox<RaftNode<Host>.Request>,
@@ -95,7 +99,7 @@ final class ConsensusLoop<Host: ConsensusHost> {
             recovered: RecoveredState(
                 hardState: recovered.hardState, snapshot: recovered.snapshot, entries: recovered.entries,
                 foundingMembership: options.founding),
-            at: now)
+            continuing: options.heritage?.continuation, at: now)
         proposals = PendingProposals(node: options.id, boot: boot)
         reads = PendingReads(boot: boot)
         writes = OutstandingWrites(limit: options.diskStallLimit)
@@ -179,6 +183,7 @@ final class ConsensusLoop<Host: ConsensusHost> {
     }
 
     private var isOver: Bool {
+        if isBeingSuspended && !hasFailed { return !hasMore && !snapshots.isUnderWay }
         guard let endsAt else { return false }
         return endsAt <= now || raft.status.role != .leader
     }
@@ -195,11 +200,22 @@ final class ConsensusLoop<Host: ConsensusHost> {
     var hasFailed: Bool { failure != nil }
 
     private func shutDown() {
+        if isBeingSuspended && !hasFailed { return suspend() }
         if let lease = raft.status.lease { host.surrendered(lease: lease.term) }
         proposals.failAll(.stopping)
         reads.failAll(.stopping)
         disk.stop()
         resolver.stop()
+    }
+
+    /// Leaves everything as it is, on the disk and in the hands of the host.
+    private func suspend() {
+        proposals.failAll(.stopping)
+        reads.failAll(.stopping)
+        disk.stop()
+        resolver.stop()
+        for arrival in arrivals.drain() { take(arrival) }
+        if !hasFailed { continuation = raft.continuation }
     }
 
     private func stop(graceful: Bool) {
@@ -229,6 +245,8 @@ final class ConsensusLoop<Host: ConsensusHost> {
             raft.leaderReleased(term, by: node, processGone: processGone, at: now)
         case .stepDown: raft.stepDown(at: now)
         case .spare(let nodes): raft.spare(nodes)
+        case .prepareToPause: raft.prepareToPause(at: now)
+        case .suspend: isBeingSuspended = true
         case .transfer(let target, let completion):
             do throws(TransferRefusal) {
                 try raft.transferLeadership(to: target, at: now)

@@ -26,7 +26,8 @@ struct NodeResources: ~Copyable, Sendable {
             }
         }
         let lock = try translating(RaftNodeError.storage) { () throws(StorageError) in
-            try DirectoryLock(directory: options.dataDirectory)
+            guard let heritage = options.heritage else { return try DirectoryLock(directory: options.dataDirectory) }
+            return try DirectoryLock(inheriting: heritage.lock, directory: options.dataDirectory)
         }
         let owner = NodeStorage<FileSystem>.Owner(
             cluster: options.cluster, node: options.id, newIncarnation: UInt64.random(in: 1...UInt64.max),
@@ -41,7 +42,8 @@ struct NodeResources: ~Copyable, Sendable {
                     + "nobody had been told that it was done")
         }
         let listener = try translating(RaftNodeError.system) { () throws(SystemError) in
-            try Socket.listen(on: options.listen)
+            if let heritage = options.heritage { return FileDescriptor(owning: heritage.listener) }
+            return try Socket.listen(on: options.listen)
         }
         guard let address = Socket.localAddress(of: listener.raw) else { throw .system(SystemError("getsockname")) }
         return NodeResources(

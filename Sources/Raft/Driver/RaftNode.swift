@@ -23,6 +23,8 @@ package final class RaftNode<Host: ConsensusHost>: Sendable {
         case spare(Set<NodeID>)
         case transfer(NodeID?, @Sendable (TransferRefusal?) -> Void)
         case change(MembershipChange, @Sendable (MembershipRefusal?) -> Void)
+        case prepareToPause
+        case suspend
         case stop(graceful: Bool)
     }
 
@@ -39,6 +41,10 @@ package final class RaftNode<Host: ConsensusHost>: Sendable {
     private let published: Mutex<RaftStatus?>
     package let times = RaftTimes()
     private let thread = Mutex<Thread?>(nil)
+    /// Of the lock and of the listener, while the node runs; another process may go on with copies of them.
+    package let descriptors: (lock: Int32, listener: Int32)
+    /// What `suspend` came to.
+    private let suspension = Mutex<(isSuspended: Bool, continuation: Continuation?)>((false, nil))
 
     /// Locks and reads the data directory, and listens for the peers. Nothing runs before `start`.
     package init(_ options: RaftNodeOptions) throws(RaftNodeError) {
@@ -46,6 +52,7 @@ package final class RaftNode<Host: ConsensusHost>: Sendable {
         listenAddress = resources.listenAddress
         identity = resources.storage.identity
         limits = options.limits
+        descriptors = (resources.lock.raw, resources.listener.raw)
         published = Mutex(nil)
         do throws(SystemError) { requests = try Mailbox(capacity: Self.capacity) } catch { throw .system(error) }
         launch = Mutex(resources)
@@ -145,6 +152,19 @@ package final class RaftNode<Host: ConsensusHost>: Sendable {
         launch.withLock { $0 = nil }
     }
 
+    /// Asks the others for the time in which another process takes the place of this one; `status.raft.pauseEnd` tells
+    /// when they have granted it. No effect at a follower.
+    package func prepareToPause() { post(.prepareToPause) }
+
+    /// Stops without giving anything up, and returns when the data directory and the connections are free for another
+    /// process of this node: with what that goes on from, nil when it has to begin like any other. `isSuspended` is false
+    /// when the node had to stop instead, or had stopped.
+    package func suspend() -> (isSuspended: Bool, continuation: Continuation?) {
+        post(.suspend)
+        thread.withLock { $0.take() }?.join()
+        return suspension.withLock { $0 }
+    }
+
     private func run(_ resources: consuming NodeResources, _ host: Host) -> RaftNodeError? {
         let failure: RaftNodeError?
         do throws(RaftNodeError) {
@@ -152,6 +172,7 @@ package final class RaftNode<Host: ConsensusHost>: Sendable {
                 published.withLock { $0 = status }
             }
             failure = loop.run()
+            suspension.withLock { $0 = (loop.isBeingSuspended && failure == nil, loop.continuation) }
         } catch {
             failure = error
         }
@@ -177,7 +198,8 @@ package final class RaftNode<Host: ConsensusHost>: Sendable {
             case .read(_, let completion): completion(.failure(.stopping))
             case .transfer(_, let completion): completion(.notLeader(leader: nil))
             case .change(_, let completion): completion(.notLeader(leader: nil))
-            case .perform, .publish, .note, .connect, .leaseWithdrawn, .leaderReleased, .stepDown, .spare, .stop:
+            case .perform, .publish, .note, .connect, .leaseWithdrawn, .leaderReleased, .stepDown, .spare,
+                .prepareToPause, .suspend, .stop:
                 break
             }
         }

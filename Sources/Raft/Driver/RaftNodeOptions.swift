@@ -21,6 +21,8 @@ package struct RaftNodeOptions: Sendable {
     /// A leader whose disk has not finished a write for this long steps down. Well above the lease: a leader does not
     /// wait for its own disk to commit, so a short stall of it is not felt, and changing the leader is.
     package var diskStallLimit = Nanoseconds.milliseconds(500)
+    /// Of the process whose place this one takes; nil for any other start.
+    package var heritage: RaftHeritage?
 
     package init(
         cluster: String, id: NodeID, listen: SocketAddress, dataDirectory: String, founding: Membership,
@@ -32,6 +34,21 @@ package struct RaftNodeOptions: Sendable {
         self.dataDirectory = dataDirectory
         self.founding = founding
         self.peers = peers
+    }
+}
+
+/// What one process of a node leaves to the next one. The descriptors are the taker's.
+package struct RaftHeritage: Sendable {
+    /// Of the data directory's lock, held.
+    package var lock: Int32
+    /// On which the peers connect.
+    package var listener: Int32
+    package var continuation: Continuation?
+
+    package init(lock: Int32, listener: Int32, continuation: Continuation?) {
+        self.lock = lock
+        self.listener = listener
+        self.continuation = continuation
     }
 }
 

@@ -12,7 +12,7 @@ extension ConsensusLoop {
             if !hasMore { break }
             carryOut(ready)
         }
-        if snapshots.begin() { takeSnapshot() }
+        if !isBeingSuspended, snapshots.begin() { takeSnapshot() }
     }
 
     private func carryOut(_ ready: Ready) {

@@ -3,7 +3,7 @@ struct SnapshotSchedule {
     private let policy: SnapshotPolicy
     private var entries: UInt64 = 0
     private var bytes: UInt64 = 0
-    private var isUnderWay = false
+    private(set) var isUnderWay = false
 
     init(_ policy: SnapshotPolicy) { self.policy = policy }
 

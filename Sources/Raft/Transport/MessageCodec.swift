@@ -48,6 +48,14 @@ extension ByteWriter {
             append(UInt8(16))
             append(request.id)
         case .readReply(let reply): append(kind: 17, reply)
+        case .leaseWish(let wish):
+            append(UInt8(18))
+            append(wish.term)
+            append(wish.sentAt.nanoseconds)
+        case .leaseGrant(let grant):
+            append(UInt8(19))
+            append(grant.term)
+            append(grant.sentAt.nanoseconds)
         }
     }
 
@@ -67,6 +75,8 @@ extension ByteWriter {
         append(reply.contact.term != nil)
         append(reply.contact.term ?? .zero)
         append(min(reply.contact.age.count, WireLimit.age))
+        append(reply.contact.promised)
+        append(min(reply.contact.promisedFor.count, WireLimit.age))
     }
 
     private mutating func append(kind: UInt8, _ request: AppendRequest) {
@@ -179,7 +189,9 @@ extension ByteReader {
         case 15: return .proposalRefused(ProposalRefused(id: try readProposalID(), reason: try readProposalFailure()))
         case 16: return .readRequest(ReadRequest(id: try readReadID()))
         case 17: return .readReply(try readReadReply())
-        case let kind: throw MalformedBytes(at: offset - 1, expected: "a message kind from 1 to 17, not \(kind)")
+        case 18: return .leaseWish(LeaseWish(term: try readTerm(), sentAt: try readInstant()))
+        case 19: return .leaseGrant(LeaseGrant(term: try readTerm(), sentAt: try readInstant()))
+        case let kind: throw MalformedBytes(at: offset - 1, expected: "a message kind from 1 to 19, not \(kind)")
         }
     }
 
@@ -196,9 +208,12 @@ extension ByteReader {
         let hasContact = try readBool()
         let contactTerm = try readTerm()
         let age = Nanoseconds(try readUInt64(upTo: WireLimit.age, "an age in nanoseconds"))
+        let promised = try readTerm()
+        let promisedFor = Nanoseconds(try readUInt64(upTo: WireLimit.age, "a time in nanoseconds"))
         return VoteReply(
             term: term, attempt: attempt, granted: granted,
-            contact: ContactAge(term: hasContact ? contactTerm : nil, age: age))
+            contact: ContactAge(
+                term: hasContact ? contactTerm : nil, age: age, promised: promised, promisedFor: promisedFor))
     }
 
     private mutating func readAppendRequest() throws(MalformedBytes) -> AppendRequest {
@@ -253,7 +268,11 @@ extension ByteReader {
     private mutating func readStamp() throws(MalformedBytes) -> HeartbeatStamp {
         HeartbeatStamp(
             round: try readUInt64(upTo: CodingLimit.largestNumber, "a round of heartbeats"),
-            sentAt: Instant(nanoseconds: try readUInt64(upTo: CodingLimit.largestNumber, "an instant")))
+            sentAt: try readInstant())
+    }
+
+    private mutating func readInstant() throws(MalformedBytes) -> Instant {
+        Instant(nanoseconds: try readUInt64(upTo: CodingLimit.largestNumber, "an instant"))
     }
 
     private mutating func readReadID() throws(MalformedBytes) -> ReadID {

@@ -61,7 +61,10 @@ package struct AdminAccess: Hashable, Sendable {
     }
 
     /// The nodes to ask, in order, with the token to show. The token of a node file counts unless another is named.
-    package func client(_ environment: Environment) throws(CommandFailure) -> ClusterClient {
+    /// What is asked `ofOneNode` may be answered by no other.
+    package func client(
+        _ environment: Environment, ofOneNode: Bool = false
+    ) throws(CommandFailure) -> ClusterClient {
         var addresses = addresses ?? Self.standard
         var tokenPath = tokenPath ?? environment.tokenPath
         var certificate = certificate
@@ -69,7 +72,7 @@ package struct AdminAccess: Hashable, Sendable {
             let bytes = try File.read(configPath, as: .node)
             do throws(ConfigurationProblems) {
                 let node = try NodeConfiguration.read(bytes, file: configPath)
-                addresses = Self.addresses(of: node)
+                addresses = ofOneNode ? [node.admin] : Self.addresses(of: node)
                 tokenPath = tokenPath ?? node.adminToken
                 if node.adminTLS { certificate = certificate ?? node.certificate }
             } catch {
@@ -79,6 +82,9 @@ package struct AdminAccess: Hashable, Sendable {
             do throws(UsageError) { addresses = try Self.addresses(list, source: "GWNODE_ADMIN") } catch {
                 throw CommandFailure(.usage, error.description)
             }
+        }
+        if ofOneNode && addresses.count != 1 {
+            throw CommandFailure(.usage, "this concerns one node: name it by --config FILE or --admin ADDRESS")
         }
         return ClusterClient(
             addresses: addresses, token: try Self.token(tokenPath), identity: try Self.identity(certificate))

@@ -82,6 +82,18 @@ extension CommandName {
             ("gwnode drill --count 10", "planned moves, from anywhere"),
         ])
 
+    static let upgradeSyntax = CommandSyntax(
+        options: accessOptions,
+        summary: "Lets a newly installed gwnode take the place of a running node's process; no connection is dropped.",
+        details: """
+            Install the new program where the running one lies (as packages do), then call this on the machine. The new \
+            process takes listeners, resting connections, the virtual addresses and, at the leader, leadership; the \
+            former one ends when its WebSockets, TLS connections and long answers have, or after upgradeTimeout. Returns \
+            when the new process has served for two seconds as a member of the cluster. If it can not, the former \
+            program goes on, and this says why and exits 1. SIGUSR2 to the process does the same. \(accessDetails)
+            """,
+        examples: [("gwnode upgrade --config /etc/gwnode/node.json5", "after the package was upgraded, on each node")])
+
     static let nodeUndrainSyntax = CommandSyntax(
         operands: "NODE", operandCount: 1...1, options: accessOptions,
         summary: "Lets a drained node lead and hold the virtual addresses again.",

@@ -19,6 +19,7 @@ package enum CommandName: String, CaseIterable, Sendable {
     case leaderTransfer = "leader transfer"
     case nodeDrain = "node drain"
     case nodeUndrain = "node undrain"
+    case upgrade
     case drill
     case certificatesInit = "certificates init"
     case certificatesIssue = "certificates issue"
@@ -101,6 +102,7 @@ extension CommandName {
         case .leaderTransfer: Self.leaderTransferSyntax
         case .nodeDrain: Self.nodeDrainSyntax
         case .nodeUndrain: Self.nodeUndrainSyntax
+        case .upgrade: Self.upgradeSyntax
         case .drill: Self.drillSyntax
         case .certificatesInit: Self.certificatesInitSyntax
         case .certificatesIssue: Self.certificatesIssueSyntax

@@ -30,7 +30,10 @@ final class LocalNode {
         let raw = clinux_pidfd_open(pid)
         guard raw >= 0 else { throw Obstacle(reason: "does not run here") }
         handle = FileDescriptor(owning: raw)
-        let words = Self.strings("/proc/\(pid)/cmdline")
+        var words = Self.strings("/proc/\(pid)/cmdline")
+        // A process that took another's place would not find that again.
+        let hasTakenOver = words.count == 3 && words[1] == Successor.command
+        if hasTakenOver { words[1...] = ["run", "--config", words[2]] }
         guard let program = Self.link("/proc/\(pid)/exe"), let directory = Self.link("/proc/\(pid)/cwd") else {
             throw Obstacle(reason: "belongs to another user")
         }
@@ -49,7 +52,9 @@ final class LocalNode {
         arguments = Array(words.dropFirst())
         environment = Self.strings("/proc/\(pid)/environ")
         // systemd.exec(5): set to the main process's own id, so it is no other's that was inherited.
-        isManaged = environment.contains("SYSTEMD_EXEC_PID=\(pid)")
+        isManaged = environment.contains {
+            $0 == "SYSTEMD_EXEC_PID=\(pid)" || (hasTakenOver && $0.hasPrefix("SYSTEMD_EXEC_PID="))
+        }
         let owner = Self.owner(of: pid)
         if owner != geteuid(), !isManaged || geteuid() != 0 {
             throw Obstacle(reason: "belongs to another user, and only systemd's could be started again")

@@ -6,7 +6,7 @@ import Raft
 enum AddressKeeping {
     /// `onChange` is called from another thread when a turn of the keeper is due.
     static func keeper(
-        _ configuration: NodeConfiguration, _ workers: WorkerPool, _ custody: Custody?,
+        _ configuration: NodeConfiguration, _ workers: WorkerPool, _ custody: Custody?, inheriting passed: PassedGuard?,
         onChange: @escaping @Sendable () -> Void
     ) throws(StartFailure) -> any AddressKeeper {
         switch configuration.virtualAddress {
@@ -22,7 +22,7 @@ enum AddressKeeping {
             }
         case .netlink(let interface):
             do throws(VirtualIPError) {
-                return try onInterface(interface, custody, onChange)
+                return try onInterface(interface, custody, inheriting: passed, onChange)
             } catch {
                 throw StartFailure("\(error)")
             }
@@ -31,8 +31,15 @@ enum AddressKeeping {
 
     /// With a guard, or without one where none can run. What a guard can not do, this process can not do either.
     private static func onInterface(
-        _ interface: String, _ custody: Custody?, _ onChange: @escaping @Sendable () -> Void
+        _ interface: String, _ custody: Custody?, inheriting passed: PassedGuard?,
+        _ onChange: @escaping @Sendable () -> Void
     ) throws(VirtualIPError) -> any AddressKeeper {
+        if let passed {
+            Log.info("vip: going on with the guard of the former process")
+            return try GuardedAddresses(
+                adopting: passed.watch, channel: passed.channel, process: passed.process, interface: interface,
+                executable: executablePath() ?? "", custody: custody, onChange: onChange)
+        }
         do throws(VirtualIPError) {
             let keeper = try GuardedAddresses(
                 interface: interface, executable: executablePath() ?? "", custody: custody, onChange: onChange)
@@ -47,11 +54,12 @@ enum AddressKeeping {
 
     /// Nil, and said, where the port is taken: others' releases are then waited for.
     static func listener(
-        on address: SocketAddress, _ view: SharedClusterView, _ raft: RaftNode<ClusterHost>, _ heir: ConnectionHeir?
+        on address: SocketAddress, inheriting inherited: Int32?, _ view: SharedClusterView,
+        _ raft: RaftNode<ClusterHost>, _ heir: ConnectionHeir?
     ) -> NoticeListener? {
         do throws(SystemError) {
             let key: @Sendable (NodeID) -> NoticeKey? = { node in view.current?.sightings[node]?.report.noticeKey }
-            return try NoticeListener(on: address, key: key) { arrival in
+            return try NoticeListener(on: address, inheriting: inherited, key: key) { arrival in
                 switch arrival {
                 case .notice(let notice, let sender):
                     raft.leaderReleased(notice.term, by: notice.node, processGone: notice.cause == .processGone)

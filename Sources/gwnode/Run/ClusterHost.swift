@@ -143,6 +143,9 @@ final class ClusterHost: ConsensusHost {
 
     func keepBack(_ hold: ArrivalHold) { virtualIP.keepBack(hold) }
 
+    /// Another process of this node goes on with the addresses.
+    func leaveAddresses() { virtualIP.leaveToSuccessor() }
+
     /// Gives the addresses up for good; the node is about to stop.
     func shutDown() {
         isShuttingDown = true

@@ -10,22 +10,37 @@ final class GatewayNode: Sendable {
     /// How long running requests may take to finish when the node stops.
     private static let drainLimit = Nanoseconds.seconds(30)
 
-    private let configuration: NodeConfiguration
-    private let view: SharedClusterView
-    private let serving: Serving
-    private let workers: WorkerPool
+    let configuration: NodeConfiguration
+    let view: SharedClusterView
+    let serving: Serving
+    let workers: WorkerPool
     private let prober: HealthProber
-    private let raft: RaftNode<ClusterHost>
-    private let mover: AddressMover
-    private let heir: ConnectionHeir?
-    private let admin: AdminServer
-    private let notices: NoticeListener?
+    let raft: RaftNode<ClusterHost>
+    let mover: AddressMover
+    let heir: ConnectionHeir?
+    let admin: AdminServer
+    let notices: NoticeListener?
     private let events: Mailbox<ControlLoop.Event>
     private let control: Posix.Thread
     private let failure = Mutex<RaftNodeError?>(nil)
+    let configPath: String
+    /// Where the program lay when this process began.
+    let program: String
+    /// What the next process of this node needs to go on with the guard; nil where there is none.
+    let passGuard: (@Sendable () -> PassedGuard?)?
+    /// Of another process that takes the place of this one.
+    let replacement = Mutex(Replacement.none)
+    /// False while the process whose place this one has taken might yet give it to another.
+    private let hasProven: Atomic<Bool>
 
-    /// Starts everything. What goes wrong is said in one line.
-    init(_ configuration: NodeConfiguration, seed: SeedConfiguration?) throws(StartFailure) {
+    /// Starts everything, in the place of a former process if there is one. What goes wrong is said in one line.
+    init(
+        _ configuration: NodeConfiguration, path: String, seed: SeedConfiguration?, predecessor: Predecessor?
+    ) throws(StartFailure) {
+        configPath = path
+        program = installedPath() ?? ""
+        hasProven = Atomic(predecessor == nil)
+        let upgrades = UpgradeDesk()
         let events = try StartFailure.wrap { () throws(SystemError) in
             try Mailbox<ControlLoop.Event>(capacity: ControlLoop.mailboxCapacity)
         }
@@ -43,14 +58,18 @@ final class GatewayNode: Sendable {
         let workers = try StartFailure.wrap { () throws(SystemError) in
             try WorkerPool(proxy, table: serving.emptyTable())
         }
+        let own = UpgradeOffer(configuration, workers: workers.count, guardVersion: GuardOrder.version)
+        let inheritance = try predecessor?.takeOver(own, version: gwnodeVersion)
+        workers.inherit(inheritance?.listeners ?? [:])
         let raft: RaftNode<ClusterHost>
         try StartFailure.wrap { () throws(SystemError) in try makeDirectories(configuration.dataDirectory) }
-        let options = try RaftNodeOptions(configuration)
+        var options = try RaftNodeOptions(configuration)
+        options.heritage = inheritance?.raft
         do throws(RaftNodeError) { raft = try RaftNode(options) } catch { throw StartFailure("\(error)") }
         // Made here so that its errors are told; only the consensus thread ever uses it.
-        nonisolated(unsafe) let virtualIP = try AddressKeeping.keeper(configuration, workers, custody) {
-            raft.perform { _ in }
-        }
+        nonisolated(unsafe) let virtualIP = try AddressKeeping.keeper(
+            configuration, workers, custody, inheriting: inheritance?.guard
+        ) { raft.perform { _ in } }
         let noticeKey = NoticeKey.random()
         let mover = AddressMover(
             raft: raft, workers: workers, view: view, timeout: configuration.moveTimeout,
@@ -59,6 +78,7 @@ final class GatewayNode: Sendable {
             guard let interface = carryingInterface else { return nil }
             return try ConnectionHeir(on: interface, raft: raft, workers: workers, view: view, tally: workers.moves)
         }
+        passGuard = (virtualIP as? GuardedAddresses)?.pass
         let setWitnesses = (virtualIP as? GuardedAddresses)?.setWitnesses
         let prober = try StartFailure.wrap { () throws(SystemError) in
             try HealthProber(seed: .random(in: 0 ... .max)) { observation in
@@ -77,15 +97,17 @@ final class GatewayNode: Sendable {
         self.mover = mover
         self.heir = heir
         self.events = events
-        notices = AddressKeeping.listener(on: raft.listenAddress, view, raft, heir)
+        notices = AddressKeeping.listener(
+            on: raft.listenAddress, inheriting: inheritance?.notices, view, raft, heir)
         let services = NodeServices(
             configuration, view: view, serving: serving, liveBoard: LiveBoard(), raft: raft,
-            control: { events.post(.perform($0)) }, statistics: { workers.statistics }, renewals: renewals)
+            control: { events.post(.perform($0)) }, statistics: { workers.statistics }, renewals: renewals,
+            upgrades: upgrades)
         let admin: AdminServer
         let adminCertificate = try Self.adminCertificate(configuration)
         do throws(AdminServerError) {
             admin = try AdminServer(
-                configuration.admin, rights: configuration.adminSocket,
+                configuration.admin, rights: configuration.adminSocket, inheriting: inheritance?.admin,
                 handler: AdminHandler(
                     services: services.adminServices, names: GatewayNode.adminNames(configuration), token: token),
                 certificate: adminCertificate)
@@ -97,12 +119,13 @@ final class GatewayNode: Sendable {
             try Posix.Thread(name: "control") {
                 GatewayNode.runControl(
                     configuration, seed, events, view, serving, workers, prober, raft, mover, renewals, services,
-                    custody, tellWatchers: { admin.tellWatchers() }
+                    custody, isSucceeding: inheritance != nil, tellWatchers: { admin.tellWatchers() }
                 ) { peers in
                     setWitnesses?(Witnesses(node: configuration.node.id, key: noticeKey, peers: peers))
                 }
             }
         }
+        predecessor?.tell(.begins)
         do throws(RaftNodeError) {
             try raft.start(
                 makeHost: {
@@ -113,7 +136,25 @@ final class GatewayNode: Sendable {
         } catch {
             throw StartFailure("\(error)")
         }
+        upgrades.open { [weak self] done in
+            guard let self else { return done(.failure(.unavailable("this node stops"))) }
+            upgrade(done: done)
+        }
+        if let predecessor, let inheritance { try succeed(predecessor, inheritance) }
     }
+
+    var timing: Timing { Timing(configuration.timing) }
+    var hasGuard: Bool { passGuard != nil }
+    var isProven: Bool { hasProven.load(ordering: .acquiring) }
+    func noteProven() { hasProven.store(true, ordering: .releasing) }
+
+    func stopControl() {
+        while !events.post(.stop) { sched_yield() }
+        control.join()
+    }
+
+    /// What another process could not take along may go on for some time yet.
+    func stopRemains() { workers.stop(drainingUntil: .now() + GatewayNode.drainLimit) }
 
     /// Another one than Raft's: each belongs to its thread.
     private static func adminCertificate(
@@ -130,7 +171,7 @@ final class GatewayNode: Sendable {
         _ configuration: NodeConfiguration, _ seed: SeedConfiguration?, _ events: Mailbox<ControlLoop.Event>,
         _ view: SharedClusterView, _ serving: Serving, _ workers: WorkerPool, _ prober: HealthProber,
         _ raft: RaftNode<ClusterHost>, _ mover: AddressMover, _ renewals: SharedRenewals, _ services: NodeServices,
-        _ custody: Custody?, tellWatchers: () -> Void,
+        _ custody: Custody?, isSucceeding: Bool, tellWatchers: () -> Void,
         setPeers: @escaping ([SocketAddress]) -> Void
     ) {
         let proposals = OwnProposals(
@@ -148,7 +189,7 @@ final class GatewayNode: Sendable {
             raft.propose(command.encoded(), timeout: timeout) { _ in done() }
         }
         let members = MembershipKeeper(node: configuration, view: view, raft: raft, mover: mover, setPeers: setPeers)
-        control.begin()
+        control.begin(inMidService: isSucceeding)
         ControlLoop.run(events, control, proposals, members, scaling, services, tellWatchers: tellWatchers)
     }
 
@@ -167,8 +208,7 @@ final class GatewayNode: Sendable {
         raft.stop(graceful: true)
         heir?.stop()
         workers.stop(drainingUntil: .now() + GatewayNode.drainLimit)
-        while !events.post(.stop) { sched_yield() }
-        control.join()
+        stopControl()
         prober.stop()
         notices?.stop()
         admin.stop()

@@ -18,13 +18,14 @@ struct NodeServices: Sendable {
     /// What the workers have done.
     let statistics: @Sendable () -> ProxyStatistics
     let renewals: SharedRenewals
+    let upgrades: UpgradeDesk
     let startedAt = WallTime.now()
 
     init(
         _ node: NodeConfiguration, view: SharedClusterView, serving: Serving, liveBoard: LiveBoard,
         raft: RaftNode<ClusterHost>,
         control: @escaping @Sendable (@escaping @Sendable () -> Void) -> Bool,
-        statistics: @escaping @Sendable () -> ProxyStatistics, renewals: SharedRenewals
+        statistics: @escaping @Sendable () -> ProxyStatistics, renewals: SharedRenewals, upgrades: UpgradeDesk
     ) {
         self.node = node
         self.view = view
@@ -34,6 +35,7 @@ struct NodeServices: Sendable {
         self.control = control
         self.statistics = statistics
         self.renewals = renewals
+        self.upgrades = upgrades
     }
 
     var adminServices: AdminServices {
@@ -41,7 +43,7 @@ struct NodeServices: Sendable {
             status: status, node: describe, unreadiness: unreadiness, metrics: metrics, live: live,
             readState: readState,
             validate: { source, name in problems(in: source, name: name) }, apply: apply, setMode: setMode,
-            changeMember: changeMember, moveLeadership: moveLeadership, keys: keyServices,
+            changeMember: changeMember, moveLeadership: moveLeadership, upgrade: upgrades.ask, keys: keyServices,
             registrations: registrationServices, snapshot: snapshot,
             begin: raft.beginProposed)
     }

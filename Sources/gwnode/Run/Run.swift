@@ -2,22 +2,37 @@ import Gateway
 import Glibc
 import Posix
 import Raft
+import Synchronization
 
 /// `gwnode run`: one node, until a signal or a failure that it can not go on after.
 enum Run {
-    private static let signals = [SIGTERM, SIGINT, SIGHUP, SIGUSR1]
+    private static let signals = [SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2]
 
     /// Returns after a stop that was asked for.
     static func start(configPath: String) throws(CommandFailure) -> ExitCode {
         defer { Log.flush() }
         do throws(StartFailure) {
-            return try run(configPath)
+            return try run(configPath, in: nil)
         } catch {
             throw CommandFailure(.failure, lines: error.description.split(separator: "\n").map(String.init))
         }
     }
 
-    private static func run(_ path: String) throws(StartFailure) -> ExitCode {
+    /// A process that another one of this node has started to take its place.
+    static func takeOver(configPath: String) -> ExitCode {
+        guard let predecessor = Predecessor() else { return .failure }
+        defer { Log.flush() }
+        do throws(StartFailure) {
+            return try run(configPath, in: predecessor)
+        } catch {
+            predecessor.tell(.refused(error.description.replacing("\n", with: "; ")))
+            Log.error("upgrade: this process does not take over: \(error)")
+            return .failure
+        }
+    }
+
+    /// - Parameter predecessor: in whose place; nil for a node that did not run.
+    private static func run(_ path: String, in predecessor: Predecessor?) throws(StartFailure) -> ExitCode {
         // Before any other thread, so that all of them leave the signals to this one.
         let arrivals = try StartFailure.wrap { () throws(SystemError) in try SignalDescriptor(signals) }
         ignoreBrokenPipes()
@@ -29,7 +44,7 @@ enum Run {
         raiseDescriptorLimit()
         let seed = try seed(of: configuration)
 
-        let node = try GatewayNode(configuration, seed: seed)
+        let node = try GatewayNode(configuration, path: path, seed: seed, predecessor: predecessor)
         let manager = ServiceManager()
         Log.info(
             "gwnode \(gwnodeVersion) node \(configuration.node.name) (\(configuration.node.id)) of cluster "
@@ -40,6 +55,13 @@ enum Run {
             ])
         manager.ready()
         let failure = wait(arrivals, node, manager, path)
+        switch node.replacement.withLock({ $0 }) {
+        case .done:
+            Log.info("stopped: another process has taken over, and this one has nothing left to serve")
+            return .success
+        case .failed(let reason): throw StartFailure("upgrade: \(reason)")
+        case .none, .underWay: break
+        }
         manager.stopping()
         node.stop()
         guard let failure else { return .success }
@@ -59,6 +81,7 @@ enum Run {
         while true {
             _ = poll(&waiting, 1, Int32(pause.milliseconds))
             if let failure = node.failureReason { return failure }
+            if node.isReplaced { return nil }
             manager.keepAlive()
             while let signal = arrivals.next() {
                 switch signal {
@@ -66,7 +89,14 @@ enum Run {
                     reload(path)
                     node.reloadCertificates()
                 case SIGUSR1: node.reopenLogs()
+                case SIGUSR2: node.upgrade { _ in }
                 default:
+                    if node.isBeingReplaced {
+                        // Nothing is stopped half way; afterwards this process has only the rest to end.
+                        Log.info("on signal \(signal): after the upgrade, what is left here ends")
+                        node.stopRemains()
+                        continue
+                    }
                     Log.info("stopping on signal \(signal)", [.event("node-stopping"), .signal(signal)])
                     return nil
                 }

@@ -16,6 +16,8 @@ struct ServiceManager: Sendable {
 
     func ready() { send("READY=1\nSTATUS=serving") }
     func stopping() { send("STOPPING=1") }
+    /// Another process is the service from now on.
+    func handOver(to pid: pid_t) { send("MAINPID=\(pid)\nSTATUS=serving") }
     func keepAlive() { send("WATCHDOG=1") }
 
     private func send(_ message: String) {

@@ -28,6 +28,8 @@ final class ServingControl {
     /// Of many configurations in a row only some are read, and always the last one.
     private var nextReading = Instant.zero
     private var waitsToRead = false
+    private var waitsForQuorumUntil = Instant.zero
+    private static let quorumPatience = Nanoseconds.seconds(1)
     private static let readingPause = Nanoseconds.milliseconds(20)
     private let security: ListenerSecurity
     private let upstreamSecurity = UpstreamSecurity()
@@ -51,8 +53,15 @@ final class ServingControl {
     }
 
     /// Serves what was served before the process ended, until the cluster says what is right.
-    func begin() {
-        if let configuration = lastKnown.load() { adopt(configuration) }
+    ///
+    /// A process that goes on `inMidService` has all that the cluster agreed on, and serves nobody by less: it begins when
+    /// it knows that it is a member, or after some time.
+    func begin(inMidService: Bool) {
+        if inMidService {
+            waitsForQuorumUntil = .now() + Self.quorumPatience
+        } else if let configuration = lastKnown.load() {
+            adopt(configuration)
+        }
     }
 
     func note(_ verdict: HealthVerdict, on backend: BackendKey) {
@@ -80,6 +89,8 @@ final class ServingControl {
     /// To be called after every event and from time to time.
     func update() {
         guard let view = view.current else { return }
+        if view.raft.hasQuorum { waitsForQuorumUntil = .zero }
+        if Instant.now() < waitsForQuorumUntil { return }
         if let record = view.state.configuration, record.revision != seenRevision {
             waitsToRead = Instant.now() < nextReading
             if !waitsToRead { read(record) }
@@ -104,7 +115,10 @@ final class ServingControl {
     }
 
     /// When `update` must be called again at the latest.
-    var nextDeadline: Instant { waitsToRead ? nextReading : .distantFuture }
+    var nextDeadline: Instant {
+        let begin = waitsForQuorumUntil > .now() ? waitsForQuorumUntil : .distantFuture
+        return min(waitsToRead ? nextReading : .distantFuture, begin)
+    }
 
     private func read(_ record: ConfigurationRecord) {
         seenRevision = record.revision

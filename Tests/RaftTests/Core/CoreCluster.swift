@@ -45,12 +45,14 @@ struct CoreCluster {
         }
     }
 
-    mutating func add(_ id: NodeID, recovered: RecoveredState, limits: Limits = Limits()) {
+    mutating func add(
+        _ id: NodeID, recovered: RecoveredState, continuing: Continuation? = nil, limits: Limits = Limits()
+    ) {
         // Commits are told at once, for time passes only by `run`.
         var timing = Timing.lan
         timing.commitNotice = .zero
         let settings = Settings(id: id, timing: timing, limits: limits, seed: id.number * 77 + sequence)
-        nodes[id] = Node(core: Raft(settings, recovered: recovered, at: now))
+        nodes[id] = Node(core: Raft(settings, recovered: recovered, continuing: continuing, at: now))
     }
 
     subscript(_ number: UInt64) -> Raft {

@@ -5,7 +5,7 @@ import Raft
 struct MessageSamples {
     var random: SeededRandom
 
-    static let kinds = 17
+    static let kinds = 19
 
     mutating func message(kind: Int) -> Message {
         switch kind {
@@ -25,7 +25,9 @@ struct MessageSamples {
         case 13: return .proposal(ForwardedProposal(id: proposal(), command: bytes(upTo: 300)))
         case 14: return .proposalRefused(ProposalRefused(id: proposal(), reason: proposalFailure()))
         case 15: return .readRequest(ReadRequest(id: read()))
-        default: return .readReply(ReadReply(id: read(), outcome: readOutcome()))
+        case 16: return .readReply(ReadReply(id: read(), outcome: readOutcome()))
+        case 17: return .leaseWish(LeaseWish(term: term(), sentAt: stamp().sentAt))
+        default: return .leaseGrant(LeaseGrant(term: term(), sentAt: stamp().sentAt))
         }
     }
 
@@ -57,7 +59,9 @@ struct MessageSamples {
     }
 
     private mutating func voteReply() -> VoteReply {
-        let contact = ContactAge(term: coin() ? term() : nil, age: Nanoseconds(number() >> 4))
+        let contact = ContactAge(
+            term: coin() ? term() : nil, age: Nanoseconds(number() >> 4), promised: coin() ? term() : .zero,
+            promisedFor: Nanoseconds(number() >> 4))
         return VoteReply(term: term(), attempt: random.next(), granted: coin(), contact: contact)
     }
 

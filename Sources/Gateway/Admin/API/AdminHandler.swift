@@ -37,6 +37,7 @@ package struct AdminHandler: Sendable {
         case .document: respond(.json(OpenAPIDocument.make(version: services.node().version)))
         case .version: respond(.json(VersionDocument(services.node())))
         case .node: respond(.json(services.node()))
+        case .upgrade: services.upgrade { respond(Self.response($0) { .json($0) }) }
         case .status(let consistency): answer(consistency, respond) { .json($0) }
         case .health(let consistency): answer(consistency, respond) { .json(HealthDocument(StatusVerdict($0))) }
         case .leader(let consistency): answer(consistency, respond) { .json(LeaderDocument($0)) }
@@ -154,6 +155,7 @@ package struct AdminHandler: Sendable {
                 right: "correct it as the problems say", problems: problems)
         case .refused(let refusal):
             .problem(status(of: refusal), "\(refusal)", isRetryable: refusal.isRetryable)
+        case .upgrade(let reason): .problem(409, reason)
         case .unavailable(let reason): .problem(503, reason, isRetryable: true)
         case .timedOut:
             .problem(

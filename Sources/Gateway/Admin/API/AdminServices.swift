@@ -18,6 +18,8 @@ package struct AdminServices: Sendable {
     /// Completes when the cluster has agreed on the wish, not when it is fulfilled.
     package var changeMember: @Sendable (MemberChange, @escaping Completion<Void>) -> Void
     package var moveLeadership: @Sendable (LeadershipMove, @escaping Completion<Void>) -> Void
+    /// Lets the installed program take the place of this process; completes when it has, or could not.
+    package var upgrade: @Sendable (@escaping Completion<UpgradeDocument>) -> Void
     package var keys: Keys
     package var registrations: Registering
     /// All that the nodes agree on, for a backup.
@@ -81,6 +83,7 @@ package struct AdminServices: Sendable {
         setMode: @escaping @Sendable (BackendKey, BackendMode, String, @escaping Completion<Void>) -> Void,
         changeMember: @escaping @Sendable (MemberChange, @escaping Completion<Void>) -> Void,
         moveLeadership: @escaping @Sendable (LeadershipMove, @escaping Completion<Void>) -> Void,
+        upgrade: @escaping @Sendable (@escaping Completion<UpgradeDocument>) -> Void,
         keys: Keys, registrations: Registering,
         snapshot: @escaping @Sendable (Consistency, @escaping Completion<SnapshotArchive>) -> Void,
         begin: @escaping @Sendable () -> Void
@@ -96,6 +99,7 @@ package struct AdminServices: Sendable {
         self.setMode = setMode
         self.changeMember = changeMember
         self.moveLeadership = moveLeadership
+        self.upgrade = upgrade
         self.keys = keys
         self.registrations = registrations
         self.snapshot = snapshot
@@ -125,6 +129,8 @@ package enum AdminFailure: Error, Hashable, Sendable {
     /// The validator's lines.
     case invalid([String])
     case refused(Refusal)
+    /// The node is upgraded no more than it was, and why.
+    case upgrade(String)
     /// Nothing was changed; trying again later can help.
     case unavailable(String)
     /// The change may still take effect.
@@ -147,6 +153,35 @@ package struct NodeDocument: Codable, Hashable, Sendable {
         self.pid = pid
         self.version = version
         self.startedAt = startedAt
+    }
+}
+
+/// The answer of `POST /v1/node/upgrade`.
+package struct UpgradeDocument: Codable, Hashable, Sendable {
+    /// The version that ran before.
+    package var from: String
+    /// The version that runs now.
+    package var to: String
+    /// Of the process that has taken over.
+    package var pid: Int32
+    /// Between the last moment at which the former process took part in consensus and the first at which the new one did
+    /// and served.
+    package var pauseMilliseconds: Double
+    /// Connections of clients that rested, or came to, and went on in the new process.
+    package var connectionsHandedOver: Int
+    /// Connections that the former process serves to their end.
+    package var connectionsLeft: Int
+
+    package init(
+        from: String, to: String, pid: Int32, pauseMilliseconds: Double, connectionsHandedOver: Int,
+        connectionsLeft: Int
+    ) {
+        self.from = from
+        self.to = to
+        self.pid = pid
+        self.pauseMilliseconds = pauseMilliseconds
+        self.connectionsHandedOver = connectionsHandedOver
+        self.connectionsLeft = connectionsLeft
     }
 }
 

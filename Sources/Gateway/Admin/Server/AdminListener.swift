@@ -7,7 +7,15 @@ final class AdminListener: Sendable {
     let endpoint: AdminPlace
     private let socket: FileDescriptor
 
-    init(_ endpoint: AdminPlace, _ rights: AdminSocketRights) throws(AdminServerError) {
+    /// `inherited`: a socket that listens there already.
+    init(
+        _ endpoint: AdminPlace, _ rights: AdminSocketRights, inheriting inherited: Int32? = nil
+    ) throws(AdminServerError) {
+        if let inherited {
+            socket = FileDescriptor(owning: inherited)
+            self.endpoint = endpoint
+            return
+        }
         switch endpoint {
         case .unix(let path):
             let rights = UnixSocket.Rights(

@@ -9,6 +9,8 @@ final class AdminLoop: @unchecked Sendable {
         case answer(connection: UInt64, AdminResponse)
         /// There may be something new for watchers.
         case news
+        /// Another process accepts connections from now on.
+        case leave
         case stop
     }
 
@@ -32,6 +34,7 @@ final class AdminLoop: @unchecked Sendable {
     private var nextToken = Token.firstConnection
     /// Set while no connections are accepted, with the time to begin again at the latest.
     private var acceptPausedUntil: Instant?
+    private var isLeft = false
     private var isStopping = false
     private var live = LiveStreams()
 
@@ -85,6 +88,9 @@ final class AdminLoop: @unchecked Sendable {
         case .news:
             hasPostedNews.clear()
             live.hasNews = true
+        case .leave:
+            isLeft = true
+            pauseAccepting(until: .distantFuture)
         case .stop: isStopping = true
         }
     }
@@ -124,6 +130,7 @@ final class AdminLoop: @unchecked Sendable {
     }
 
     private func resumeAccepting() {
+        if isLeft { return }
         acceptPausedUntil = nil
         try? poller.modify(listener.descriptor, .read, token: Token.listener)
     }

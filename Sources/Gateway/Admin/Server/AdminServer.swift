@@ -1,5 +1,6 @@
 import Glibc
 import Posix
+import Synchronization
 import TLS
 
 /// The admin API's HTTP/1.1 server, on a thread of its own.
@@ -10,18 +11,19 @@ package final class AdminServer: Sendable {
     private let mailbox: Mailbox<AdminLoop.Event>
     private let thread: Thread
     private let hasPostedNews: NewsFlag
+    private let isLeft = Atomic(false)
 
     /// Listens and starts to serve. Addresses that other machines can reach are refused unless clients have to show a
     /// token or a certificate, since everyone who reaches the API may use all of it. With `certificate`, which is the
     /// server's from now on, clients speak TLS and show one of the same authority.
     package init(
-        _ endpoint: AdminPlace, rights: AdminSocketRights = .standard, handler: AdminHandler,
-        certificate: sending NodeCertificate? = nil
+        _ endpoint: AdminPlace, rights: AdminSocketRights = .standard, inheriting inherited: Int32? = nil,
+        handler: AdminHandler, certificate: sending NodeCertificate? = nil
     ) throws(AdminServerError) {
         guard endpoint.isLocal || handler.needsToken || certificate != nil else {
             throw .reachableFromOutside(endpoint)
         }
-        let listener = try AdminListener(endpoint, rights)
+        let listener = try AdminListener(endpoint, rights, inheriting: inherited)
         self.listener = listener
         self.endpoint = listener.endpoint
         do throws(SystemError) {
@@ -44,11 +46,20 @@ package final class AdminServer: Sendable {
         if hasPostedNews.set(), !mailbox.post(.news) { hasPostedNews.clear() }
     }
 
+    /// Of the listening socket; another process may go on with a copy of it.
+    package var descriptor: Int32 { listener.descriptor }
+
+    /// Leaves new connections to another process, for good; those that are there are answered yet.
+    package func leaveToSuccessor() {
+        isLeft.store(true, ordering: .releasing)
+        while !mailbox.post(.leave) { sched_yield() }
+    }
+
     /// Closes all connections and waits for the thread to end.
     package func stop() {
         while !mailbox.post(.stop) { sched_yield() }
         thread.join()
-        listener.remove()
+        if !isLeft.load(ordering: .acquiring) { listener.remove() }
     }
 }
 

@@ -16,6 +16,7 @@ extension Worker where E: ~Copyable {
             case .depart(let departing): depart(departing)
             case .stayed: stayed()
             case .takeIn(let connections): takeIn(connections)
+            case .handOver(let departing, let deadline): handOver(departing, until: deadline)
             case .drain(let deadline): drain(until: deadline)
             case .serve(let waiter, let upstream): serveWaiting(waiter, upstream)
             }

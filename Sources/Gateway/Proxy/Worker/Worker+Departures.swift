@@ -29,7 +29,11 @@ extension Worker where E: ~Copyable {
         for index in clients.touchedSlots {
             let (slot, client) = (Slot(index), clients[Slot(index)])
             guard client.pointee.isServed, belongs(slot, to: departing) else { continue }
-            if client.pointee.exchange.isTunnel {
+            if client.pointee.exchange.isTunnel, departing.areHandedOver {
+                continue
+            } else if !client.pointee.isPortable, departing.areHandedOver {
+                client.pointee.exchange.endAfterNextResponse()
+            } else if client.pointee.exchange.isTunnel {
                 report(.timeout(.tunnel), slot)
             } else if !client.pointee.isPortable {
                 report(.drain, slot)
@@ -37,6 +41,14 @@ extension Worker where E: ~Copyable {
                 letGo(slot, client)
             }
         }
+    }
+
+    /// Leaves all that another process can go on with, and serves the rest to its end.
+    mutating func handOver(_ departing: DepartingConnections, until deadline: Instant) {
+        for listener in listeners.all { closeListener(listener) }
+        depart(departing)
+        isDraining = true
+        drainDeadline = deadline
     }
 
     mutating func stayed() {
@@ -93,7 +105,8 @@ extension Worker where E: ~Copyable {
     }
 
     private func belongs(_ slot: Slot, to departing: DepartingConnections) -> Bool {
-        engine.localAddress(slot).map { departing.addresses.contains($0.ip) } ?? false
+        if departing.areHandedOver { return true }
+        return engine.localAddress(slot).map { departing.addresses.contains($0.ip) } ?? false
     }
 
     /// Goes on with connections that were open elsewhere, or here before.

@@ -25,6 +25,8 @@ enum WorkerCommand: Sendable {
     case stayed
     /// Go on with open connections.
     case takeIn([ArrivingConnection])
+    /// Leave listeners and clients to another process of this machine; what it can not take may go on until the deadline.
+    case handOver(DepartingConnections, until: Instant)
     /// Stop accepting, close idle connections, let requests finish, and end the thread when none is left or at the
     /// deadline.
     case drain(until: Instant)

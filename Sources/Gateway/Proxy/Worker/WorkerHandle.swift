@@ -13,6 +13,8 @@ final class WorkerHandle: @unchecked Sendable {
     let counters: UnsafeMutablePointer<WorkerCounters>
     /// The oldest routing table in use, 0 before the first.
     let oldestGeneration = Atomic<UInt64>(0)
+    /// Its thread serves nobody any more.
+    let hasEnded = Atomic(false)
 
     init(index: Int) throws(SystemError) {
         self.index = index

@@ -27,7 +27,7 @@ final class GuardLink: Sendable {
     private struct State {
         var view = View()
         var channel: GuardChannel?
-        var process: ChildProcess?
+        var process: GuardHandle?
         var lease: Lease?
         var isShuttingDown = false
         var onHold = ArrivalHold.nothing
@@ -35,6 +35,11 @@ final class GuardLink: Sendable {
         var addresses: [IPAddress]?
         var witnesses: Witnesses?
         var isStopping = false
+        /// What an adopted guard is to get with its first order: until there is one, it holds the addresses by the last one
+        /// of the former process.
+        var undelivered: [Int32] = []
+        /// Another process of this node goes on with the guard.
+        var isLeft = false
     }
 
     /// How long a guard may take to be ready: it may have to wait for a former one.
@@ -49,6 +54,8 @@ final class GuardLink: Sendable {
     private let onChange: @Sendable () -> Void
     private let state = Mutex(State())
     private let thread = Mutex<Posix.Thread?>(nil)
+    /// Ends the reading of reports.
+    private let isPassing: WakeEvent
 
     /// Returns when the guard is ready. `custody` is offered to each guard.
     init(
@@ -58,7 +65,38 @@ final class GuardLink: Sendable {
         self.executable = executable
         self.custody = custody
         self.onChange = onChange
+        isPassing = try Self.wakeEvent()
         try start()
+        try beginToSupervise()
+    }
+
+    init(
+        adopting watch: GuardWatch, channel: Int32, process: Int32, interface: String, executable: String,
+        custody: Custody?, onChange: @escaping @Sendable () -> Void
+    ) throws(VirtualIPError) {
+        self.interface = interface
+        self.executable = executable
+        self.custody = custody
+        self.onChange = onChange
+        isPassing = try Self.wakeEvent()
+        let end = beginCustody()
+        let undelivered = (end?.descriptors ?? []).map(FileDescriptor.copy)
+        state.withLock { state in
+            state.undelivered = undelivered
+            state.channel = GuardChannel(owning: channel)
+            state.process = .adopted(ProcessHandle(owning: process))
+            state.view.sequence = watch.sequence
+            state.view.state = watch.state
+            state.view.needsLease = true
+        }
+        try beginToSupervise()
+    }
+
+    private static func wakeEvent() throws(VirtualIPError) -> WakeEvent {
+        do throws(SystemError) { return try WakeEvent() } catch { throw VirtualIPError("\(error)", cure: error.cure) }
+    }
+
+    private func beginToSupervise() throws(VirtualIPError) {
         do throws(SystemError) {
             let supervisor = try Posix.Thread(name: "guard", stackBytes: 256 << 10) { [self] in supervise() }
             thread.withLock { $0 = supervisor }
@@ -117,11 +155,32 @@ final class GuardLink: Sendable {
 
     /// Lets the guard give everything up and end, and waits for that.
     func stop() {
-        state.withLock { state in
+        let isLeft = state.withLock { state -> Bool in
+            if state.isLeft { return true }
             state.isStopping = true
             if let channel = state.channel { _ = shutdown(channel.raw, Int32(SHUT_RDWR)) }
+            return false
         }
+        if isLeft { return }
         thread.withLock { $0.take() }?.join()
+    }
+
+    func leaveToSuccessor() { state.withLock { $0.isLeft = true } }
+
+    func pass() -> PassedGuard? {
+        isPassing.signal()
+        thread.withLock { $0.take() }?.join()
+        custody?.end()
+        return state.withLock { state in
+            guard let channel = state.channel, let process = state.process, let known = state.view.state,
+                let descriptor = process.copiedDescriptor
+            else { return nil }
+            state.channel = nil
+            return PassedGuard(
+                watch: GuardWatch(sequence: state.view.sequence, state: known),
+                channel: FileDescriptor.copy(of: channel.raw),
+                process: descriptor)
+        }
     }
 
     private static func sendOrder(_ state: inout State, withSetup: Bool, passing descriptors: [Int32] = []) {
@@ -130,7 +189,12 @@ final class GuardLink: Sendable {
             sequence: state.view.sequence, lease: state.lease, isShuttingDown: state.isShuttingDown,
             onHold: state.onHold,
             addresses: withSetup ? state.addresses : nil, witnesses: withSetup ? state.witnesses : nil)
-        guard let isSent = state.channel?.send(order.encoded(), passing: descriptors) else { return }
+        let passed = descriptors + state.undelivered
+        defer {
+            for descriptor in state.undelivered { close(descriptor) }
+            state.undelivered = []
+        }
+        guard let isSent = state.channel?.send(order.encoded(), passing: passed) else { return }
         if state.view.unconfirmedSince == nil { state.view.unconfirmedSince = .now() }
         // Its mailbox is full or closed: it can not go on from what it missed.
         if !isSent { state.process?.signal(SIGKILL) }
@@ -157,7 +221,7 @@ final class GuardLink: Sendable {
                 state.withLock { state in
                     state.view.state = first
                     state.view.needsLease = true
-                    state.process = process
+                    state.process = .child(process)
                     state.channel = channel
                     Self.sendOrder(&state, withSetup: true, passing: end?.descriptors ?? [])
                 }
@@ -185,6 +249,7 @@ final class GuardLink: Sendable {
         while true {
             let began = Instant.now()
             readReports()
+            if state.withLock({ $0.isLeft }) { return }
             let end = clearUp()
             guard let end else { return }
             Log.error(
@@ -214,7 +279,7 @@ final class GuardLink: Sendable {
     /// Until the guard ends.
     private func readReports() {
         guard let raw = state.withLock({ $0.channel?.raw }) else { return }
-        while let report = Self.next(raw, until: .distantFuture) {
+        while let report = Self.next(raw, until: .distantFuture, orWhen: isPassing.raw) {
             guard case .state(let new) = report else { continue }
             let isNews = state.withLock { state in
                 let before = state.view.state
@@ -230,9 +295,9 @@ final class GuardLink: Sendable {
     }
 
     /// Takes off what a guard that ended has left; how it ended, nil when it was to end.
-    private func clearUp() -> ChildProcess.End? {
+    private func clearUp() -> String? {
         custody?.end()
-        let end = state.withLock { $0.process }.map(Self.awaitEnd)
+        let end = state.withLock { $0.process }.map { $0.awaitEnd(Self.endLimit) }
         let addresses = state.withLock { state in
             if let term = state.lease?.term { state.view.lostThrough = max(state.view.lostThrough, term) }
             state.channel = nil
@@ -248,17 +313,6 @@ final class GuardLink: Sendable {
             state.view.isCleared = isCleared
             return state.isStopping ? nil : end
         }
-    }
-
-    /// A guard that lost its gateway has little left to do; one that does not end is stopped or hangs.
-    private static func awaitEnd(of process: ChildProcess) -> ChildProcess.End {
-        let deadline = Instant.now() + endLimit
-        while Instant.now() < deadline {
-            if let end = process.poll() { return end }
-            _ = poll(nil, 0, 1)
-        }
-        process.signal(SIGKILL)
-        return process.wait()
     }
 
     private func remove(_ addresses: [IPAddress]) -> Bool {
@@ -277,14 +331,14 @@ final class GuardLink: Sendable {
         }
     }
 
-    /// The next report, nil when the guard has ended or the time is over.
-    private static func next(_ raw: Int32, until deadline: Instant) -> GuardReport? {
+    /// The next report, nil when the guard has ended, the time is over, or `event` is signalled.
+    private static func next(_ raw: Int32, until deadline: Instant, orWhen event: Int32 = -1) -> GuardReport? {
         var buffer = [UInt8](repeating: 0, count: GuardOrder.Limit.bytes)
         while true {
-            var waiting = pollfd(fd: raw, events: Int16(POLLIN), revents: 0)
+            var waiting = [raw, event].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
             let left = deadline == .distantFuture ? -1 : Int32((deadline - Instant.now()).milliseconds.rounded(.up))
-            let ready = retryingOnInterrupt { poll(&waiting, 1, left) }
-            guard ready > 0 else { return nil }
+            let ready = retryingOnInterrupt { poll(&waiting, 2, left) }
+            guard ready > 0, waiting[1].revents == 0 else { return nil }
             let count = retryingOnInterrupt { recv(raw, &buffer, buffer.count, Int32(MSG_DONTWAIT)) }
             if count < 0 && errno == EAGAIN { continue }
             guard count > 0 else { return nil }

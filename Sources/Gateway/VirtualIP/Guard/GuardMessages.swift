@@ -3,6 +3,10 @@ import Raft
 
 /// What the gateway tells its guard: always everything that has changed, numbered, each in one datagram.
 package struct GuardOrder: Hashable, Sendable {
+    /// Of orders and reports, raised with every change of them: a guard outlives the gateway that started it when that
+    /// one is upgraded.
+    package static let version: UInt8 = 1
+
     package var sequence: UInt64
     /// Nil when nothing may be held.
     package var lease: Lease?

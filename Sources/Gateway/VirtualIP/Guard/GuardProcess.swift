@@ -191,6 +191,8 @@ extension GuardSession {
         guard owned.count == 2 else { return Log.error("guard: what the gateway passes is not known here") }
         do throws(SystemError) {
             let table = try CustodyTable(memory: FileDescriptor(owning: owned[1].take()))
+            // Of a former process of the node, whose connections are that one's or the next one's by now.
+            keeper?.stop()
             keeper = try CustodyKeeper(channel: GuardChannel(owning: owned[0].take()), table: table)
         } catch { Log.warning("guard: open connections are lost should the gateway be killed: \(error)") }
     }

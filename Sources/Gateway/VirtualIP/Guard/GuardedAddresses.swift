@@ -24,7 +24,23 @@ package final class GuardedAddresses: AddressKeeper {
         link = try GuardLink(interface: interface, executable: executable, custody: custody, onChange: onChange)
     }
 
+    /// Goes on with the guard of a former process of this node, to which the descriptors lead.
+    package init(
+        adopting watch: GuardWatch, channel: Int32, process: Int32, interface: String, executable: String,
+        custody: Custody?, onChange: @escaping @Sendable () -> Void
+    ) throws(VirtualIPError) {
+        link = try GuardLink(
+            adopting: watch, channel: channel, process: process, interface: interface, executable: executable,
+            custody: custody, onChange: onChange)
+    }
+
     deinit { link.stop() }
+
+    package func leaveToSuccessor() { link.leaveToSuccessor() }
+
+    /// What the next process of this node needs to go on with the guard, once `leaveToSuccessor` was called; from any
+    /// thread but that of the turns. Nil when no guard runs.
+    package var pass: @Sendable () -> PassedGuard? { { [link] in link.pass() } }
 
     package var held: [IPAddress] { link.view.state?.held ?? [] }
     package var fence: Fence { link.view.state?.fence ?? .guard }

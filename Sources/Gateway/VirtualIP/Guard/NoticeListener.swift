@@ -34,6 +34,8 @@ package final class NoticeListener: Sendable {
         init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
     }
 
+    /// Of the socket, while the listener is there; another process may go on with a copy of it.
+    package let descriptor: Int32
     private let stopping: Stopping
     private let thread: Thread
 
@@ -42,21 +44,16 @@ package final class NoticeListener: Sendable {
         init() throws(SystemError) { event = try WakeEvent() }
     }
 
-    /// `key` finds what a node signs with; `deliver` gets all that is true, on the listener's thread.
+    /// `key` finds what a node signs with; `deliver` gets all that is true, on the listener's thread. `inherited`: a socket
+    /// that is bound to the address already.
     package init(
-        on address: SocketAddress, key: @escaping @Sendable (NodeID) -> NoticeKey?,
+        on address: SocketAddress, inheriting inherited: Int32? = nil, key: @escaping @Sendable (NodeID) -> NoticeKey?,
         deliver: @escaping @Sendable (Arrival) -> Void
     ) throws(SystemError) {
-        let type = Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
-        let raw = socket(address.family, type, 0)
-        guard raw >= 0 else { throw SystemError("open a UDP socket") }
-        let descriptor = FileDescriptor(owning: raw)
-        guard address.withSockaddr({ bind(raw, $0, $1) }) == 0 else {
-            throw SystemError("bind UDP", address.description)
-        }
+        let bound = Bound(try Self.socket(on: address, inheriting: inherited))
+        descriptor = bound.descriptor.raw
         let stopping = try Stopping()
         self.stopping = stopping
-        let bound = Bound(descriptor)
         thread = try Thread(name: "notices", stackBytes: 256 << 10) {
             while Self.wait(bound.descriptor.raw, stopping.event.raw) {
                 while let (bytes, sender) = Datagram.receive(bound.descriptor.raw) {
@@ -68,6 +65,20 @@ package final class NoticeListener: Sendable {
                 }
             }
         }
+    }
+
+    private static func socket(
+        on address: SocketAddress, inheriting inherited: Int32?
+    ) throws(SystemError) -> FileDescriptor {
+        if let inherited { return FileDescriptor(owning: inherited) }
+        let type = Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+        let raw = Glibc.socket(address.family, type, 0)
+        guard raw >= 0 else { throw SystemError("open a UDP socket") }
+        let descriptor = FileDescriptor(owning: raw)
+        guard address.withSockaddr({ bind(raw, $0, $1) }) == 0 else {
+            throw SystemError("bind UDP", address.description)
+        }
+        return descriptor
     }
 
     /// Ends the thread.

@@ -13,6 +13,7 @@ package final class HookedAddresses: AddressKeeper {
     private var claim = VirtualIPClaim()
     private var wanted: [IPAddress] = []
     private var sequences: [IPAddress: HookSequence] = [:]
+    private var isLeft = false
 
     /// `onChange` is called from another thread when a turn is due.
     package init(
@@ -36,6 +37,8 @@ package final class HookedAddresses: AddressKeeper {
 
     /// Gives up what is held and waits for that, as long as two calls may take.
     deinit {
+        defer { runner.stop() }
+        if isLeft { return }
         let deadline = Instant.now() + hook.limits.timeout * 2
         for address in sequences.keys { sequences[address]?.want(nil) }
         while !isClear, Instant.now() < deadline {
@@ -43,8 +46,10 @@ package final class HookedAddresses: AddressKeeper {
             advance(at: .now())
             _ = poll(nil, 0, 5)
         }
-        runner.stop()
     }
+
+    /// The next process claims the addresses once more, which changes nothing where they are.
+    package func leaveToSuccessor() { isLeft = true }
 
     package var held: [IPAddress] { wanted.filter { sequences[$0]?.isHeld == true } }
     package var fence: Fence { .lease }

@@ -76,6 +76,11 @@ final class AddressMover: Sendable {
         }
     }
 
+    /// Keeps moves from beginning; false when there is one.
+    func reserve() -> Bool { !isMoving.exchange(true, ordering: .acquiringAndReleasing) }
+
+    func letGo() { isMoving.store(false, ordering: .releasing) }
+
     private func move(to target: NodeID?) {
         let addresses = Set(view.current?.heldAddresses ?? [])
         if !addresses.isEmpty {

@@ -81,7 +81,9 @@ final class FakeNode: Sendable {
                     return completion(.failure(.refused(.member(.unreachable(NodeID(3))))))
                 }
                 completion(.success(()))
-            }, keys: keys, registrations: registrations,
+            },
+            upgrade: { completion in completion(.failure(.upgrade("nothing is installed"))) }, keys: keys,
+            registrations: registrations,
             snapshot: { _, completion in
                 let state = self.held.withLock { held in
                     var state = ReplicatedState()

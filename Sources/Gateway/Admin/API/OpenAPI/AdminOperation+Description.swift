@@ -18,6 +18,12 @@ extension AdminOperation {
                 answer: .init(schema: ["type": "object", "required": ["openapi", "info", "paths"]]))
         case .getVersion: .init(tag: .node, summary: "The node's version.", answer: .document(VersionDocument.self))
         case .getNode: .init(tag: .node, summary: "Who the asked node is.", answer: .document(NodeDocument.self))
+        case .upgradeNode:
+            .init(
+                tag: .node,
+                summary: "Starts the program that was installed in place of the running one, which takes over. Answers "
+                    + "when it has.",
+                answer: .document(UpgradeDocument.self), problems: [409, 503])
         case .getStatus: .reading(.cluster, "All about nodes, addresses and backends.", StatusDocument.self)
         case .getHealth: .reading(.cluster, "Whether all is well, and what is not.", HealthDocument.self)
         case .getLeader: .reading(.cluster, "Who leads.", LeaderDocument.self)

@@ -105,7 +105,8 @@ extension DocumentSchema {
         .init("Registrations", RegistrationsDocument.self), .init("Restored", RestoredDocument.self),
         .init("Revision", RevisionDocument.self), .init("Rollback", RollbackDocument.self),
         .init("Status", StatusDocument.self), .init("Upstream", StatusDocument.Upstream.self),
-        .init("Version", VersionDocument.self), .init("Wish", WishDocument.self),
+        .init("Upgrade", UpgradeDocument.self), .init("Version", VersionDocument.self),
+        .init("Wish", WishDocument.self),
     ]
 
     static var all: [String: JSONValue] { Dictionary(uniqueKeysWithValues: named.map { ($0.name, $0.schema) }) }

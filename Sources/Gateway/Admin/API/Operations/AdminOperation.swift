@@ -1,7 +1,8 @@
 /// One thing that a client can ask of the admin API. Requests are routed by these and the OpenAPI document lists
 /// them, so that the two can not differ. The raw value is the `operationId`.
 package enum AdminOperation: String, CaseIterable, Sendable {
-    case getDashboard, getLiveness, getReadiness, getMetrics, getDocument, getVersion, getNode, getStatus, getHealth
+    case getDashboard, getLiveness, getReadiness, getMetrics, getDocument, getVersion, getNode, upgradeNode, getStatus,
+        getHealth
     case getConfiguration, putConfiguration, getHistory, getDifference, rollBack
     case listUpstreams, getUpstream, listBackends, setBackendMode, putBackend, removeBackend
     case listRegistrations, putRegistration, deleteRegistration
@@ -18,6 +19,7 @@ package enum AdminOperation: String, CaseIterable, Sendable {
         case .getDocument: .init(.get, "/v1/openapi.json")
         case .getVersion: .init(.get, "/v1/version")
         case .getNode: .init(.get, "/v1/node")
+        case .upgradeNode: .init(.post, "/v1/node/upgrade")
         case .getStatus: .init(.get, "/v1/status")
         case .getHealth: .init(.get, "/v1/health")
         case .getConfiguration: .init(.get, "/v1/config")

@@ -11,6 +11,7 @@ package enum AdminRoute: Hashable, Sendable {
     case document
     case version
     case node
+    case upgrade
     case status(AdminServices.Consistency)
     case health(AdminServices.Consistency)
     /// The one in force unless a revision is given.
@@ -71,6 +72,7 @@ package enum AdminRoute: Hashable, Sendable {
         case .getDocument: .document
         case .getVersion: .version
         case .getNode: .node
+        case .upgradeNode: .upgrade
         case .getStatus: .status(try consistency(request))
         case .getHealth: .health(try consistency(request))
         case .getConfiguration:

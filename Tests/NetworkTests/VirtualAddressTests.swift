@@ -8,8 +8,8 @@ import Testing
     .enabled(if: NetworkCluster.binary != nil, "set GWNODE_BINARY to the gwnode binary; `make test` does"))
 struct NetworkTests {
     @Test(arguments: [
-        "VirtualAddressTests", "PlannedMoveTests", "OpenConnectionTests", "KilledGatewayTests", "FaultTests",
-        "DrillTests",
+        "VirtualAddressTests", "PlannedMoveTests", "OpenConnectionTests", "KilledGatewayTests", "HostDeathTests",
+        "FaultTests", "DrillTests",
     ])
     func inANamespace(suite: String) throws {
         let outcome = try Namespace.run(filter: "NetworkTests.\(suite)/", .root)

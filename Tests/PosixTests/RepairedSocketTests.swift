@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Testing
 
@@ -48,6 +49,40 @@ struct RepairedSocketTests {
         #expect(throws: SystemError.self) { _ = try RepairedSocket(capturing: pair.takeServer()) }
     }
 
+    @Test(arguments: ["127.0.0.1:0", "[::1]:0"])
+    func aPositionIsToldWithoutDisturbing(address: String) throws {
+        let pair = try ConnectedPair(on: #require(SocketAddress(address)))
+        let server = pair.borrowedServer
+        let first = try RepairedSocket.position(of: server)
+        try pair.client.send("four")
+        try pair.waitForInput(4)
+        var rest = clinux_tcp_rest()
+        #expect(!clinux_tcp_is_at_rest(server, &rest), "four bytes wait to be read")
+        var bytes = [UInt8](repeating: 0, count: 4)
+        #expect(recv(server, &bytes, 4, 0) == 4)
+        #expect(send(server, "answer", 6, 0) == 6)
+        #expect(try pair.client.receive(6) == "answer")
+        let deadline = Instant.now() + .seconds(20)
+        while !clinux_tcp_is_at_rest(server, &rest), Instant.now() < deadline {}
+        #expect(rest.sent == 6 && rest.received == 4)
+        let second = try RepairedSocket.position(of: server)
+        #expect(second.send == first.send &+ 6 && second.receive == first.receive &+ 4)
+        let image = try image(of: pair)
+        #expect(image.sendSequence == second.send && image.receiveSequence == second.receive)
+        #expect(image.options.maximumSegmentSize == second.maximumSegmentSize)
+    }
+
+    @Test func aForsakenPeerIsNotTold() throws {
+        let pair = try ConnectedPair(on: #require(SocketAddress("127.0.0.1:0")))
+        let descriptor = pair.takeServer()
+        RepairedSocket.forsake(descriptor.raw)
+        #expect(Socket.peerAddress(of: descriptor.raw) == nil, "another may have its numbers now")
+        close(descriptor.take())
+        var waiting = pollfd(fd: pair.client.raw, events: Int16(POLLIN), revents: 0)
+        #expect(poll(&waiting, 1, 50) == 0)
+        withExtendedLifetime(pair) {}
+    }
+
     @Test func othersCanListenOnThePortOfARestoredConnection() throws {
         let pair = try ConnectedPair(on: #require(SocketAddress("127.0.0.1:0")))
         let image = try image(of: pair)
@@ -68,6 +103,7 @@ private final class ConnectedPair {
     let client: FileDescriptor
     private let listener: FileDescriptor
     private let server: Int32
+    var borrowedServer: Int32 { server }
 
     init(on address: SocketAddress) throws {
         listener = try Socket.listen(on: address, options: .sharedPort)

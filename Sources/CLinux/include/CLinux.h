@@ -73,6 +73,14 @@ enum { CLINUX_PASSED = 64 };
 int clinux_detach(void);
 /// pidfd_send_signal(2).
 int clinux_pidfd_signal(int pidfd, int number);
+/// Of an established TCP connection, the payload bytes since its beginning that the peer has acknowledged, and those that
+/// came from it, and what the two ends agreed on (tcpi_options).
+struct clinux_tcp_rest {
+    uint64_t sent, received;
+    uint8_t options, send_scale, receive_scale;
+};
+/// Whether nothing waits to be read, sent or acknowledged, and then the rest; false also for what is no such connection.
+bool clinux_tcp_is_at_rest(int socket, struct clinux_tcp_rest *rest);
 /// F_SETPIPE_SZ; the capacity that the pipe has now, or -1 and errno.
 int clinux_set_pipe_capacity(int pipe, int bytes);
 /// fallocate(2) with mode 0.

@@ -34,6 +34,8 @@ package struct NodeConfiguration: Hashable, Sendable {
     package var upgradeTimeout: Nanoseconds
     /// Whether open connections of clients go along.
     package var movesConnections: Bool
+    /// Whether connections are shared with other nodes, so that they outlive the machine.
+    package var rebuildsConnections: Bool
     /// The gateway file that seeds revision 1 while the cluster has no configuration; resolved as `dataDirectory`.
     package var gatewayFile: String?
     /// Threads that serve clients, 1…256; nil: one for each processor.
@@ -82,7 +84,7 @@ package struct NodeConfiguration: Hashable, Sendable {
         virtualAddress: VirtualAddressProvider = .none, timing: TimingProfile = .lan,
         moveTimeout: Nanoseconds = Self.standardMoveTimeout,
         upgradeTimeout: Nanoseconds = Self.standardUpgradeTimeout, movesConnections: Bool = true,
-        gatewayFile: String? = nil,
+        rebuildsConnections: Bool = true, gatewayFile: String? = nil,
         workers: Int? = nil, engine: EngineChoice = .auto, limits: NodeLimits = .standard,
         accessLog: AccessLogOptions? = nil, scalingHook: ScalingHook? = nil, logLevel: Log.Level = .info,
         logFormat: LogFormat = .text
@@ -103,6 +105,7 @@ package struct NodeConfiguration: Hashable, Sendable {
         self.moveTimeout = moveTimeout
         self.upgradeTimeout = upgradeTimeout
         self.movesConnections = movesConnections
+        self.rebuildsConnections = rebuildsConnections
         self.gatewayFile = gatewayFile
         self.workers = workers
         self.engine = engine

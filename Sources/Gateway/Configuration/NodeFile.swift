@@ -73,6 +73,10 @@ extension NodeConfiguration {
             "Whether open connections of clients go along when virtual addresses move, on purpose or because this process "
                 + "was killed, as far as the kernel can do that (it takes CAP_NET_ADMIN and nf_tables). Where they do not, a "
                 + "planned move ends them with their next answer."),
+        .optional(
+            "rebuildConnections", .boolean, default: true,
+            "Whether nodes tell each other of open connections of clients, so that those at rest go on at another node when "
+                + "their machine dies. Only together with `moveConnections`, and not for listeners with TLS."),
         .optional("gatewayFile", .filePath, "Seeds the first configuration of a cluster that has none."),
         .optional("workers", .integer(1...256), "Threads that serve clients. Left out: one for each processor."),
         .optional(
@@ -158,6 +162,7 @@ extension NodeConfiguration {
         certificate: NodeCertificateFiles?,
         virtualAddress: VirtualAddressProvider,
         timing: TimingProfile, moveTimeout: Nanoseconds, upgradeTimeout: Nanoseconds, movesConnections: Bool,
+        rebuildsConnections: Bool,
         gatewayFile: String?, workers: Int?, engine: EngineChoice, limits: NodeLimits, accessLog: AccessLogOptions?,
         scalingHook: ScalingHook?, logLevel: LogLevelWord, logFormat: LogFormat
     ) -> NodeConfiguration {
@@ -167,7 +172,8 @@ extension NodeConfiguration {
             peers: peers.sorted { $0.id < $1.id },
             join: join,
             certificate: certificate, virtualAddress: virtualAddress, timing: timing, moveTimeout: moveTimeout,
-            upgradeTimeout: upgradeTimeout, movesConnections: movesConnections, gatewayFile: gatewayFile,
+            upgradeTimeout: upgradeTimeout, movesConnections: movesConnections,
+            rebuildsConnections: rebuildsConnections, gatewayFile: gatewayFile,
             workers: workers, engine: engine, limits: limits, accessLog: accessLog, scalingHook: scalingHook,
             logLevel: logLevel.level,
             logFormat: logFormat)

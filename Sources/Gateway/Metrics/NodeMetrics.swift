@@ -121,6 +121,26 @@ package struct NodeMetrics: Sendable {
             "gwnode_client_connections_guarded",
             "Open connections of clients that would go on at another node if this process were killed.",
             proxy.moved.guarded)
+        page.family(
+            "gwnode_client_connections_rebuilt_total", .counter,
+            "Connections of clients of a machine that died: those that went on here, those whose clients were told that they "
+                + "ended, and those that their clients had ended.",
+            [
+                .init(Double(proxy.rebuilt.here), ("outcome", "here")),
+                .init(Double(proxy.rebuilt.ended), ("outcome", "ended")),
+                .init(Double(proxy.rebuilt.gone), ("outcome", "gone")),
+            ])
+        page.gauge(
+            "gwnode_client_connections_known",
+            "Connections of other nodes' clients that this node could try to go on with.",
+            proxy.rebuilt.known)
+        page.counter(
+            "gwnode_connection_records_sent_total",
+            "Records of clients' connections that were shared with other nodes.",
+            proxy.rebuilt.shared)
+        page.counter(
+            "gwnode_connection_records_refused_total", "Records of other nodes for which there was no room.",
+            proxy.rebuilt.refused)
         page.counter("gwnode_upstream_connects_total", "Connections opened to backends.", proxy.upstreamConnects)
         page.counter(
             "gwnode_access_log_dropped_total", "Lines of the access log that came faster than they could be written.",

@@ -16,12 +16,14 @@ package struct ProxyOptions: Sendable {
     package var accessLog: AccessLogOptions?
     /// Nil: a killed process takes its connections with it.
     package var custody: Custody?
+    /// Nil: other nodes are told nothing of open connections.
+    package var sharing: ConnectionSharing?
 
     package init(
         workers: Int = 1, threadName: String = "worker", pinsWorkers: Bool = false, limits: ProxyLimits = .standard,
         pauses: ProxyPauses = ProxyPauses(), memory: MemoryLimits = MemoryLimits(),
         engine: EngineChoice = .auto, accessLog: AccessLogOptions? = nil,
-        custody: Custody? = nil
+        custody: Custody? = nil, sharing: ConnectionSharing? = nil
     ) {
         precondition(1...256 ~= workers, "1 to 256 workers")
         self.workers = workers
@@ -33,6 +35,7 @@ package struct ProxyOptions: Sendable {
         self.engine = engine
         self.accessLog = accessLog
         self.custody = custody
+        self.sharing = sharing
     }
 }
 

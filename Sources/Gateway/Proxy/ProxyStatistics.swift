@@ -39,6 +39,7 @@ package struct ProxyStatistics: Hashable, Sendable {
     package var introductions: UInt64 = 0
     package var refusedIntroductions: [ProxyHeaderFault: UInt64] = [:]
     package var moved = MovedConnections()
+    package var rebuilt = RebuiltConnections()
 
     /// Lines of the access log that were dropped because it could not be written as fast, over all workers.
     package var accessLogDropped: UInt64 = 0

@@ -28,6 +28,8 @@ package final class WorkerPool: Sendable {
     private let backlog: Int32
     private let accessLog: AccessLog?
     package let moves = MoveTally()
+    package let rebuilds = RebuildTally()
+    private let sharing: ConnectionSharing?
     private let state = Mutex(State())
 
     /// Starts the threads.
@@ -37,6 +39,7 @@ package final class WorkerPool: Sendable {
         for index in 0..<options.workers { handles.append(try WorkerHandle(index: index)) }
         workers = handles
         backlog = options.limits.backlog
+        sharing = options.sharing
         if let log = options.accessLog {
             accessLog = try AccessLog(log, workers: options.workers)
         } else {
@@ -166,6 +169,10 @@ package final class WorkerPool: Sendable {
         }
     }
 
+    /// Drops all connections to `addresses`, which left this machine while it could not let go of them in order, as another
+    /// one has gone on with them. Their clients notice nothing.
+    package func forsake(_ addresses: Set<IPAddress>) { post(.forsake(addresses)) }
+
     // MARK: Another process of this machine
 
     package var count: Int { workers.count }
@@ -246,6 +253,7 @@ package final class WorkerPool: Sendable {
         for worker in workers { worker.counters.pointee.add(to: &total) }
         total.accessLogDropped = accessLog?.droppedLines ?? 0
         moves.add(to: &total.moved)
+        total.rebuilt = rebuilt
         return total
     }
 
@@ -256,6 +264,9 @@ package final class WorkerPool: Sendable {
         moves.add(to: &moved)
         return moved
     }
+
+    /// Of machines that died.
+    package var rebuilt: RebuiltConnections { rebuilds.counts(sharing) }
 
     /// The same for each worker by itself.
     package var statisticsByWorker: [ProxyStatistics] {

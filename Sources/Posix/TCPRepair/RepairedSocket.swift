@@ -94,13 +94,43 @@ package final class RepairedSocket {
         let raw = socket.raw
         try Self.heedArrivals(raw)
         let mode = image.unacknowledged.isEmpty ? TCP_REPAIR_OFF_NO_WP : TCP_REPAIR_OFF
-        try Socket.set(raw, Int32(IPPROTO_TCP), TCP_REPAIR, mode)
-        // The end of the repair took them away, and without them no other socket could listen on the port any more.
-        try Socket.set(raw, SOL_SOCKET, SO_REUSEADDR, 1)
-        try Socket.set(raw, SOL_SOCKET, SO_REUSEPORT, 1)
+        try Self.endRepair(raw, mode)
         Socket.setNoDelay(raw)
         try Self.write(unsent, raw)
         return socket
+    }
+
+    /// What the kernel tells of a connection only under repair.
+    package struct Position: Hashable, Sendable {
+        /// The next sequence numbers.
+        package var send: UInt32
+        package var receive: UInt32
+        /// Of its clock for time stamps.
+        package var timestamp: UInt32
+        package var maximumSegmentSize: UInt32
+    }
+
+    /// Of a connection that goes on in this kernel. To be asked only while nothing is to be sent.
+    package static func position(of raw: Int32) throws(SystemError) -> Position {
+        try Socket.set(raw, Int32(IPPROTO_TCP), TCP_REPAIR, TCP_REPAIR_ON)
+        defer { try? endRepair(raw, TCP_REPAIR_OFF_NO_WP) }
+        return Position(
+            send: try sequence(of: .send, raw), receive: try sequence(of: .receive, raw),
+            timestamp: try get(raw, TCP_TIMESTAMP, UInt32(0)),
+            maximumSegmentSize: UInt32(clamping: try get(raw, TCP_MAXSEG, Int32(0))))
+    }
+
+    /// Ends a connection for all who have a descriptor of it, and tells the peer nothing.
+    package static func forsake(_ raw: Int32) {
+        try? Socket.set(raw, Int32(IPPROTO_TCP), TCP_REPAIR, TCP_REPAIR_ON)
+        Socket.abort(raw)
+    }
+
+    /// The end of the repair takes away what lets other sockets listen on the port.
+    private static func endRepair(_ raw: Int32, _ mode: Int32) throws(SystemError) {
+        try Socket.set(raw, Int32(IPPROTO_TCP), TCP_REPAIR, mode)
+        try Socket.set(raw, SOL_SOCKET, SO_REUSEADDR, 1)
+        try Socket.set(raw, SOL_SOCKET, SO_REUSEPORT, 1)
     }
 
     // Taking out.
@@ -130,14 +160,18 @@ package final class RepairedSocket {
     private static func contents(
         of queue: Queue, _ raw: Int32, count: Int
     ) throws(SystemError) -> (UInt32, [UInt8]) {
-        try Socket.set(raw, Int32(IPPROTO_TCP), TCP_REPAIR_QUEUE, queue.rawValue)
-        let sequence = try get(raw, TCP_QUEUE_SEQ, UInt32(0))
+        let sequence = try sequence(of: queue, raw)
         guard count <= TCPConnectionImage.queueLimit else { throw SystemError("move a connection", code: EMSGSIZE) }
         if count == 0 { return (sequence, []) }
         var bytes = [UInt8](repeating: 0, count: count)
         let taken = retryingOnInterrupt { recv(raw, &bytes, count, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) }
         guard taken == count else { throw SystemError("move a connection", code: taken < 0 ? errno : EMSGSIZE) }
         return (sequence, bytes)
+    }
+
+    private static func sequence(of queue: Queue, _ raw: Int32) throws(SystemError) -> UInt32 {
+        try Socket.set(raw, Int32(IPPROTO_TCP), TCP_REPAIR_QUEUE, queue.rawValue)
+        return try get(raw, TCP_QUEUE_SEQ, UInt32(0))
     }
 
     private static func count(_ raw: Int32, _ request: UInt) throws(SystemError) -> Int {

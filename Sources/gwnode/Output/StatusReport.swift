@@ -8,7 +8,7 @@ package enum StatusReport {
         let last = TextTable.Cell(verdict.line, style)
         let lines =
             [headline(status)] + virtualAddresses(status).lines(coloured: coloured) + [""]
-            + nodes(status).lines(coloured: coloured) + movedConnections(status) + [""]
+            + nodes(status).lines(coloured: coloured) + movedConnections(status) + rebuiltConnections(status) + [""]
             + (status.upstreams.isEmpty ? [] : backends(status.upstreams).lines(coloured: coloured) + [""])
             + queues(status.upstreams, coloured: coloured)
             + [coloured ? last.style.applied(to: last.text) : last.text]
@@ -104,6 +104,15 @@ package enum StatusReport {
             guard let moved = node.movedConnections, moved.hasMoved else { return nil }
             return Terminal.printable(
                 "\(node.name) passed \(moved.away) open connections on, took \(moved.here) over and lost \(moved.lost)")
+        }
+    }
+
+    /// A line for each node that took the addresses of one that died.
+    private static func rebuiltConnections(_ status: StatusDocument) -> [String] {
+        status.nodes.compactMap { node in
+            guard let rebuilt = node.rebuiltConnections, rebuilt.hasRebuilt else { return nil }
+            return Terminal.printable(
+                "\(node.name) rebuilt \(rebuilt.here) open connections of dead nodes and ended \(rebuilt.ended)")
         }
     }
 

@@ -55,7 +55,7 @@ enum AddressKeeping {
     /// Nil, and said, where the port is taken: others' releases are then waited for.
     static func listener(
         on address: SocketAddress, inheriting inherited: Int32?, _ view: SharedClusterView,
-        _ raft: RaftNode<ClusterHost>, _ heir: ConnectionHeir?
+        _ raft: RaftNode<ClusterHost>, _ heir: ConnectionHeir?, _ outliving: OutlivingConnections?
     ) -> NoticeListener? {
         do throws(SystemError) {
             let key: @Sendable (NodeID) -> NoticeKey? = { node in view.current?.sightings[node]?.report.noticeKey }
@@ -64,6 +64,7 @@ enum AddressKeeping {
                 case .notice(let notice, let sender):
                     raft.leaderReleased(notice.term, by: notice.node, processGone: notice.cause == .processGone)
                     if notice.connections > 0, let key = key(notice.node) {
+                        outliving?.rebuilder.moved(from: notice.node)
                         heir?.bequeathed(notice, key: key, by: sender)
                     }
                 case .bequest(let note): heir?.received(note)

@@ -25,14 +25,18 @@ final class ClusterHost: ConsensusHost {
     private let mover: AddressMover
     /// Nil where connections can not go along when addresses move.
     private let heir: ConnectionHeir?
+    /// Nil where connections end with the machine.
+    private let outliving: OutlivingConnections?
 
     init(
         on node: RaftNode<ClusterHost>, virtualIP: any AddressKeeper, noticeKey: NoticeKey, view: SharedClusterView,
-        mover: AddressMover, heir: ConnectionHeir?
+        mover: AddressMover, heir: ConnectionHeir?,
+        outliving: OutlivingConnections?
     ) {
         self.node = node
         self.mover = mover
         self.heir = heir
+        self.outliving = outliving
         self.virtualIP = virtualIP
         self.noticeKey = noticeKey
         self.view = view
@@ -84,9 +88,11 @@ final class ClusterHost: ConsensusHost {
             ClusterView(
                 state: state.cluster, raft: turn.raft, connected: turn.connected, heldAddresses: virtualIP.held,
                 onHold: virtualIP.onHold,
-                fence: virtualIP.fence, noticeKey: noticeKey, moved: mover.workers.moved, sightings: sightings),
+                fence: virtualIP.fence, noticeKey: noticeKey, moved: mover.workers.moved,
+                rebuilt: mover.workers.rebuilt, sightings: sightings),
             stateHasChanged: clusterHasChanged || address.hasChanged)
         clusterHasChanged = false
+        outliving?.turn(turn, held: virtualIP.held, node)
         return address.nextDeadline
     }
 
@@ -129,7 +135,9 @@ final class ClusterHost: ConsensusHost {
             switch try HandoverNote(decoding: note) {
             case .offer(let move, let images, let isLast):
                 heir?.offered(images, move: move, isLast: isLast, by: node)
+                outliving?.rebuilder.moved(from: node)
             case .taken(let move, let count): mover.carrier?.answered(move: move, by: node, taken: count)
+            case .shared(let records): outliving?.rebuilder.shared(records, by: node)
             }
         } catch {
             Log.debug("a note of node \(node) can not be read: \(error)")

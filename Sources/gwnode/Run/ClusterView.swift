@@ -19,6 +19,8 @@ struct ClusterView: Sendable {
     var noticeKey: NoticeKey
     /// Connections that changed nodes.
     var moved: MovedConnections
+    /// Connections of nodes that died.
+    var rebuilt: RebuiltConnections
     var sightings: [NodeID: StatusSources.Sighting]
 }
 
@@ -54,7 +56,8 @@ extension NodeReport {
             appliedIndex: view?.raft.applied ?? .zero, heldAddresses: view?.heldAddresses ?? [],
             fence: view?.fence ?? .lease, engine: serving.engine,
             noticeKey: view?.noticeKey ?? NoticeKey(first: 0, second: 0), activeRequests: serving.activeRequests,
-            moved: view?.moved ?? MovedConnections(), ejected: serving.ejectedBackends(at: .now()),
+            moved: view?.moved ?? MovedConnections(), rebuilt: view?.rebuilt ?? RebuiltConnections(),
+            ejected: serving.ejectedBackends(at: .now()),
             queues: serving.queues, renewals: renewals,
             problems: serving.problems, sample: sample)
     }

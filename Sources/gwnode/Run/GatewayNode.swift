@@ -18,6 +18,7 @@ final class GatewayNode: Sendable {
     let raft: RaftNode<ClusterHost>
     let mover: AddressMover
     let heir: ConnectionHeir?
+    let outliving: OutlivingConnections?
     let admin: AdminServer
     let notices: NoticeListener?
     private let events: Mailbox<ControlLoop.Event>
@@ -53,6 +54,7 @@ final class GatewayNode: Sendable {
         let isCarrying = carryingInterface != nil
         let custody = try StartFailure.wrap { () throws(SystemError) in isCarrying ? try Custody() : nil }
         proxy.custody = custody
+        if isCarrying, configuration.rebuildsConnections { proxy.sharing = ConnectionSharing() }
         let serving = Serving(
             firstStep: Int(configuration.node.id.number) - 1, workers: proxy.workers, engine: proxy.engine)
         let workers = try StartFailure.wrap { () throws(SystemError) in
@@ -79,6 +81,7 @@ final class GatewayNode: Sendable {
             return try ConnectionHeir(on: interface, raft: raft, workers: workers, view: view, tally: workers.moves)
         }
         passGuard = (virtualIP as? GuardedAddresses)?.pass
+        let outliving = try OutlivingConnections(configuration, proxy.sharing, workers)
         let setWitnesses = (virtualIP as? GuardedAddresses)?.setWitnesses
         let prober = try StartFailure.wrap { () throws(SystemError) in
             try HealthProber(seed: .random(in: 0 ... .max)) { observation in
@@ -96,9 +99,10 @@ final class GatewayNode: Sendable {
         self.raft = raft
         self.mover = mover
         self.heir = heir
+        self.outliving = outliving
         self.events = events
         notices = AddressKeeping.listener(
-            on: raft.listenAddress, inheriting: inheritance?.notices, view, raft, heir)
+            on: raft.listenAddress, inheriting: inheritance?.notices, view, raft, heir, outliving)
         let services = NodeServices(
             configuration, view: view, serving: serving, liveBoard: LiveBoard(), raft: raft,
             control: { events.post(.perform($0)) }, statistics: { workers.statistics }, renewals: renewals,
@@ -130,7 +134,8 @@ final class GatewayNode: Sendable {
             try raft.start(
                 makeHost: {
                     ClusterHost(
-                        on: $0, virtualIP: virtualIP, noticeKey: noticeKey, view: view, mover: mover, heir: heir)
+                        on: $0, virtualIP: virtualIP, noticeKey: noticeKey, view: view, mover: mover, heir: heir,
+                        outliving: outliving)
                 },
                 ended: { [weak self] reason in self?.failure.withLock { $0 = reason } })
         } catch {
@@ -207,6 +212,7 @@ final class GatewayNode: Sendable {
         raft.perform { $0.shutDown() }
         raft.stop(graceful: true)
         heir?.stop()
+        outliving?.stop()
         workers.stop(drainingUntil: .now() + GatewayNode.drainLimit)
         stopControl()
         prober.stop()

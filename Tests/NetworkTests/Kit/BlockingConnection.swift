@@ -79,7 +79,7 @@ final class BlockingConnection {
             return true
         }
         let count = recv(socket.raw, &buffer, buffer.count, 0)
-        if count < 0 { hasTimedOut = errno == EAGAIN }
+        hasTimedOut = count < 0 && errno == EAGAIN
         guard count > 0 else { return false }
         bytes += buffer[..<count]
         return true

@@ -79,6 +79,26 @@ final class NetworkCluster {
         return try #require(found, "gw\(node) has a guard\n\(logs())")
     }
 
+    /// A node's machine dies: nothing leaves it any more, and nothing of it is left.
+    func crash(_ node: Int) throws {
+        try network.cut(node)
+        kill(try guardProcess(of: node), SIGKILL)
+        signal(SIGKILL, node)
+        waitForEnd(node)
+    }
+
+    /// A count of connections that outlive their machine, by its name in the status; nil when the node does not say.
+    func rebuildCount(_ name: String, at node: Int) -> Int? {
+        let entry = VirtualNetwork.entry(to: node)
+        let question = entry.arguments + [Self.binary!, "status", "--format", "json", "--admin", "127.0.0.1:8091"]
+        guard let page = try? Program.run("nsenter", question).output,
+            let own = page.split(separator: /"id" *: */).first(where: { $0.hasPrefix("\(node),") }),
+            let counts = own.firstMatch(of: /"rebuiltConnections"[^}]*/)
+        else { return nil }
+        let all = counts.output.matches(of: /"(\w+)" *: *(\d+)/)
+        return all.first { $0.output.1 == name }.flatMap { Int($0.output.2) }
+    }
+
     /// Hands leadership over, as an operator does.
     func transfer(from node: Int) throws { try order(["leader", "transfer"], at: node) }
 

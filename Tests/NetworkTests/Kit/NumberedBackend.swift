@@ -9,6 +9,7 @@ final class NumberedBackend: Sendable {
         var carriedOut: Set<UInt32> = []
         var problems: [String] = []
         var silent = 0
+        var isSilent = false
     }
 
     private let state = Mutex(State())
@@ -45,6 +46,14 @@ final class NumberedBackend: Sendable {
 
     /// Requests that get no answer.
     var silent: Int { state.withLock { $0.silent } }
+    /// The requests by POST that came, by their numbers.
+    var carriedOut: Set<UInt32> { state.withLock { $0.carriedOut } }
+
+    /// It carries out what it is asked, and does not answer.
+    var isSilent: Bool {
+        get { state.withLock { $0.isSilent } }
+        set { state.withLock { $0.isSilent = newValue } }
+    }
 
     private func serve(_ connection: BlockingConnection) {
         while let message = connection.receive() {
@@ -52,7 +61,7 @@ final class NumberedBackend: Sendable {
             guard words.count == 3, let request = NumberedRequest(path: words[1]) else {
                 return report("a request that nobody made: \(message.start)")
             }
-            if request.kind == .upload {
+            if !request.uploaded.isEmpty {
                 let isNew = state.withLock { $0.carriedOut.insert(request.number).inserted }
                 if !isNew { report("\(request.path) came twice") }
                 if !NumberedRequest.isSame(message.body, request.uploaded) {
@@ -63,6 +72,7 @@ final class NumberedBackend: Sendable {
                 state.withLock { $0.silent += 1 }
                 continue
             }
+            if isSilent { continue }
             let answer = request.answer
             let head = "HTTP/1.1 200 OK\r\nContent-Length: \(answer.count)\r\n\r\n"
             guard connection.send(Array(head.utf8) + answer) else { return }

@@ -11,9 +11,12 @@ struct NumberedRequest {
         case upload
         /// One that the backend never answers.
         case silent
+        /// A body of some bytes, by POST.
+        case order
     }
 
     static let uploadBytes = 256 << 10
+    private static let orderBytes = 20
     private static let bigBytes = 1 << 20
     private static let pattern = (0..<bigBytes + 256).map { UInt8(truncatingIfNeeded: $0 &* 167 &+ $0 >> 8) }
 
@@ -38,7 +41,7 @@ struct NumberedRequest {
     private var method: String {
         switch kind {
         case .small, .big, .silent: "GET"
-        case .upload: "POST"
+        case .upload, .order: "POST"
         }
     }
 
@@ -47,16 +50,23 @@ struct NumberedRequest {
         let head = "\(method) \(path) HTTP/1.1\r\nHost: test\r\n"
         switch kind {
         case .small, .big, .silent: return Array((head + "\r\n").utf8)
-        case .upload: return Array((head + "Content-Length: \(Self.uploadBytes)\r\n\r\n").utf8) + uploaded
+        case .upload, .order: return Array((head + "Content-Length: \(uploaded.count)\r\n\r\n").utf8) + uploaded
         }
     }
 
-    var uploaded: ArraySlice<UInt8> { part(Self.uploadBytes) }
+    /// What may be carried out once at the most.
+    var uploaded: ArraySlice<UInt8> {
+        switch kind {
+        case .small, .big, .silent: []
+        case .upload: part(Self.uploadBytes)
+        case .order: part(Self.orderBytes)
+        }
+    }
 
     /// The body of the answer.
     var answer: ArraySlice<UInt8> {
         switch kind {
-        case .small, .upload, .silent: ArraySlice(path.utf8)
+        case .small, .upload, .order, .silent: ArraySlice(path.utf8)
         case .big: part(Self.bigBytes)
         }
     }

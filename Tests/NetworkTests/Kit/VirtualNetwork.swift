@@ -67,6 +67,21 @@ final class VirtualNetwork {
             """)
     }
 
+    /// Loses what a node's machine sends from some addresses, at the far end of its cable.
+    func loseWhatIsSent(by node: Int, from addresses: [SocketAddress]) throws {
+        let rules = addresses.map { "\($0.ip.isIPv4 ? "ip" : "ip6") saddr \($0.ip) drop" }
+        try Self.succeed(
+            "nft",
+            """
+            table netdev mute\(node) {
+                chain ingress {
+                    type filter hook ingress device "cable\(node)" priority 0
+                    \(rules.joined(separator: "\n        "))
+                }
+            }
+            """)
+    }
+
     func loseNothing(to node: Int) throws { try Self.succeed("nft", "delete table netdev loss\(node)") }
 
     /// The hardware address of a node's machine.

@@ -14,6 +14,7 @@ import gwnode
             gw2    2  voter   follower        3      17       15       2  kernel  102  0.1.0    127.0.0.1:8102  127.0.0.1:8092
             gw3    3  voter   unreachable     -       -        -       -  kernel    -  -        127.0.0.1:8103  127.0.0.1:8093
             gw1 passed 7 open connections on, took 5 over and lost 1
+            gw1 rebuilt 9 open connections of dead nodes and ended 2
 
             UPSTREAM  ALGORITHM    BACKEND      WEIGHT  MODE      HEALTH  ACTIVE  REASON
             app       round-robin  10.0.0.1:80       1  enabled   up           5  connected

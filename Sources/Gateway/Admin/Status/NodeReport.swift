@@ -19,6 +19,7 @@ package struct NodeReport: Hashable, Sendable {
     /// Requests under way by backend, without those that have none.
     package var activeRequests: [BackendKey: Int]
     package var moved: MovedConnections
+    package var rebuilt: RebuiltConnections
     /// Backends that it leaves alone because of how they answer.
     package var ejected: [BackendKey]
     /// Of the upstreams at which requests wait.
@@ -33,7 +34,8 @@ package struct NodeReport: Hashable, Sendable {
     package init(
         pid: Int32, version: String, role: NodeRole, term: Term, commitIndex: LogIndex, appliedIndex: LogIndex,
         heldAddresses: [IPAddress], fence: Fence, engine: EngineChoice, noticeKey: NoticeKey,
-        activeRequests: [BackendKey: Int], moved: MovedConnections = MovedConnections(), ejected: [BackendKey] = [],
+        activeRequests: [BackendKey: Int], moved: MovedConnections = MovedConnections(),
+        rebuilt: RebuiltConnections = RebuiltConnections(), ejected: [BackendKey] = [],
         queues: [UpstreamQueue] = [], renewals: [UInt64] = [], problems: [String] = [], sample: LiveSample? = nil
     ) {
         self.pid = pid
@@ -48,6 +50,7 @@ package struct NodeReport: Hashable, Sendable {
         self.noticeKey = noticeKey
         self.activeRequests = activeRequests
         self.moved = moved
+        self.rebuilt = rebuilt
         self.ejected = ejected
         self.queues = queues
         self.renewals = renewals
@@ -68,7 +71,7 @@ package struct NodeReport: Hashable, Sendable {
         package static let problemBytes = 400
     }
 
-    private static let formatVersion: UInt8 = 10
+    private static let formatVersion: UInt8 = 11
 
     /// The binary form for other nodes, at most 64 KiB.
     package func encoded() -> [UInt8] {
@@ -97,6 +100,7 @@ package struct NodeReport: Hashable, Sendable {
         writer.write(moved.here)
         writer.write(moved.lost)
         writer.write(moved.guarded)
+        for count in rebuilt.counts { writer.write(count) }
         writer.write(list: ejected.prefix(Limit.ejected)) { writer, key in writer.write(reported: key) }
         let longest = queues.sorted { ($1.waiting, $0.upstream) < ($0.waiting, $1.upstream) }.prefix(Limit.queues)
         writer.write(list: longest) { writer, queue in
@@ -147,6 +151,9 @@ package struct NodeReport: Hashable, Sendable {
         moved = MovedConnections(
             away: try reader.read(), here: try reader.read(), lost: try reader.read(),
             guarded: try reader.read())
+        rebuilt = RebuiltConnections(
+            here: try reader.read(), ended: try reader.read(), gone: try reader.read(), known: try reader.read(),
+            refused: try reader.read(), shared: try reader.read())
         ejected = try reader.readList("ejected backends", limit: Limit.ejected) {
             reader throws(DecodingFault) in try reader.readReportedBackend()
         }

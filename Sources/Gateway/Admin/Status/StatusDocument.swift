@@ -45,6 +45,7 @@ package struct StatusDocument: Codable, Hashable, Sendable {
         package var problems: [String]
         /// Open connections of clients that changed nodes, since its start.
         @NullIfAbsent package var movedConnections: MovedConnections?
+        @NullIfAbsent package var rebuiltConnections: RebuiltConnections?
         package var raft: String
         package var admin: String
         @NullIfAbsent package var pid: Int32?

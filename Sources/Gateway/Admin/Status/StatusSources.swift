@@ -121,6 +121,7 @@ package struct StatusSources: Sendable {
             term: report?.term.number, commitIndex: report?.commitIndex.number, appliedIndex: applied,
             trailing: applied.map { committed > $0 ? committed - $0 : 0 }, fence: report?.fence.description,
             engine: report?.engine.rawValue, problems: report?.problems ?? [], movedConnections: report?.moved,
+            rebuiltConnections: report?.rebuilt,
             raft: member.raft, admin: member.admin,
             pid: report?.pid,
             version: report?.version)

@@ -141,6 +141,7 @@ struct ClientConnection {
     var bodyBytesSinceCheck = 0
     /// When the present request's head was read.
     var startedAt = Instant.zero
+    var shared = SharedPosition()
     /// Of the present request's final response, 0 before it.
     var status: UInt16 = 0
     /// Bytes received and sent since the request before ended.

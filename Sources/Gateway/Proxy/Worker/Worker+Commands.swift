@@ -17,6 +17,7 @@ extension Worker where E: ~Copyable {
             case .stayed: stayed()
             case .takeIn(let connections): takeIn(connections)
             case .handOver(let departing, let deadline): handOver(departing, until: deadline)
+            case .forsake(let addresses): forsake(addresses)
             case .drain(let deadline): drain(until: deadline)
             case .serve(let waiter, let upstream): serveWaiting(waiter, upstream)
             }

@@ -84,6 +84,17 @@ extension Worker where E: ~Copyable {
         engine.detach(slot)
     }
 
+    mutating func forsake(_ addresses: Set<IPAddress>) {
+        for index in clients.touchedSlots {
+            let slot = Slot(index)
+            guard clients[slot].pointee.isServed, let own = engine.localAddress(slot), addresses.contains(own.ip) else {
+                continue
+            }
+            RepairedSocket.forsake(engine.descriptor(slot))
+            clientLost(slot)
+        }
+    }
+
     mutating func detached(_ slot: Slot) {
         let socket = engine.takeDetached(slot)
         if let departure {

@@ -49,6 +49,8 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     var nextCustodyLook = Instant.distantFuture
     /// Since the last turn a connection was made or a request begun.
     var hasUnsettled = false
+    /// Nil where other nodes are told nothing of connections.
+    var sharing: WorkerSharing?
     var isDraining = false
     var drainDeadline = Instant.distantFuture
 
@@ -76,6 +78,9 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
         if let custody = options.custody {
             self.custody = WorkerCustody(custody, worker: handle.index, of: options.workers)
             nextCustodyLook = now
+        }
+        if let sharing = options.sharing {
+            self.sharing = WorkerSharing(sharing, worker: handle.index, of: options.workers, at: now)
         }
         keptRequests = BufferPool(options.memory)
         answerBuffer = .allocate(
@@ -116,6 +121,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
             while let completion = engine.next() { take(completion) }
             expireTimers()
             if custody != nil { entrustResting() }
+            if sharing != nil { shareResting() }
         }
         engine.stop()
     }
@@ -132,6 +138,7 @@ struct Worker<E: Engine & ~Copyable>: ~Copyable {
     private var nextDeadline: Instant {
         var deadline = min(timers.nextDeadline(), listeners.resumeAt)
         if isDraining { deadline = min(deadline, drainDeadline) }
+        if let look = sharing?.nextLook, clients.count > 0 { deadline = min(deadline, look) }
         return min(deadline, nextCustodyLook)
     }
 

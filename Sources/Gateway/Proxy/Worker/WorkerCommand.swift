@@ -27,6 +27,8 @@ enum WorkerCommand: Sendable {
     case takeIn([ArrivingConnection])
     /// Leave listeners and clients to another process of this machine; what it can not take may go on until the deadline.
     case handOver(DepartingConnections, until: Instant)
+    /// Drop all connections to these addresses without a word: another node has gone on with them.
+    case forsake(Set<IPAddress>)
     /// Stop accepting, close idle connections, let requests finish, and end the thread when none is left or at the
     /// deadline.
     case drain(until: Instant)

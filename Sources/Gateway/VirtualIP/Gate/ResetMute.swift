@@ -8,8 +8,9 @@ package struct ResetMute: ~Copyable {
     private var isOn = false
 
     /// Takes away what an earlier process left. Fails where the kernel has no nf_tables or does not let us.
-    package init(interface: String) throws(SystemError) {
-        var table = try NftablesTable("gwnode-mute-\(interface)", .inet)
+    /// - Parameter purpose: Of this one, beside which there may be others.
+    package init(interface: String, purpose: String = "mute") throws(SystemError) {
+        var table = try NftablesTable("gwnode-\(purpose)-\(interface)", .inet)
         try table.commit("clear the mute of resets") { $0.clearTable() }
         self.table = table
     }

@@ -1,15 +1,19 @@
 import Posix
 
-/// What two nodes tell each other while open connections of clients move from one to the other.
+/// What two nodes tell each other so that open connections of clients can move from one to the other.
 package enum HandoverNote: Hashable, Sendable {
     /// Connections of the move with this number. After the one with `isLast` no more follow.
     case offer(move: UInt64, [TCPConnectionImage], isLast: Bool)
     /// Answers the last offer: so many connections go on here once this node holds their addresses.
     case taken(move: UInt64, count: Int)
+    /// What the sender's death would leave behind: `ConnectionRecords` in their binary form, which is for another thread to
+    /// read than that which gets the note.
+    case shared([UInt8])
 
     /// The connections of one offer; one alone may have more bytes.
     package static let offerBytes = 128 << 10
     private static let offerLimit = 4096
+    private static let recordsLimit = 512 << 10
     private static let version: UInt8 = 1
 
     package func encoded() -> [UInt8] {
@@ -25,6 +29,9 @@ package enum HandoverNote: Hashable, Sendable {
             writer.write(UInt8(2))
             writer.write(move)
             writer.write(UInt32(clamping: count))
+        case .shared(let records):
+            writer.write(UInt8(3))
+            writer.write(bytes: records)
         }
         return writer.bytes
     }
@@ -39,6 +46,7 @@ package enum HandoverNote: Hashable, Sendable {
             self = .offer(
                 move: move, try reader.readList("connections", limit: Self.offerLimit), isLast: isLast)
         case 2: self = .taken(move: try reader.read(), count: Int(try reader.read(UInt32.self)))
+        case 3: self = .shared(try reader.readBytes("records", limit: Self.recordsLimit))
         case _: throw .invalid(what: "kind of note", offset: reader.offset - 1)
         }
         try reader.finish()
@@ -86,25 +94,12 @@ package struct ConnectionImages: Hashable, Sendable {
 }
 
 extension TCPConnectionImage: BinaryCodable {
-    private enum Flag {
-        static let windowScales: UInt8 = 1
-        static let selectiveAcknowledgements: UInt8 = 2
-        static let timestamps: UInt8 = 4
-    }
-
     fileprivate var encodedSize: Int { 128 + unread.count + unacknowledged.count }
 
     func write(to writer: inout BinaryWriter) {
         writer.write(local)
         writer.write(peer)
-        writer.write(
-            (options.windowScales == nil ? 0 : Flag.windowScales)
-                | (options.hasSelectiveAcknowledgements ? Flag.selectiveAcknowledgements : 0)
-                | (options.timestamp == nil ? 0 : Flag.timestamps))
-        writer.write(options.maximumSegmentSize)
-        writer.write(options.windowScales?.sending ?? 0)
-        writer.write(options.windowScales?.receiving ?? 0)
-        writer.write(options.timestamp ?? 0)
+        writer.write(options)
         writer.write(windows.sendWL1)
         writer.write(windows.send)
         writer.write(windows.largest)
@@ -122,17 +117,7 @@ extension TCPConnectionImage: BinaryCodable {
         guard local.ip.isIPv4 == peer.ip.isIPv4 else {
             throw .invalid(what: "pair of addresses", offset: reader.offset)
         }
-        let flags = try reader.read(UInt8.self)
-        let segment = try reader.read(UInt32.self)
-        let scales = WindowScales(sending: try reader.read(), receiving: try reader.read())
-        guard scales.sending <= 14, scales.receiving <= 14 else {
-            throw .invalid(what: "window scale", offset: reader.offset)
-        }
-        let timestamp = try reader.read(UInt32.self)
-        let options = Options(
-            maximumSegmentSize: segment, windowScales: flags & Flag.windowScales == 0 ? nil : scales,
-            hasSelectiveAcknowledgements: flags & Flag.selectiveAcknowledgements != 0,
-            timestamp: flags & Flag.timestamps == 0 ? nil : timestamp)
+        let options = try reader.read(Options.self)
         let windows = Windows(
             sendWL1: try reader.read(), send: try reader.read(), largest: try reader.read(),
             receive: try reader.read(), receiveUpdatedAt: try reader.read())
@@ -144,5 +129,38 @@ extension TCPConnectionImage: BinaryCodable {
             local: local, peer: peer, options: options, windows: windows, sendSequence: sendSequence,
             unacknowledged: unacknowledged, unsentCount: unsentCount, receiveSequence: receiveSequence,
             unread: try reader.readBytes("unread bytes", limit: Self.queueLimit))
+    }
+}
+
+extension TCPConnectionImage.Options: BinaryCodable {
+    private enum Flag {
+        static let windowScales: UInt8 = 1
+        static let selectiveAcknowledgements: UInt8 = 2
+        static let timestamps: UInt8 = 4
+    }
+
+    func write(to writer: inout BinaryWriter) {
+        writer.write(
+            (windowScales == nil ? 0 : Flag.windowScales)
+                | (hasSelectiveAcknowledgements ? Flag.selectiveAcknowledgements : 0)
+                | (timestamp == nil ? 0 : Flag.timestamps))
+        writer.write(maximumSegmentSize)
+        writer.write(windowScales?.sending ?? 0)
+        writer.write(windowScales?.receiving ?? 0)
+        writer.write(timestamp ?? 0)
+    }
+
+    init(from reader: inout BinaryReader) throws(DecodingFault) {
+        let flags = try reader.read(UInt8.self)
+        let segment = try reader.read(UInt32.self)
+        let scales = TCPConnectionImage.WindowScales(sending: try reader.read(), receiving: try reader.read())
+        guard scales.sending <= 14, scales.receiving <= 14 else {
+            throw .invalid(what: "window scale", offset: reader.offset)
+        }
+        let timestamp = try reader.read(UInt32.self)
+        self.init(
+            maximumSegmentSize: segment, windowScales: flags & Flag.windowScales == 0 ? nil : scales,
+            hasSelectiveAcknowledgements: flags & Flag.selectiveAcknowledgements != 0,
+            timestamp: flags & Flag.timestamps == 0 ? nil : timestamp)
     }
 }

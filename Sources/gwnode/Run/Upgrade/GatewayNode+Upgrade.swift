@@ -133,6 +133,7 @@ extension GatewayNode {
         stopControl()
         notices?.stop()
         heir?.stop()
+        outliving?.stop()
         return Estate(
             continuation: continuation, hadQuorum: hadQuorum, listeners: workers.sharedListeners, sockets: sockets,
             notices: noticeSocket, passed: passed)

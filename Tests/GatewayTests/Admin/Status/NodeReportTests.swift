@@ -12,6 +12,7 @@ import Testing
         ejecting.ejected = [FakeNode.backend]
         ejecting.problems = ["listener web: no certificate", "listener api: no key"]
         ejecting.moved = MovedConnections(away: 1, here: 2, lost: 3, guarded: 4)
+        ejecting.rebuilt = RebuiltConnections(here: 1, ended: 2, gone: 3, known: 4, refused: 5, shared: 6)
         ejecting.queues = [UpstreamQueue(upstream: "app", waiting: 3, isUpstreamFull: true)]
         #expect(try NodeReport(decoding: ejecting.encoded()) == ejecting)
     }

@@ -37,6 +37,14 @@ import Testing
 
                   ],
                   "raft" : "127.0.0.1:8101",
+                  "rebuiltConnections" : {
+                    "ended" : 0,
+                    "gone" : 0,
+                    "here" : 0,
+                    "known" : 0,
+                    "refused" : 0,
+                    "shared" : 0
+                  },
                   "role" : "leader",
                   "term" : 3,
                   "trailing" : 0,
@@ -65,6 +73,14 @@ import Testing
 
                   ],
                   "raft" : "127.0.0.1:8102",
+                  "rebuiltConnections" : {
+                    "ended" : 0,
+                    "gone" : 0,
+                    "here" : 0,
+                    "known" : 0,
+                    "refused" : 0,
+                    "shared" : 0
+                  },
                   "role" : "follower",
                   "term" : 3,
                   "trailing" : 2,
@@ -93,6 +109,14 @@ import Testing
 
                   ],
                   "raft" : "127.0.0.1:8103",
+                  "rebuiltConnections" : {
+                    "ended" : 0,
+                    "gone" : 0,
+                    "here" : 0,
+                    "known" : 0,
+                    "refused" : 0,
+                    "shared" : 0
+                  },
                   "role" : "unreachable",
                   "term" : 3,
                   "trailing" : 8,

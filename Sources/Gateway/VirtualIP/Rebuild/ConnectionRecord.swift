@@ -1,0 +1,85 @@
+import Posix
+
+/// What a node tells the others of an open connection of a client that is at rest: all that has to be known to go on with
+/// it when the machine dies.
+///
+/// At rest means that the client has acknowledged all that was sent to it, and that every byte that arrived was used for
+/// requests that are answered.
+package struct ConnectionRecord: Hashable, Sendable {
+    /// A node has one connection at a place, so a newer record of it takes the place of the older one.
+    package var place: UInt32
+    package var local: SocketAddress
+    package var peer: SocketAddress
+    /// The time stamp is one that was sent before.
+    package var options: TCPConnectionImage.Options
+    /// Of the next byte to the client.
+    package var sendSequence: UInt32
+    /// Of the next byte from the client.
+    package var receiveSequence: UInt32
+
+    package init(
+        place: UInt32, local: SocketAddress, peer: SocketAddress, options: TCPConnectionImage.Options,
+        sendSequence: UInt32, receiveSequence: UInt32
+    ) {
+        self.place = place
+        self.local = local
+        self.peer = peer
+        self.options = options
+        self.sendSequence = sendSequence
+        self.receiveSequence = receiveSequence
+    }
+
+    package var flow: Flow { Flow(local: local, peer: peer) }
+
+    /// What tells one connection from all others at one time.
+    package struct Flow: Hashable, Sendable {
+        package var local: SocketAddress
+        package var peer: SocketAddress
+    }
+}
+
+/// Records as they travel from node to node.
+package struct ConnectionRecords: Hashable, Sendable {
+    /// Of one note; some 60 bytes each.
+    package static let limit = 4096
+    private static let version: UInt8 = 1
+
+    package var records: [ConnectionRecord]
+
+    package init(_ records: [ConnectionRecord]) { self.records = records }
+
+    package func encoded() -> [UInt8] {
+        var writer = BinaryWriter(reserving: 8 + 60 * records.count)
+        writer.write(Self.version)
+        writer.write(list: records)
+        return writer.bytes
+    }
+
+    package init(decoding bytes: [UInt8]) throws(DecodingFault) {
+        var reader = BinaryReader(bytes)
+        try reader.expectVersion(Self.version)
+        records = try reader.readList("connections", limit: Self.limit)
+        try reader.finish()
+    }
+}
+
+extension ConnectionRecord: BinaryCodable {
+    func write(to writer: inout BinaryWriter) {
+        writer.write(place)
+        writer.write(local)
+        writer.write(peer)
+        writer.write(options)
+        writer.write(sendSequence)
+        writer.write(receiveSequence)
+    }
+
+    init(from reader: inout BinaryReader) throws(DecodingFault) {
+        place = try reader.read()
+        (local, peer) = (try reader.read(), try reader.read())
+        guard local.ip.isIPv4 == peer.ip.isIPv4 else {
+            throw .invalid(what: "pair of addresses", offset: reader.offset)
+        }
+        options = try reader.read()
+        (sendSequence, receiveSequence) = (try reader.read(), try reader.read())
+    }
+}

@@ -1,0 +1,62 @@
+import Posix
+import Raft
+
+/// The open connections of other nodes, as these shared them. A value without clock: it knows what it is told.
+///
+/// Nothing here has to be right or complete: what a record says is compared with what its client says before anything is
+/// done (`Rebuild`), and a connection without a record is lost as it would be without all this.
+package struct SharedConnections: Sendable {
+    /// Some 100 bytes each.
+    package static let capacity = 65_536
+    /// A record that is not renewed for so long is of a connection that has ended.
+    package static let lifetime = Nanoseconds.seconds(15)
+    private static let purgePause = Nanoseconds.seconds(1)
+
+    private struct Key: Hashable {
+        var node: NodeID
+        var place: UInt32
+    }
+
+    private var entries: [Key: (record: ConnectionRecord, heardAt: Instant)] = [:]
+    private var nextPurge = Instant.zero
+
+    package init() {}
+
+    package var count: Int { entries.count }
+
+    /// - Returns: how many there was no room for.
+    package mutating func take(_ records: [ConnectionRecord], from node: NodeID, at now: Instant) -> Int {
+        if now >= nextPurge {
+            entries = entries.filter { $0.value.heardAt + Self.lifetime > now }
+            nextPurge = now + Self.purgePause
+        }
+        var refused = 0
+        for record in records {
+            let key = Key(node: node, place: record.place)
+            if entries.count < Self.capacity || entries[key] != nil {
+                entries[key] = (record, now)
+            } else {
+                refused += 1
+            }
+        }
+        return refused
+    }
+
+    /// They went on elsewhere in another way.
+    package mutating func forget(from node: NodeID) { entries = entries.filter { $0.key.node != node } }
+
+    /// Takes out the connections to `addresses`, of each the latest record.
+    package mutating func take(to addresses: Set<IPAddress>, at now: Instant) -> [ConnectionRecord] {
+        var latest: [ConnectionRecord.Flow: (record: ConnectionRecord, heardAt: Instant)] = [:]
+        for (key, entry) in entries where addresses.contains(entry.record.local.ip) {
+            entries[key] = nil
+            guard entry.heardAt + Self.lifetime > now else { continue }
+            if let other = latest[entry.record.flow], other.heardAt >= entry.heardAt { continue }
+            latest[entry.record.flow] = entry
+        }
+        return latest.values.map(\.record)
+    }
+
+    /// The addresses that there are connections to.
+    package var addresses: Set<IPAddress> { Set(entries.values.lazy.map(\.record.local.ip)) }
+}

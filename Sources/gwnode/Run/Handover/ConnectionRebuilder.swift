@@ -1,0 +1,137 @@
+import Gateway
+import Glibc
+import Posix
+import Raft
+import Synchronization
+
+/// Keeps what other nodes share of their clients' connections, and goes on with these when a node died and this one has
+/// its addresses (`Rebuild`). It has a thread of its own.
+final class ConnectionRebuilder: Sendable {
+    private enum Message: Sendable {
+        case shared([UInt8], NodeID)
+        case moved(NodeID)
+        case leaderless
+        case held(Set<IPAddress>)
+        case stop
+    }
+
+    private static let mailboxCapacity = 4096
+    /// Longer than a rebuild.
+    private static let muteTime = Nanoseconds.milliseconds(1500)
+
+    private let workers: WorkerPool
+    private let tally: RebuildTally
+    private let interface: String
+    private let mailbox: Mailbox<Message>
+    private let thread = Mutex<Posix.Thread?>(nil)
+    /// Used by the consensus thread alone.
+    private let noticed = Mutex((isLeaderless: false, held: [IPAddress]()))
+
+    init(interface: String, workers: WorkerPool, tally: RebuildTally) throws(SystemError) {
+        self.interface = interface
+        self.workers = workers
+        self.tally = tally
+        mailbox = try Mailbox(capacity: Self.mailboxCapacity)
+        let started = try Posix.Thread(name: "rebuild", stackBytes: 512 << 10) { [self] in run() }
+        thread.withLock { $0 = started }
+    }
+
+    // On the consensus thread.
+
+    /// Records of `node` in their binary form.
+    func shared(_ records: [UInt8], by node: NodeID) { mailbox.post(.shared(records, node)) }
+
+    /// The connections of `node` are on their way here, or elsewhere, by themselves.
+    func moved(from node: NodeID) { mailbox.post(.moved(node)) }
+
+    /// The addresses that this node holds, and whether it looks for a new leader or is one that has just been elected.
+    func turn(held: [IPAddress], isLeaderless: Bool) {
+        noticed.withLock { noticed in
+            if isLeaderless, !noticed.isLeaderless { mailbox.post(.leaderless) }
+            if held != noticed.held { mailbox.post(.held(Set(held))) }
+            noticed = (isLeaderless, held)
+        }
+    }
+
+    func stop() {
+        while !mailbox.post(.stop) { sched_yield() }
+        thread.withLock { $0.take() }?.join()
+    }
+
+    /// The body of the thread.
+    private func run() {
+        var connections = SharedConnections()
+        var held: Set<IPAddress> = []
+        // They left this node, whose connections to them may still be open.
+        var lost: Set<IPAddress> = []
+        var mute = makeMute()
+        while true {
+            var waiting = pollfd(fd: mailbox.descriptor, events: Int16(POLLIN), revents: 0)
+            _ = poll(&waiting, 1, -1)
+            for message in mailbox.drain() {
+                switch message {
+                case .shared(let bytes, let node):
+                    take(bytes, from: node, into: &connections)
+                    if !lost.isEmpty { forsake(&lost, connections.addresses) }
+                case .moved(let node): connections.forget(from: node)
+                case .leaderless: Self.mute(&mute, connections.addresses)
+                case .held(let addresses):
+                    let gained = addresses.subtracting(held)
+                    lost = lost.union(held).subtracting(addresses)
+                    held = addresses
+                    let records = connections.take(to: gained, at: .now())
+                    if !records.isEmpty { rebuild(records, &mute) }
+                case .stop:
+                    Self.unmute(&mute)
+                    return
+                }
+            }
+            tally.known(connections.count)
+        }
+    }
+
+    private func forsake(_ lost: inout Set<IPAddress>, _ elsewhere: Set<IPAddress>) {
+        let gone = lost.intersection(elsewhere)
+        if !gone.isEmpty { workers.forsake(gone) }
+        lost.subtract(gone)
+    }
+
+    private func take(_ bytes: [UInt8], from node: NodeID, into connections: inout SharedConnections) {
+        do throws(DecodingFault) {
+            let records = try ConnectionRecords(decoding: bytes).records
+            tally.refused(connections.take(records, from: node, at: .now()))
+        } catch {
+            Log.debug("vip: what node \(node) shares of its connections can not be read: \(error)")
+        }
+    }
+
+    private func rebuild(_ records: [ConnectionRecord], _ mute: inout ResetMute?) {
+        let began = Instant.now()
+        Self.mute(&mute, Set(records.map(\.local.ip)))
+        var run = RebuildRun(records, workers: workers)
+        run.finish { Self.unmute(&mute) }
+        tally.add(run.outcome)
+        Log.info(
+            "vip: of \(records.count) connections of the former holder's clients \(run.outcome.restored) go on, "
+                + "\(run.outcome.ended) ended and \(run.outcome.gone) were gone, after \(Instant.now() - began)")
+    }
+
+    private func makeMute() -> ResetMute? {
+        do throws(SystemError) { return try ResetMute(interface: interface, purpose: "rebuild") } catch {
+            Log.warning(
+                "vip: clients of a machine that died may be reset before their connections are rebuilt: \(error)")
+            return nil
+        }
+    }
+
+    private static func unmute(_ mute: inout ResetMute?) {
+        do throws(SystemError) { try mute?.end() } catch { Log.warning("vip: \(error)") }
+    }
+
+    private static func mute(_ mute: inout ResetMute?, _ addresses: Set<IPAddress>) {
+        if addresses.isEmpty { return }
+        do throws(SystemError) { try mute?.begin(Array(addresses), for: muteTime) } catch {
+            Log.warning("vip: \(error)")
+        }
+    }
+}

@@ -1,0 +1,186 @@
+import Glibc
+import Namespaces
+import Posix
+import Testing
+
+/// Connections of clients that outlive the machine that they were made with.
+///
+/// In CI there are few of them. `GWNODE_CONNECTIONS=3000` asks for more.
+@Suite(.serialized, .enabled(if: Namespace.isInside(.root), "runs inside NetworkTests"))
+struct HostDeathTests {
+    private static let addresses = [NetworkCluster.service, NetworkCluster.service6]
+    private static let connections = getenv("GWNODE_CONNECTIONS").flatMap { Int(String(cString: $0)) } ?? 300
+
+    /// What clients do not agree on, one after the other.
+    private static let without = [nil, "tcp_timestamps", "tcp_sack", "tcp_window_scaling"]
+
+    @Test func idleOnesGoOnAtAnotherMachine() throws {
+        let backend = try NumberedBackend()
+        defer { backend.stop() }
+        let cluster = try NetworkCluster(addresses: Self.addresses.map(\.ip.description), hasNumberedBackend: true)
+        var clients = try Self.without.flatMap { missing in
+            try Self.connect(Self.connections / Self.without.count, without: missing)
+        }
+        for client in clients.indices { #expect(clients[client].ask(.small) == .answered, "\(cluster.logs())") }
+        let former = try cluster.holder()
+        try waitUntilKnown(clients.count, by: former, cluster)
+        try cluster.crash(former)
+        _ = try cluster.holder(otherThan: former)
+        let outcomes = clients.indices.map { clients[$0].ask(.small) }
+        print(Summary(outcomes, clients.map(\.waited)))
+        #expect(outcomes.count { $0 == .answered } * 100 >= outcomes.count * 99, "\(cluster.logs())")
+        #expect(outcomes.allSatisfy { $0 != .wrong && $0 != .silent })
+        #expect(backend.problems == [])
+    }
+
+    /// A machine that was only cut off still has the connections with which another one went on.
+    @Test func whatWentOnElsewhereComesBackToAMachineThatLives() throws {
+        let backend = try NumberedBackend()
+        defer { backend.stop() }
+        let cluster = try NetworkCluster(addresses: Self.addresses.map(\.ip.description), hasNumberedBackend: true)
+        var clients = try Self.connect(40, without: nil)
+        for client in clients.indices { #expect(clients[client].ask(.small) == .answered) }
+        let former = try cluster.holder()
+        try waitUntilKnown(clients.count, by: former, cluster)
+        try cluster.network.cut(former)
+        let next = try cluster.holder(otherThan: former)
+        for client in clients.indices { #expect(clients[client].ask(.small) == .answered, "\(cluster.logs())") }
+        try cluster.network.mend(former)
+        for node in cluster.network.nodes { try cluster.waitUntilWell(node) }
+        try waitUntilKnown(clients.count, by: next, cluster)
+        // It could not reach the backends either, and has to find that they are there again.
+        let own = try #require(SocketAddress("\(VirtualNetwork.address(of: former)):8080"))
+        let reaches = eventually {
+            var client = RestingClient(to: own, number: 900)
+            return client?.ask(.small) == .answered ? true : nil
+        }
+        try #require(reaches == true, "\(cluster.logs())")
+        try cluster.order(["leader", "transfer", "--to", "gw\(former)"], at: next)
+        #expect(try cluster.holder(otherThan: next) == former)
+        for client in clients.indices { #expect(clients[client].ask(.small) == .answered, "\(cluster.logs())") }
+        #expect(backend.problems == [])
+    }
+
+    /// The machine dies after it has carried out a request, whose answer and acknowledgement do not reach the client: that
+    /// sends it again, to a machine that can not know.
+    @Test func noRequestIsCarriedOutTwice() throws {
+        let backend = try NumberedBackend()
+        defer { backend.stop() }
+        let cluster = try NetworkCluster(addresses: Self.addresses.map(\.ip.description), hasNumberedBackend: true)
+        var clients = try Self.connect(40, without: nil)
+        for client in clients.indices { #expect(clients[client].ask(.small) == .answered) }
+        let former = try cluster.holder()
+        try waitUntilKnown(clients.count, by: former, cluster)
+        try cluster.network.loseWhatIsSent(by: former, from: Self.addresses)
+        for client in clients.indices { clients[client].send(client < 20 ? .order : .small) }
+        #expect(eventually { backend.carriedOut.count == 20 ? true : nil } == true)
+        try cluster.crash(former)
+        _ = try cluster.holder(otherThan: former)
+        let outcomes = clients.indices.map { clients[$0].receive() }
+        print(Summary(outcomes, clients.map(\.waited)))
+        #expect(outcomes[..<20].allSatisfy { $0 == .ended }, "an order that nobody may repeat\n\(cluster.logs())")
+        #expect(outcomes[20...].allSatisfy { $0 == .answered || $0 == .ended }, "\(cluster.logs())")
+        #expect(backend.problems == [])
+    }
+
+    /// Connections on which the latest request came after the last record of them.
+    @Test func whoWaitsForAnAnswerIsToldThatNoneComes() throws {
+        let backend = try NumberedBackend()
+        defer { backend.stop() }
+        let cluster = try NetworkCluster(addresses: Self.addresses.map(\.ip.description), hasNumberedBackend: true)
+        var clients = try Self.connect(20, without: nil)
+        for client in clients.indices { #expect(clients[client].ask(.small) == .answered) }
+        let former = try cluster.holder()
+        try waitUntilKnown(clients.count, by: former, cluster)
+        backend.isSilent = true
+        for client in clients.indices { clients[client].send(.order) }
+        #expect(eventually { backend.carriedOut.count == clients.count ? true : nil } == true)
+        try cluster.crash(former)
+        _ = try cluster.holder(otherThan: former)
+        let outcomes = clients.indices.map { clients[$0].receive() }
+        print(Summary(outcomes, clients.map(\.waited)))
+        #expect(outcomes.allSatisfy { $0 == .ended }, "\(cluster.logs())")
+        #expect(backend.problems == [])
+    }
+
+    /// Clients that take turns with the addresses.
+    private static func connect(_ count: Int, without setting: String?) throws -> [RestingClient] {
+        if let setting { try set(setting, "0") }
+        defer { if let setting { try? set(setting, "1") } }
+        return try (0..<count).map { client in
+            try #require(RestingClient(to: addresses[client % addresses.count], number: UInt32(client)))
+        }
+    }
+
+    private static func set(_ setting: String, _ value: String) throws {
+        try #require(Program.run("sysctl", ["-w", "net.ipv4.\(setting)=\(value)"]).succeeded)
+    }
+
+    /// Waits until all other nodes know where so many connections to `holder` are now.
+    private func waitUntilKnown(_ count: Int, by holder: Int, _ cluster: NetworkCluster) throws {
+        // What was shared before now may be older than the latest requests; everything is shared again after a while.
+        let before = try #require(cluster.rebuildCount("shared", at: holder))
+        let isKnown = eventually { () -> Bool? in
+            guard let shared = cluster.rebuildCount("shared", at: holder), shared >= before + count else { return nil }
+            return cluster.network.nodes.allSatisfy {
+                $0 == holder || (cluster.rebuildCount("known", at: $0) ?? 0) >= count
+            } ? true : nil
+        }
+        try #require(isKnown == true, "\(count) connections are known\n\(cluster.logs())")
+    }
+}
+
+/// A client that asks now and then, on one connection.
+private struct RestingClient {
+    enum Outcome {
+        case answered
+        /// The connection is over, and the client knows it.
+        case ended
+        case wrong
+        /// Nobody said anything.
+        case silent
+    }
+
+    private let connection: BlockingConnection
+    private var number: UInt32
+    private var request = NumberedRequest(.small, 0)
+    private(set) var waited = Nanoseconds.zero
+
+    init?(to address: SocketAddress, number: UInt32) {
+        guard let connection = BlockingConnection(to: address) else { return nil }
+        self.connection = connection
+        self.number = number
+    }
+
+    mutating func ask(_ kind: NumberedRequest.Kind) -> Outcome {
+        send(kind)
+        return receive()
+    }
+
+    mutating func send(_ kind: NumberedRequest.Kind) {
+        number += 1_000_000
+        request = NumberedRequest(kind, number)
+        // What can not be sent is found out by whoever waits for the answer.
+        _ = connection.send(request.bytes)
+    }
+
+    mutating func receive() -> Outcome {
+        let began = Instant.now()
+        defer { waited = .now() - began }
+        if let answer = connection.receive() {
+            return NumberedRequest.isSame(answer.body, request.answer) ? .answered : .wrong
+        }
+        return connection.hasTimedOut ? .silent : .ended
+    }
+}
+
+private struct Summary: CustomStringConvertible {
+    let description: String
+
+    init(_ outcomes: [RestingClient.Outcome], _ waited: [Nanoseconds]) {
+        func count(_ outcome: RestingClient.Outcome) -> Int { outcomes.count { $0 == outcome } }
+        description =
+            "after the death of a machine \(count(.answered)) of \(outcomes.count) requests were answered, "
+            + "\(count(.ended)) connections ended, \(count(.silent)) were silent; longest wait \(waited.max() ?? .zero)"
+    }
+}

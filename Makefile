@@ -56,7 +56,7 @@ test: build
 	GWNODE_ENGINE=epoll GWNODE_BINARY=$(PRODUCT) $(SWIFT) test $(TEST_FLAGS) --skip-build --no-parallel --filter ClusterTests \
 		--skip RegistrationTests
 	Tests/NetworkTests/random-faults $(PRODUCT)
-	Tests/Upgrade/run $(PRODUCT)
+	Tests/Upgrade/run $(PRODUCT) --lab
 	Tests/API/run $(PRODUCT)
 	Tests/TLS/run $(PRODUCT)
 	Tests/Browser/run $(PRODUCT)

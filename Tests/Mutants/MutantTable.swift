@@ -96,6 +96,14 @@ private let leaseMutants = [
         original: "validUntil: acknowledged.sentAt + timing.lease",
         mutated: "validUntil: (MUTANT ? now : acknowledged.sentAt) + timing.lease"),
     Mutant(
+        name: "a long lease is granted before its promise is durable", source: "found here", file: "Pause.swift",
+        original: "guard let sentAt = following.owedGrant, let leader, writes.isDurable(hardState) else",
+        mutated: "guard let sentAt = following.owedGrant, let leader, MUTANT || writes.isDurable(hardState) else"),
+    Mutant(
+        name: "a new leader does not wait for a long lease", source: "dissertation, section 6.4.1", file: "Lease.swift",
+        original: "let promise = contact.promised > releasedThrough ? now + contact.promisedFor : nil",
+        mutated: "let promise = !MUTANT && contact.promised > releasedThrough ? now + contact.promisedFor : nil"),
+    Mutant(
         name: "a new leader does not wait for the old lease", source: "dissertation, section 6.4.1",
         file: "Election.swift",
         original: "becomeLeader(claimableFrom: max(now, campaign.leaseFreeAt))",

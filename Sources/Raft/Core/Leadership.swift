@@ -53,6 +53,7 @@ struct Leadership: Hashable, Sendable {
 /// The leader's clockwork: heartbeats, check-quorum and deadlines.
 extension Raft {
     mutating func tickLeader() {
+        forgetOldPromise()
         guard hearsQuorum else { return becomeFollower(in: term, of: nil) }
         if let handover = leadership?.handover, now >= handover.deadline { return endOverdue(handover) }
         if let due = leadership?.heartbeatDue, now >= due { leadership?.heartbeatWanted = true }

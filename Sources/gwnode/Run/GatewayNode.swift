@@ -14,7 +14,7 @@ final class GatewayNode: Sendable {
     let view: SharedClusterView
     let serving: Serving
     let workers: WorkerPool
-    private let prober: HealthProber
+    let prober: HealthProber
     let raft: RaftNode<ClusterHost>
     let mover: AddressMover
     let heir: ConnectionHeir?

@@ -94,6 +94,16 @@ import Testing
         #expect(cluster[2].commit == cluster[1].commit && cluster[2].role == .follower)
     }
 
+    /// Otherwise it would wait for a lease of long ago after its next restart (simulation, seed 732).
+    @Test func whoHasPromisedAndLeadsSinceForgetsThatToo() throws {
+        var cluster = try prepared()
+        try cluster[1].transferLeadership(to: NodeID(2), at: cluster.now)
+        cluster.settle()
+        #expect(cluster[2].hardState.promised < cluster[2].term && cluster[2].hardState.promised > .zero)
+        cluster.run(Timing.lan.pause + .milliseconds(500))
+        #expect(cluster.leader == NodeID(2) && cluster[2].hardState.promised == .zero)
+    }
+
     @Test func aPromiseThatIsOverIsForgotten() throws {
         var cluster = try prepared()
         let promised = cluster[2].hardState.promised

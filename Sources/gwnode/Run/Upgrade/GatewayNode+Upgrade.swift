@@ -74,6 +74,8 @@ extension GatewayNode {
     /// Serves what could not go along until it ends.
     private func leave(_ run: UpgradeRun) {
         if let pid = run.successorPID { ServiceManager().handOver(to: pid) }
+        // What is left here ends soon, or is a stream that asks for no backend any more.
+        prober.stop()
         // The answer to whoever asked for the upgrade has to get out, however soon this process has nothing left to do.
         let earliestEnd = Instant.now() + .seconds(1)
         run.handOverTheRest()

@@ -85,6 +85,7 @@ final class NetworkCluster {
         kill(try guardProcess(of: node), SIGKILL)
         signal(SIGKILL, node)
         waitForEnd(node)
+        try network.forgetAddresses(of: node)
     }
 
     /// A count of connections that outlive their machine, by its name in the status; nil when the node does not say.

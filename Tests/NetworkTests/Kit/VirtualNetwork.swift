@@ -40,6 +40,9 @@ final class VirtualNetwork {
     /// Pulls a node's cable: its interface loses the carrier.
     func cut(_ node: Int) throws { try Self.ip("link", "set", "cable\(node)", "down") }
 
+    /// The guard may have been killed before it took the virtual addresses off a machine that is cut off.
+    func forgetAddresses(of node: Int) throws { _ = try Self.on(node, "address", "flush", "dev", "eth0") }
+
     func mend(_ node: Int) throws { try Self.ip("link", "set", "cable\(node)", "up") }
 
     /// Takes a node's cable out of the switch at the far end: the carrier stays, but nothing arrives any more.

@@ -40,7 +40,7 @@ package struct Rebuild: Sendable {
     package enum Limit {
         /// Asked at one time, before their answers are looked at.
         package static let burst = 256
-        package static let questions = 3
+        package static let questions = 6
         /// Until a client is asked again.
         package static let patience = Nanoseconds.milliseconds(120)
         /// For all that is done before the kernel may answer by itself.

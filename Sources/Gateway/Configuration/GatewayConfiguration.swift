@@ -5,8 +5,10 @@ import Posix
 /// A value of this type that came from `GatewayConfiguration.read` is consistent: names are unique, every route's
 /// upstream exists, and every number is in its range.
 package struct GatewayConfiguration: Hashable, Sendable {
-    /// Held by the elected node and by no other; at most `Limit.virtualAddresses`.
+    /// Held by the elected node and by no other, unless they are spread; at most `Limit.virtualAddresses`.
     package var virtualAddresses: [IPAddress]
+    /// Each is then held by one of the nodes.
+    package var spreadsAddresses: Bool
     /// At least one; names and ports are unique.
     package var listeners: [Listener]
     /// In the file's order, which does not matter for routing: see `Route`.
@@ -19,10 +21,12 @@ package struct GatewayConfiguration: Hashable, Sendable {
     package var tracing: TracingPolicy
 
     package init(
-        virtualAddresses: [IPAddress] = [], listeners: [Listener], routes: [Route], upstreams: [Upstream],
+        virtualAddresses: [IPAddress] = [], spreadsAddresses: Bool = false, listeners: [Listener], routes: [Route],
+        upstreams: [Upstream],
         clients: ClientPolicy = .standard, tracing: TracingPolicy = .standard
     ) {
         self.virtualAddresses = virtualAddresses
+        self.spreadsAddresses = spreadsAddresses
         self.listeners = listeners
         self.routes = routes
         self.upstreams = upstreams

@@ -10,7 +10,11 @@ extension GatewayConfiguration {
     package static let schema = Schema<GatewayConfiguration>.object(
         .optional(
             "virtualAddresses", .array(of: .virtualAddress, count: 0...Limit.virtualAddresses), default: [],
-            "Addresses that the elected node holds, and no other."),
+            "Addresses that the elected node holds, and no other, unless they are spread."),
+        .optional(
+            "spreadVirtualAddresses", .boolean, default: false,
+            "Shares the virtual addresses among the nodes, so that all carry traffic. Each address is still held by one "
+                + "node at a time; those of a node that fails go to the leader."),
         .required(
             "listeners", .array(of: .listener, count: 1...Limit.listeners),
             "Ports on which clients are served, on the virtual addresses and on every node's own."),
@@ -25,6 +29,9 @@ extension GatewayConfiguration {
             "tracing", .tracing, default: .standard,
             "The number by which a request is found again in all logs, and W3C Trace Context."),
         make: GatewayConfiguration.init
+    ).rule(
+        at: "spreadVirtualAddresses", { !$0.spreadsAddresses || $0.virtualAddresses.count > 1 },
+        wrong: "there are less than two virtual addresses to spread", right: "add addresses, or leave it out"
     ).rule(
         at: "listeners",
         { gateway in

@@ -21,6 +21,7 @@ extension ClusterState {
         case .rotateTicketKeys(let entry): ticketKeys.add(entry)
         case .decideScaling(let decision): apply(decision)
         case .acknowledgeScaling(let acknowledgement): apply(acknowledgement)
+        case .changeLoan(let change): apply(change)
         }
     }
 
@@ -31,7 +32,7 @@ extension ClusterState {
         if let configuration { keepForRollback(configuration) }
         let record = ConfigurationRecord(
             revision: revision.next, source: change.source, virtualAddresses: change.virtualAddresses,
-            author: change.author, at: change.at)
+            spreadsAddresses: change.spreadsAddresses, author: change.author, at: change.at)
         configuration = record
         withdrawRegistrations(configuredAs: change.backends)
         let known = backends

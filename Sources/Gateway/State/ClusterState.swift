@@ -15,6 +15,10 @@ package struct ClusterState: Hashable, Sendable {
     package internal(set) var scaling = ScalingRecords()
     package internal(set) var leader: LeaderRecord?
     package internal(set) var virtualAddressHolder: VirtualAddressRecord?
+    /// Virtual addresses that are not the leader's own, where they are spread.
+    package internal(set) var loans: [IPAddress: Loan] = [:]
+    /// Changes of loans so far.
+    package internal(set) var loanCount: UInt64 = 0
     package internal(set) var members: [NodeID: MemberRecord] = [:]
     package internal(set) var aims: [NodeID: MemberAim] = [:]
     /// Members that shall neither lead nor hold virtual addresses while another can.
@@ -50,15 +54,19 @@ package struct ConfigurationRecord: Hashable, Sendable {
     /// The JSON5 text as the operator wrote it.
     package var source: String
     package var virtualAddresses: [IPAddress]
+    /// Whether they are spread over the nodes.
+    package var spreadsAddresses: Bool
     package var author: String
     package var at: WallTime
 
     package init(
-        revision: Revision, source: String, virtualAddresses: [IPAddress], author: String, at: WallTime
+        revision: Revision, source: String, virtualAddresses: [IPAddress], spreadsAddresses: Bool = false,
+        author: String, at: WallTime
     ) {
         self.revision = revision
         self.source = source
         self.virtualAddresses = virtualAddresses
+        self.spreadsAddresses = spreadsAddresses
         self.author = author
         self.at = at
     }

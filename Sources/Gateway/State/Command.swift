@@ -24,6 +24,7 @@ package enum Command: Hashable, Sendable {
     case rotateTicketKeys(TicketKeyring.Entry)
     case decideScaling(ScalingDecision)
     case acknowledgeScaling(ScalingAcknowledgement)
+    case changeLoan(LoanChange)
 
     /// Upper limits on what one command carries; a longer one is refused as unreadable.
     package enum Limit {
@@ -49,6 +50,8 @@ package struct ConfigurationChange: Hashable, Sendable {
     package var backends: [BackendKey]
     /// The virtual addresses of `source`.
     package var virtualAddresses: [IPAddress]
+    /// Whether they are spread over the nodes.
+    package var spreadsAddresses: Bool
     /// The revision that this change replaces; nil replaces any. `Revision.none`: only if there is none yet.
     package var expectedRevision: Revision?
     /// Who asked for it, for the history; cut off at `Command.Limit.nameBytes`.
@@ -56,12 +59,13 @@ package struct ConfigurationChange: Hashable, Sendable {
     package var at: WallTime
 
     package init(
-        source: String, backends: [BackendKey], virtualAddresses: [IPAddress], expectedRevision: Revision?,
-        author: String, at: WallTime
+        source: String, backends: [BackendKey], virtualAddresses: [IPAddress], spreadsAddresses: Bool = false,
+        expectedRevision: Revision?, author: String, at: WallTime
     ) {
         self.source = source
         self.backends = backends
         self.virtualAddresses = virtualAddresses
+        self.spreadsAddresses = spreadsAddresses
         self.expectedRevision = expectedRevision
         self.author = author.cutOff(atBytes: Command.Limit.nameBytes)
         self.at = at
@@ -73,7 +77,8 @@ package struct ConfigurationChange: Hashable, Sendable {
     ) {
         self.init(
             source: source, backends: configuration.backendKeys, virtualAddresses: configuration.virtualAddresses,
-            expectedRevision: expectedRevision, author: author, at: at)
+            spreadsAddresses: configuration.spreadsAddresses, expectedRevision: expectedRevision, author: author, at: at
+        )
     }
 }
 

@@ -43,6 +43,10 @@ package enum JournalEvent: Hashable, Sendable, CustomStringConvertible {
     case backendDeregistered(BackendKey, id: String)
     /// Its time ran out without a renewal.
     case registrationExpired(BackendKey, id: String)
+    /// From then on this node holds it, as long as the leader lets it.
+    case addressLent(IPAddress, to: NodeID)
+    /// It is the leader's again.
+    case addressReturned(IPAddress)
     case scalingDecided(String, desired: Int, number: UInt64)
     case scalingHookEnded(String, number: UInt64, ScalingHookResult)
 
@@ -65,6 +69,8 @@ package enum JournalEvent: Hashable, Sendable, CustomStringConvertible {
         case .backendRegistered: "backend-registered"
         case .backendDeregistered: "backend-deregistered"
         case .registrationExpired: "registration-expired"
+        case .addressLent: "virtual-address-lent"
+        case .addressReturned: "virtual-address-returned"
         case .scalingDecided: "scaling-decided"
         case .scalingHookEnded(_, _, let result): result.hasSucceeded ? "scaling-hook-ended" : "scaling-hook-failed"
         }
@@ -89,6 +95,8 @@ package enum JournalEvent: Hashable, Sendable, CustomStringConvertible {
         case .backendDeregistered(let backend, let id): "backend \(backend), registered as \(id), took itself off"
         case .registrationExpired(let backend, let id):
             "backend \(backend), registered as \(id), was not heard of in time"
+        case .addressLent(let address, let node): "virtual address \(address) goes to node \(node)"
+        case .addressReturned(let address): "virtual address \(address) goes back to the leader"
         case .scalingDecided(let upstream, let desired, let number):
             "upstream \(upstream) asks for \(desired) backends, decision \(number)"
         case .scalingHookEnded(let upstream, let number, let result):

@@ -15,21 +15,33 @@ package struct VirtualIPClaim: Hashable, Sendable {
         package var now: Instant
         /// Nil when this node does not lead.
         package var lease: Lease?
-        /// The addresses that the configuration asks for.
+        /// The addresses that this node is to hold.
         package var wanted: [IPAddress]
+        package var tenure: Tenure
         package var hasCarrier: Bool
         package var isShuttingDown: Bool
 
         package init(
-            now: Instant, lease: Lease?, wanted: [IPAddress], hasCarrier: Bool = true,
+            now: Instant, lease: Lease?, wanted: [IPAddress], tenure: Tenure = .sole, hasCarrier: Bool = true,
             isShuttingDown: Bool = false
         ) {
             self.now = now
             self.lease = lease
             self.wanted = wanted
+            self.tenure = tenure
             self.hasCarrier = hasCarrier
             self.isShuttingDown = isShuttingDown
         }
+    }
+
+    /// How the addresses came to this node.
+    package enum Tenure: Hashable, Sendable {
+        /// With leadership, all of them.
+        case sole
+        /// With leadership, as far as they are not lent.
+        case shared
+        /// Lent by the leader. Given up, they may come again in the same term: the leader decides.
+        case borrowed
     }
 
     package enum Action: Hashable, Sendable {
@@ -49,6 +61,7 @@ package struct VirtualIPClaim: Hashable, Sendable {
         case removedFromConfiguration
         case shuttingDown
         case guardLost
+        case movedAway
 
         package var description: String {
             switch self {
@@ -60,6 +73,7 @@ package struct VirtualIPClaim: Hashable, Sendable {
             case .removedFromConfiguration: "the configuration no longer has it"
             case .shuttingDown: "the node shuts down"
             case .guardLost: "the guard of the addresses does not answer"
+            case .movedAway: "another node is to hold it"
             }
         }
     }
@@ -79,6 +93,8 @@ package struct VirtualIPClaim: Hashable, Sendable {
     package private(set) var nextDeadline = Instant.distantFuture
 
     private var heldTerm = Term.zero
+    private var heldUntil = Instant.zero
+    private var tenure = Tenure.sole
     private var claimedAt = Instant.zero
     private var announcementsDone = 0
     private var released: Release?
@@ -111,14 +127,25 @@ package struct VirtualIPClaim: Hashable, Sendable {
 
     private func reasonToGiveUp(_ conditions: Conditions) -> Reason? {
         guard !held.isEmpty else { return nil }
-        guard let lease = conditions.lease, lease.term == heldTerm else { return .leadershipLost }
+        guard let lease = conditions.lease, isContinued(by: lease, conditions) else {
+            return tenure == .borrowed ? .leaseExpired : .leadershipLost
+        }
         if conditions.now >= lease.validUntil { return .leaseExpired }
         return obstacle(conditions)
     }
 
+    /// Whether what is held now may be held by `lease` without a moment in between in which another node might.
+    private func isContinued(by lease: Lease, _ conditions: Conditions) -> Bool {
+        if lease.term == heldTerm { return true }
+        switch conditions.tenure {
+        case .sole: return false
+        case .shared, .borrowed: return conditions.now < heldUntil && lease.isHeld(at: conditions.now)
+        }
+    }
+
     private func reasonAgainstHolding(_ lease: Lease, _ conditions: Conditions) -> Reason? {
         guard !conditions.wanted.isEmpty else { return nil }
-        if let released, lease.term <= released.term { return released.reason }
+        if let released, lease.term <= released.term, conditions.tenure != .borrowed { return released.reason }
         return obstacle(conditions)
     }
 
@@ -133,7 +160,7 @@ package struct VirtualIPClaim: Hashable, Sendable {
         if now - claimedAt >= Resignations.shortestPause { resignations = Resignations() }
         actions += held.map { .release($0, because: reason) }
         held = []
-        released = Release(term: heldTerm, reason: reason)
+        if tenure != .borrowed { released = Release(term: heldTerm, reason: reason) }
     }
 
     private mutating func resign(because reason: Reason, at now: Instant, _ actions: inout [Action]) {
@@ -144,12 +171,15 @@ package struct VirtualIPClaim: Hashable, Sendable {
 
     private mutating func hold(_ lease: Lease, _ conditions: Conditions, _ actions: inout [Action]) {
         for address in held where !conditions.wanted.contains(address) {
-            actions.append(.release(address, because: .removedFromConfiguration))
+            let reason: Reason = conditions.tenure == .sole ? .removedFromConfiguration : .movedAway
+            actions.append(.release(address, because: reason))
         }
         let added = conditions.wanted.filter { !held.contains($0) }
         actions += added.flatMap { [.claim($0), .announce($0), .announce($0)] }
         held = conditions.wanted
         heldTerm = lease.term
+        heldUntil = lease.validUntil
+        tenure = conditions.tenure
         if !added.isEmpty {
             claimedAt = conditions.now
             announcementsDone = 0

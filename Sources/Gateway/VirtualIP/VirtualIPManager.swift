@@ -6,20 +6,48 @@ package protocol AddressKeeper: AnyObject {
     /// The addresses on which this node answers, as far as is known here.
     var held: [IPAddress] { get }
     var fence: Fence { get }
+    /// False where something outside of the cluster spreads the traffic.
+    var canHold: Bool { get }
     /// No address is left on the machine that was claimed before the last turn without a lease.
     var isClear: Bool { get }
+    /// The addresses that may be on the machine.
+    var occupied: Set<IPAddress> { get }
     /// Takes the configuration's addresses and ports. An address that is new here and still on the machine, left by
     /// a process that was killed, is removed; the next `turn` claims and gives up what changed.
     func configure(addresses: [IPAddress], ports: [UInt16])
-    /// Before a planned move: keeps back what arrives for the held addresses, as far as the fence can do that.
-    func keepBack(_ hold: ArrivalHold)
+    /// Before a planned move: keeps back what arrives for `addresses`, as far as they are held and the fence can do that.
+    func keepBack(_ hold: ArrivalHold, for addresses: Set<IPAddress>)
     /// The latest order to keep back that is carried out.
     var onHold: ArrivalHold { get }
     /// To be called after each event of the consensus thread and at `nextDeadline`. Without a lease, because this
     /// node does not lead or its lease is being surrendered, every address is given up.
-    func turn(now: Instant, lease: Lease?, isShuttingDown: Bool) -> AddressTurn
+    func turn(now: Instant, lease: Lease?, share: AddressShare, isShuttingDown: Bool) -> AddressTurn
     /// Another process of this node goes on with the addresses: they stay as they are when this keeper ends.
     func leaveToSuccessor()
+}
+
+/// Which of the configured addresses a node is to hold by its lease.
+package enum AddressShare: Hashable, Sendable {
+    case all
+    /// The leader's, where some are lent.
+    case own([IPAddress])
+    /// Lent to the process that began as `boot`.
+    case borrowed([IPAddress], boot: UInt64)
+
+    package func wanted(of configured: [IPAddress]) -> [IPAddress] {
+        switch self {
+        case .all: configured
+        case .own(let addresses), .borrowed(let addresses, _): configured.filter(addresses.contains)
+        }
+    }
+
+    package var tenure: VirtualIPClaim.Tenure {
+        switch self {
+        case .all: .sole
+        case .own: .shared
+        case .borrowed: .borrowed
+        }
+    }
 }
 
 /// The result of one turn.
@@ -58,7 +86,9 @@ package final class VirtualIPManager: AddressKeeper {
 
     package var held: [IPAddress] { claim.held }
     package var fence: Fence { provider.fence }
+    package var canHold: Bool { provider.canHold }
     package var isClear: Bool { claim.held.isEmpty && stuck.isEmpty }
+    package var occupied: Set<IPAddress> { stuck.union(claim.held) }
 
     package func configure(addresses: [IPAddress], ports: [UInt16]) {
         let unknown = addresses.filter { !wanted.contains($0) && !claim.held.contains($0) }
@@ -69,19 +99,22 @@ package final class VirtualIPManager: AddressKeeper {
 
     package private(set) var onHold = ArrivalHold.nothing
 
-    package func keepBack(_ hold: ArrivalHold) {
+    package func keepBack(_ hold: ArrivalHold, for addresses: Set<IPAddress>) {
         onHold = hold
         // What was closed to arrivals is opened by the next extension.
         extendedUntil = .zero
-        do throws(VirtualIPError) { try provider.hold(hold, for: claim.held) } catch {
+        do throws(VirtualIPError) { try provider.hold(hold, for: claim.held.filter(addresses.contains)) } catch {
             Log.warning("vip: arrivals are not held back: \(error)")
         }
     }
 
-    package func turn(now: Instant, lease: Lease?, isShuttingDown: Bool = false) -> AddressTurn {
+    package func turn(
+        now: Instant, lease: Lease?, share: AddressShare = .all, isShuttingDown: Bool = false
+    ) -> AddressTurn {
         let before = claim.held
         let conditions = VirtualIPClaim.Conditions(
-            now: now, lease: lease.map(fenced), wanted: wanted, hasCarrier: provider.hasCarrier,
+            now: now, lease: lease.map(fenced), wanted: share.wanted(of: wanted), tenure: share.tenure,
+            hasCarrier: provider.hasCarrier,
             isShuttingDown: isShuttingDown)
         for address in stuck { remove(address) }
         var resignation = carryOut(claim.turn(conditions), conditions)

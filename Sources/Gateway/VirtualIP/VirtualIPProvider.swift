@@ -5,6 +5,8 @@ import Posix
 package protocol VirtualIPProvider: AnyObject {
     /// What keeps this machine from answering once its lease is over.
     var fence: Fence { get }
+    /// Whether there is anything that this can do.
+    var canHold: Bool { get }
     /// False while the link under the addresses is down.
     var hasCarrier: Bool { get }
     /// The addresses that may be claimed later, and the ports on which the gateway serves, for providers that open the
@@ -23,6 +25,10 @@ package protocol VirtualIPProvider: AnyObject {
     func release(_ address: IPAddress) throws(VirtualIPError)
     /// Whether one of `held` was taken away by someone else since the last call.
     func hasLost(anyOf held: [IPAddress]) -> Bool
+}
+
+extension VirtualIPProvider {
+    package var canHold: Bool { true }
 }
 
 /// What is kept back of that which arrives for virtual addresses before they move.
@@ -77,6 +83,7 @@ package struct VirtualIPError: Error, Hashable, Sendable, CustomStringConvertibl
 /// For a node that holds no address itself, because something outside of the cluster spreads the traffic.
 package final class NoProvider: VirtualIPProvider {
     package init() {}
+    package var canHold: Bool { false }
     package var fence: Fence { .lease }
     package var hasCarrier: Bool { true }
     package func configure(addresses: [IPAddress], ports: [UInt16]) {}

@@ -16,6 +16,9 @@ struct Campaign: Hashable, Sendable {
     var retryAt: Instant
     /// When, as far as the granting voters know, no other leader can hold a lease any more.
     var leaseFreeAt = Instant.zero
+    /// The newest term that a granting voter led or heard a leader of; nil once one of them may have forgotten a leader
+    /// whose grants are not over yet.
+    var newestLed: Term? = .zero
 }
 
 /// Campaigns and votes (Raft paper, section 5.2; pre-vote: dissertation, section 9.6).
@@ -41,6 +44,8 @@ extension Raft {
     /// Adopts `term`, which is the present or a newer one, and gives up any leadership or campaign.
     mutating func becomeFollower(in term: Term, of leader: NodeID?) {
         if leadership != nil || campaign != nil {
+            // A former leader's successor counts on it: see `Leadership.predecessor`.
+            if leadership != nil { borrowed = nil }
             leadership.map { failWaitingReads($0, leader: leader) }
             leadership = nil
             campaign = nil
@@ -134,6 +139,8 @@ extension Raft {
         guard var campaign else { return }
         campaign.granted.insert(voter)
         campaign.leaseFreeAt = max(campaign.leaseFreeAt, leaseFree(after: contact) ?? .zero)
+        let remembers = contact.memory >= timing.leaseGuard * 2
+        campaign.newestLed = remembers ? campaign.newestLed.map { max($0, contact.newest) } : nil
         self.campaign = campaign
         countVotes()
     }
@@ -145,15 +152,17 @@ extension Raft {
         case .vote:
             // Without a durable own vote a crash could let this node win the same term a second time.
             guard campaign.granted.contains(id) else { return }
-            becomeLeader(claimableFrom: max(now, campaign.leaseFreeAt))
+            let heardNewest = contact.term != nil && contact.term == campaign.newestLed
+            becomeLeader(claimableFrom: max(now, campaign.leaseFreeAt), after: heardNewest ? contact.leader : nil)
         }
     }
 
-    private mutating func becomeLeader(claimableFrom: Instant) {
+    private mutating func becomeLeader(claimableFrom: Instant, after predecessor: NodeID?) {
         campaign = nil
+        newestLed = term
         leader = id
         leadership = Leadership(
-            log: log, commit: commit, self: id, claimableFrom: claimableFrom, now: now)
+            log: log, commit: commit, self: id, claimableFrom: claimableFrom, predecessor: predecessor, now: now)
         appendAsLeader(.noop)
         leadership?.heartbeatWanted = true
     }

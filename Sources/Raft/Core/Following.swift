@@ -9,7 +9,7 @@ struct Following: Hashable, Sendable {
     /// The leader waits for a reply that covers this index, even if it has been told before.
     var owedAcknowledgement: LogIndex?
     /// The newest round of heartbeats that was replied to.
-    var answeredRound: UInt64 = 0
+    var answered = HeartbeatStamp.never
     var owedVote: OwedVote?
     /// When the wish for a long lease was sent that is granted once the promise is durable.
     var owedGrant: Instant?
@@ -45,10 +45,16 @@ extension Raft {
     mutating func handleHeartbeat(_ heartbeat: Heartbeat, from sender: NodeID) {
         guard accepts(leaderOf: heartbeat.term, sender) else { return }
         commit(through: min(heartbeat.commit, following.matched))
-        guard heartbeat.stamp.round > following.answeredRound else { return }
-        following.answeredRound = heartbeat.stamp.round
+        guard heartbeat.stamp > following.answered else { return }
+        following.answered = heartbeat.stamp
+        take(heartbeat.grant, round: heartbeat.stamp.round)
+        sendHeartbeatReply(to: sender)
+    }
+
+    mutating func sendHeartbeatReply(to leader: NodeID) {
         let matched = min(following.matched, writes.durable)
-        send(.heartbeatReply(HeartbeatReply(term: term, stamp: heartbeat.stamp, matched: matched)), to: sender)
+        let reply = HeartbeatReply(term: term, stamp: following.answered, matched: matched, borrower: statement)
+        send(.heartbeatReply(reply), to: leader)
     }
 
     mutating func handleAppendRequest(_ request: AppendRequest, from sender: NodeID) {

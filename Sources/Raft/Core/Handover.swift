@@ -43,6 +43,7 @@ extension Raft {
 
     private mutating func surrenderLease() {
         leadership?.leaseSurrendered = true
+        borrowed = nil
         output.surrenderedLease = term
     }
 

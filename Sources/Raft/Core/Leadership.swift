@@ -14,6 +14,10 @@ struct Leadership: Hashable, Sendable {
     let electedAt: Instant
     /// Until then an earlier leader's lease may last: nothing is committed, claimed or read.
     let claimableFrom: Instant
+    /// Who led before, where it is known that nobody led in between: nothing that it used is used after `claimableFrom`.
+    let predecessor: NodeID?
+    /// Nothing was granted after that by earlier leaders, or a former process of this one.
+    var inheritedFrom: Instant
     /// A surrendered lease is final: it does not come back in this term.
     var leaseSurrendered = false
     /// The no-op that begins the term. Nothing is read before it is committed (etcd#7331).
@@ -24,12 +28,14 @@ struct Leadership: Hashable, Sendable {
     /// In the order of their rounds.
     var waitingReads: [WaitingRead] = []
 
-    init(log: RaftLog, commit: LogIndex, self id: NodeID, claimableFrom: Instant, now: Instant) {
+    init(log: RaftLog, commit: LogIndex, self id: NodeID, claimableFrom: Instant, predecessor: NodeID?, now: Instant) {
         firstOfTerm = log.last.index.next
         peers = log.membership.everyone.filter { $0 != id }.map { Progress(id: $0, next: log.last.index.next) }
         heartbeatDue = now
         electedAt = now
         self.claimableFrom = claimableFrom
+        self.predecessor = predecessor
+        inheritedFrom = claimableFrom
         uncommittedWeight = log.entries(commit.next, through: log.last.index).reduce(0) { $0 + $1.weight }
     }
 
@@ -37,6 +43,7 @@ struct Leadership: Hashable, Sendable {
         var deadline = min(heartbeatDue, commitNoticeDue)
         if commit < last && claimableFrom > now { deadline = min(deadline, claimableFrom) }
         if let handover { deadline = min(deadline, handover.deadline) }
+        for peer in peers { deadline = min(deadline, peer.lending.nextEnd) }
         return deadline
     }
 
@@ -85,8 +92,11 @@ extension Raft {
         leadership.stamp = HeartbeatStamp(round: leadership.stamp.round + 1, sentAt: now)
         for position in leadership.peers.indices { leadership.peers[position].sentCommit = commit }
         self.leadership = leadership
-        let heartbeat = Message.heartbeat(Heartbeat(term: term, stamp: leadership.stamp, commit: commit))
-        for peer in leadership.peers { send(heartbeat, to: peer.id) }
+        for (position, peer) in leadership.peers.enumerated() {
+            let grant = grant(to: position, round: leadership.stamp.round)
+            let heartbeat = Heartbeat(term: term, stamp: leadership.stamp, commit: commit, grant: grant)
+            send(.heartbeat(heartbeat), to: peer.id)
+        }
         serveWaitingReads()
     }
 
@@ -95,6 +105,7 @@ extension Raft {
         guard let sent = leadership?.stamp, reply.stamp <= sent else { return }
         leadership?.peers[position].lastContact = now
         leadership?.peers[position].acknowledge(reply.stamp)
+        if let statement = reply.borrower { leadership?.peers[position].lending.heard(statement, at: now) }
         leadership?.peers[position].heard(matched: reply.matched)
         noteMatch(reply.matched, of: position, byAppend: false)
         serveWaitingReads()

@@ -31,14 +31,15 @@ extension Raft {
     }
 
     var contactAge: ContactAge {
-        guard let promise = livingPromise else { return ContactAge(term: contact.term, age: now - contact.at) }
-        return ContactAge(
-            term: contact.term, age: now - contact.at, promised: promise.term, promisedFor: promise.until - now)
+        var age = ContactAge(term: contact.term, age: now - contact.at, newest: newestLed, memory: now - startedAt)
+        if let promise = livingPromise { (age.promised, age.promisedFor) = (promise.term, promise.until - now) }
+        return age
     }
 
     mutating func noteContact(with leader: NodeID) {
         contact = LeaderContact(leader: leader, term: term, at: now)
         forgetOldPromise()
+        newestLed = max(newestLed, term)
         electionDeadline = drawElectionDeadline()
     }
 

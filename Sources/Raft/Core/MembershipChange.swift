@@ -96,7 +96,10 @@ extension Raft {
 
     mutating func dismissDeparted() {
         let now = self.now
-        leadership?.peers.removeAll { peer in peer.departure.map { $0.at <= now } ?? false }
+        // What a removed node was lent and may still use is not forgotten.
+        leadership?.peers.removeAll { peer in
+            peer.departure.map { $0.at <= now && !peer.lending.isActive } ?? false
+        }
     }
 }
 

@@ -84,12 +84,21 @@ package struct ContactAge: Hashable, Sendable {
     package var promised: Term
     /// How long that lease may last yet.
     package var promisedFor: Nanoseconds
+    /// The newest term that the voter led or heard a leader of, as far as its memory goes.
+    package var newest: Term
+    /// The time since the voter's start.
+    package var memory: Nanoseconds
 
-    package init(term: Term?, age: Nanoseconds, promised: Term = .zero, promisedFor: Nanoseconds = .zero) {
+    package init(
+        term: Term?, age: Nanoseconds, promised: Term = .zero, promisedFor: Nanoseconds = .zero, newest: Term = .zero,
+        memory: Nanoseconds = .zero
+    ) {
         self.term = term
         self.age = age
         self.promised = promised
         self.promisedFor = promisedFor
+        self.newest = newest
+        self.memory = memory
     }
 }
 
@@ -112,11 +121,14 @@ package struct Heartbeat: Hashable, Sendable {
     package var term: Term
     package var stamp: HeartbeatStamp
     package var commit: LogIndex
+    /// Nil where nothing is lent to the receiver.
+    package var grant: Grant?
 
-    package init(term: Term, stamp: HeartbeatStamp, commit: LogIndex) {
+    package init(term: Term, stamp: HeartbeatStamp, commit: LogIndex, grant: Grant? = nil) {
         self.term = term
         self.stamp = stamp
         self.commit = commit
+        self.grant = grant
     }
 }
 
@@ -126,11 +138,14 @@ package struct HeartbeatReply: Hashable, Sendable {
     package var stamp: HeartbeatStamp
     /// Through here the follower's log is durable and matches the leader's.
     package var matched: LogIndex
+    /// Nil from a node that has borrowed nothing and does not want to.
+    package var borrower: BorrowerStatement?
 
-    package init(term: Term, stamp: HeartbeatStamp, matched: LogIndex) {
+    package init(term: Term, stamp: HeartbeatStamp, matched: LogIndex, borrower: BorrowerStatement? = nil) {
         self.term = term
         self.stamp = stamp
         self.matched = matched
+        self.borrower = borrower
     }
 }
 

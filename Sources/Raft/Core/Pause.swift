@@ -98,7 +98,10 @@ extension Raft {
         guard let leading = continuation.leading else { return }
         leader = id
         var leadership = Leadership(
-            log: log, commit: commit, self: id, claimableFrom: leading.claimableFrom, now: now)
+            log: log, commit: commit, self: id, claimableFrom: leading.claimableFrom, predecessor: nil,
+            now: now)
+        // The former process may have granted something until it ended.
+        leadership.inheritedFrom = now
         leadership.stamp = HeartbeatStamp(round: leading.heartbeats, sentAt: .zero)
         leadership.longLease = LongLease(sentAt: leading.longLease, granted: Set(leading.granted))
         self.leadership = leadership

@@ -35,6 +35,7 @@ struct Progress: Hashable, Sendable {
     /// The newest round of heartbeats that the member acknowledged.
     private(set) var acknowledged = HeartbeatStamp.never
     var lastContact = Instant.zero
+    var lending = Lending()
     /// Nil for members.
     var departure: Departure?
     /// The commit index that was last sent.

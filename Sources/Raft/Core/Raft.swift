@@ -34,6 +34,13 @@ package struct Raft: Hashable, Sendable {
     var promise: LeasePromise?
     /// Nodes that shall lead only when no other can.
     var spared: Set<NodeID> = []
+    /// Of this node or another, since the start.
+    var newestLed = Term.zero
+    let startedAt: Instant
+    var borrowed: Borrowed?
+    var wish = BorrowerWish()
+    /// The log was known through here at the start, without knowing what of it is committed.
+    let recoveredThrough: LogIndex
 
     var readsAwaitingApply: [ServedRead] = []
     var output = Ready()
@@ -49,6 +56,8 @@ package struct Raft: Hashable, Sendable {
         log = RaftLog(recovered: recovered)
         writes = WriteTracker(recovered: hardState, log: log)
         commit = log.base.index
+        recoveredThrough = log.last.index
+        startedAt = now
         handedOut = commit
         applied = commit
         following = Following(matched: commit)
@@ -117,6 +126,7 @@ package struct Raft: Hashable, Sendable {
     /// Tells the time. Harmless when called early.
     package mutating func tick(at now: Instant) {
         advanceClock(to: now)
+        expireLoans()
         if leadership != nil {
             tickLeader()
         } else if mayCampaign {

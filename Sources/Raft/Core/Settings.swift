@@ -118,6 +118,8 @@ package struct Limits: Hashable, Sendable {
     package var snapshotBytes = 256 << 20
     /// Entries kept below a snapshot, for followers that trail a little.
     package var retainedEntries: UInt64 = 1000
+    /// Lent to one node.
+    package var rights = 64
     /// Nodes of a cluster, learners included.
     package var members = 32
     /// Committed entries handed out by one `ready()`.

@@ -49,6 +49,9 @@ package struct Status: Hashable, Sendable {
     package var hasQuorum: Bool
     /// Known to a leader, otherwise empty.
     package var peers: [PeerStatus]
+    /// What this node may use beside what it has by its own lease.
+    package var borrowed: Borrowed?
+    package var lending: LendingStatus
     /// At a leader, to whom it would hand leadership.
     package var heir: NodeID?
 
@@ -62,13 +65,44 @@ package struct PeerStatus: Hashable, Sendable {
     package var matched: LogIndex
     package var lastContact: Instant
     package var receivesSnapshot: Bool
+    /// It would use rights, as far as it said in this term.
+    package var isWilling: Bool
+    /// What it does not want any more.
+    package var returned: [Right]
+    /// What it may use now, or with a grant to come. Of this term: for earlier ones see `LendingStatus`.
+    package var claims: [Right]
+    /// Those of `claims` that it has been granted.
+    package var granted: [Right]
 
-    package init(id: NodeID, matched: LogIndex, lastContact: Instant, receivesSnapshot: Bool) {
+    package init(
+        id: NodeID, matched: LogIndex, lastContact: Instant, receivesSnapshot: Bool, isWilling: Bool = false,
+        returned: [Right] = [], claims: [Right] = [], granted: [Right] = []
+    ) {
         self.id = id
         self.matched = matched
         self.lastContact = lastContact
         self.receivesSnapshot = receivesSnapshot
+        self.isWilling = isWilling
+        self.returned = returned
+        self.claims = claims
+        self.granted = granted
     }
+}
+
+/// What concerns rights that others have.
+package struct LendingStatus: Hashable, Sendable {
+    /// Everything that was committed in earlier terms is applied here; at a leader.
+    package var knowsState: Bool
+    /// Everything that was in the log at the start is applied here.
+    package var hasReplayed: Bool
+    /// Until then grants of earlier terms may be used; at a leader.
+    package var inheritedUntil: Instant
+    /// How long a grant lasts at the most, on any node's clock.
+    package var grantGuard: Nanoseconds
+    /// The former leader, which uses nothing of earlier terms after `Lease.claimableFrom`. Nil where that is not known.
+    package var predecessor: NodeID?
+    /// This start of the process, as the leader knows it.
+    package var boot: UInt64
 }
 
 /// An operator's wish for another set of members.
@@ -106,18 +140,29 @@ extension Raft {
     package func entry(at index: LogIndex) -> Entry? { log.entry(at: index) }
 
     package var status: Status {
-        let members = leadership?.peers.filter { $0.departure == nil }
-        let peers = members?.map { peer in
+        let peers = leadership?.peers.filter { $0.departure == nil || $0.lending.isActive }.map { peer in
             var receivesSnapshot = false
             if case .snapshot = peer.mode { receivesSnapshot = true }
             return PeerStatus(
-                id: peer.id, matched: peer.matched, lastContact: peer.lastContact, receivesSnapshot: receivesSnapshot)
+                id: peer.id, matched: peer.matched, lastContact: peer.lastContact, receivesSnapshot: receivesSnapshot,
+                isWilling: peer.lending.statement?.isWilling == true, returned: peer.lending.statement?.returned ?? [],
+                claims: peer.lending.claims, granted: peer.lending.inUse.map(\.right))
         }
         return Status(
             id: id, role: role, term: term, leader: leader, commit: commit, applied: applied, last: log.last,
             durable: writes.durable, snapshot: snapshotIndex, membership: membership,
             committedMembership: log.membership(at: commit), lease: lease,
             pauseEnd: longLeaseEnd,
-            hasQuorum: leadership != nil ? hearsQuorum : leader != nil, peers: peers ?? [], heir: closestVoter)
+            hasQuorum: leadership != nil ? hearsQuorum : leader != nil, peers: peers ?? [], borrowed: borrowed,
+            lending: lendingStatus, heir: closestVoter)
+    }
+
+    private var lendingStatus: LendingStatus {
+        LendingStatus(
+            knowsState: leadership.map { applied >= $0.firstOfTerm.previous } ?? false,
+            hasReplayed: applied >= recoveredThrough,
+            inheritedUntil: leadership.map { $0.inheritedFrom + timing.leaseGuard } ?? .distantFuture,
+            grantGuard: timing.leaseGuard,
+            predecessor: leadership?.predecessor, boot: settings.seed)
     }
 }

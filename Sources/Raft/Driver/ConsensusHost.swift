@@ -12,7 +12,7 @@ package protocol ConsensusHost: AnyObject, SendableMetatype {
     /// Replaces the applied state by one that `snapshotEncoder` encoded, here or at another node.
     func restore(_ state: [UInt8], through index: LogIndex) throws(RestoreFailure)
     /// Comes once at the end of each turn of the loop, and at the latest at the instant returned by the call before.
-    func turn(_ view: TurnView) -> Instant
+    func turn(_ view: TurnView) -> HostTurn
     /// The lease of `term` is given up: withdraw what is tied to it, then call `RaftNode.leaseWithdrawn`.
     func surrendered(lease term: Term)
     /// What another node last published with `RaftNode.publish(info:)`.
@@ -26,6 +26,21 @@ package struct RestoreFailure: Error, Hashable, Sendable, CustomStringConvertibl
     package let reason: String
     package init(_ reason: String) { self.reason = reason }
     package var description: String { reason }
+}
+
+/// What a host wants after its turn.
+package struct HostTurn: Sendable {
+    /// When the next one is due at the latest.
+    package var deadline: Instant
+    /// What this node lends while it leads: everything, at each turn.
+    package var lent: [NodeID: [Right]]
+    package var wish: BorrowerWish
+
+    package init(deadline: Instant, lent: [NodeID: [Right]] = [:], wish: BorrowerWish = BorrowerWish()) {
+        self.deadline = deadline
+        self.lent = lent
+        self.wish = wish
+    }
 }
 
 /// What a host sees at the end of a turn.

@@ -162,8 +162,12 @@ final class ConsensusLoop<Host: ConsensusHost> {
         let status = raft.status
         let peers = transport.peers
         leadershipLog.note(status)
-        hostDeadline = host.turn(
-            TurnView(now: .now(), raft: status, connected: peers.filter(\.isConnected).map(\.id)))
+        let turn = host.turn(TurnView(now: .now(), raft: status, connected: peers.filter(\.isConnected).map(\.id)))
+        hostDeadline = turn.deadline
+        // Before anything else happens: the host has begun to use what it does not lend any more.
+        raft.lend(turn.lent, at: now)
+        raft.borrow(turn.wish, at: now)
+        hasMore = hasMore || raft.hasNews
         publish(RaftStatus(at: now, raft: status, transport: peers))
     }
 
@@ -243,6 +247,7 @@ final class ConsensusLoop<Host: ConsensusHost> {
         case .leaseWithdrawn(let term): raft.leaseWithdrawn(term, at: now)
         case .leaderReleased(let node, let term, let processGone):
             raft.leaderReleased(term, by: node, processGone: processGone, at: now)
+        case .borrowerGone(let node, let boot): raft.borrowerGone(node, boot: boot, at: now)
         case .stepDown: raft.stepDown(at: now)
         case .spare(let nodes): raft.spare(nodes)
         case .prepareToPause: raft.prepareToPause(at: now)

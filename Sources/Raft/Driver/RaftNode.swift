@@ -19,6 +19,7 @@ package final class RaftNode<Host: ConsensusHost>: Sendable {
         case connect([PeerAddress], removed: Set<NodeID>)
         case leaseWithdrawn(Term)
         case leaderReleased(NodeID, Term, processGone: Bool)
+        case borrowerGone(NodeID, boot: UInt64)
         case stepDown
         case spare(Set<NodeID>)
         case transfer(NodeID?, @Sendable (TransferRefusal?) -> Void)
@@ -121,6 +122,9 @@ package final class RaftNode<Host: ConsensusHost>: Sendable {
         post(.leaderReleased(node, term, processGone: processGone))
     }
 
+    /// The process of `node` that began as `boot` is gone, and all that it had been lent is free.
+    package func borrowerGone(_ node: NodeID, boot: UInt64) { post(.borrowerGone(node, boot: boot)) }
+
     /// Gives up leadership, for instance because the network of this node is gone. No effect at a follower.
     package func stepDown() { post(.stepDown) }
 
@@ -198,8 +202,8 @@ package final class RaftNode<Host: ConsensusHost>: Sendable {
             case .read(_, let completion): completion(.failure(.stopping))
             case .transfer(_, let completion): completion(.notLeader(leader: nil))
             case .change(_, let completion): completion(.notLeader(leader: nil))
-            case .perform, .publish, .note, .connect, .leaseWithdrawn, .leaderReleased, .stepDown, .spare,
-                .prepareToPause, .suspend, .stop:
+            case .perform, .publish, .note, .connect, .leaseWithdrawn, .leaderReleased, .borrowerGone, .stepDown,
+                .spare, .prepareToPause, .suspend, .stop:
                 break
             }
         }

@@ -14,11 +14,13 @@ extension ByteWriter {
             append(heartbeat.term)
             append(heartbeat.stamp)
             append(heartbeat.commit)
+            append(heartbeat.grant)
         case .heartbeatReply(let reply):
             append(UInt8(6))
             append(reply.term)
             append(reply.stamp)
             append(reply.matched)
+            append(reply.borrower)
         case .appendRequest(let request): append(kind: 7, request)
         case .appendReply(let reply): append(kind: 8, reply)
         case .snapshotChunk(let chunk): append(kind: 9, chunk)
@@ -77,6 +79,8 @@ extension ByteWriter {
         append(min(reply.contact.age.count, WireLimit.age))
         append(reply.contact.promised)
         append(min(reply.contact.promisedFor.count, WireLimit.age))
+        append(reply.contact.newest)
+        append(min(reply.contact.memory.count, WireLimit.age))
     }
 
     private mutating func append(kind: UInt8, _ request: AppendRequest) {
@@ -135,6 +139,35 @@ extension ByteWriter {
         append(stamp.sentAt.nanoseconds)
     }
 
+    private mutating func append(_ grant: Grant?) {
+        append(grant != nil)
+        guard let grant else { return }
+        append(grant.echo)
+        append(grant.rights)
+    }
+
+    private mutating func append(_ statement: BorrowerStatement?) {
+        append(statement != nil)
+        guard let statement else { return }
+        append(statement.stamp)
+        append(statement.isWilling)
+        append(statement.returned)
+        append(statement.settled)
+    }
+
+    private mutating func append(_ stamp: BorrowerStamp) {
+        append(stamp.boot)
+        append(stamp.sentAt.nanoseconds)
+    }
+
+    private mutating func append(_ rights: [Right]) {
+        append(UInt32(rights.count))
+        for right in rights {
+            append(right.high)
+            append(right.low)
+        }
+    }
+
     private mutating func append(_ id: ReadID) {
         append(id.boot)
         append(id.sequence)
@@ -158,6 +191,7 @@ private enum WireLimit {
     static let age: UInt64 = 1 << 60
     static let entries = 1 << 16
     static let snapshotBytes: UInt64 = 4 << 30
+    static let rights = 64
 }
 
 extension ByteReader {
@@ -167,10 +201,15 @@ extension ByteReader {
         case 2: return .preVoteReply(try readVoteReply())
         case 3: return .voteRequest(try readVoteRequest())
         case 4: return .voteReply(try readVoteReply())
-        case 5: return .heartbeat(Heartbeat(term: try readTerm(), stamp: try readStamp(), commit: try readLogIndex()))
+        case 5:
+            return .heartbeat(
+                Heartbeat(
+                    term: try readTerm(), stamp: try readStamp(), commit: try readLogIndex(), grant: try readGrant()))
         case 6:
             return .heartbeatReply(
-                HeartbeatReply(term: try readTerm(), stamp: try readStamp(), matched: try readLogIndex()))
+                HeartbeatReply(
+                    term: try readTerm(), stamp: try readStamp(), matched: try readLogIndex(),
+                    borrower: try readStatement()))
         case 7: return .appendRequest(try readAppendRequest())
         case 8: return .appendReply(try readAppendReply())
         case 9: return .snapshotChunk(try readSnapshotChunk())
@@ -213,7 +252,9 @@ extension ByteReader {
         return VoteReply(
             term: term, attempt: attempt, granted: granted,
             contact: ContactAge(
-                term: hasContact ? contactTerm : nil, age: age, promised: promised, promisedFor: promisedFor))
+                term: hasContact ? contactTerm : nil, age: age, promised: promised, promisedFor: promisedFor,
+                newest: try readTerm(),
+                memory: Nanoseconds(try readUInt64(upTo: WireLimit.age, "an age in nanoseconds"))))
     }
 
     private mutating func readAppendRequest() throws(MalformedBytes) -> AppendRequest {
@@ -273,6 +314,34 @@ extension ByteReader {
 
     private mutating func readInstant() throws(MalformedBytes) -> Instant {
         Instant(nanoseconds: try readUInt64(upTo: CodingLimit.largestNumber, "an instant"))
+    }
+
+    private mutating func readGrant() throws(MalformedBytes) -> Grant? {
+        guard try readBool() else { return nil }
+        return Grant(echo: try readBorrowerStamp(), rights: try readRights())
+    }
+
+    private mutating func readStatement() throws(MalformedBytes) -> BorrowerStatement? {
+        guard try readBool() else { return nil }
+        return BorrowerStatement(
+            stamp: try readBorrowerStamp(), isWilling: try readBool(), returned: try readRights(),
+            settled: try readUInt64(upTo: CodingLimit.largestNumber, "a round of heartbeats"))
+    }
+
+    private mutating func readBorrowerStamp() throws(MalformedBytes) -> BorrowerStamp {
+        BorrowerStamp(
+            boot: try readUInt64(),
+            sentAt: Instant(nanoseconds: try readUInt64(upTo: CodingLimit.largestNumber, "an instant")))
+    }
+
+    private mutating func readRights() throws(MalformedBytes) -> [Right] {
+        let count = Int(try readUInt32())
+        guard count <= WireLimit.rights else {
+            throw MalformedBytes(at: offset - 4, expected: "at most \(WireLimit.rights) rights")
+        }
+        var rights: [Right] = []
+        for _ in 0..<count { rights.append(Right(high: try readUInt64(), low: try readUInt64())) }
+        return rights
     }
 
     private mutating func readReadID() throws(MalformedBytes) -> ReadID {

@@ -62,9 +62,9 @@ package struct DrillTimeline: Sendable {
         isWatched = true
         guard sighting.leader != leader || sighting.term > term else { return }
         detected = min(detected ?? .distantFuture, sighting.at)
-        guard sighting.term > term, let next = sighting.leader, next != leader else { return }
+        guard sighting.term > term, sighting.leader != nil, sighting.leader != leader else { return }
         elected = min(elected ?? .distantFuture, sighting.at)
-        guard sighting.holders.allSatisfy({ $0 == next }) else { return }
+        guard sighting.holders.allSatisfy({ $0 != nil && $0 != leader }) else { return }
         moved = min(moved ?? .distantFuture, sighting.at)
     }
 

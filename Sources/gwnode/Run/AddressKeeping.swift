@@ -62,7 +62,11 @@ enum AddressKeeping {
             return try NoticeListener(on: address, inheriting: inherited, key: key) { arrival in
                 switch arrival {
                 case .notice(let notice, let sender):
-                    raft.leaderReleased(notice.term, by: notice.node, processGone: notice.cause == .processGone)
+                    switch notice.cause {
+                    case .processGone: raft.leaderReleased(notice.term, by: notice.node, processGone: true)
+                    case .leaseExpired: raft.leaderReleased(notice.term, by: notice.node, processGone: false)
+                    case .borrowerGone: raft.borrowerGone(notice.node, boot: notice.boot)
+                    }
                     if notice.connections > 0, let key = key(notice.node) {
                         outliving?.rebuilder.moved(from: notice.node)
                         heir?.bequeathed(notice, key: key, by: sender)

@@ -19,6 +19,10 @@ final class ClusterHost: ConsensusHost {
     private var surrendered: Term?
     /// Applied in this turn, and the term in which it was appended.
     private var wantedMove: (move: LeadershipMove, term: Term)?
+    private var spreading = Spreading()
+    /// Something kept this node from holding what it was lent.
+    private var ableAgain = Instant.zero
+    private var isLeaving = false
     /// What Raft was last told of drained nodes.
     private var spared: Set<NodeID> = []
     private let node: RaftNode<ClusterHost>
@@ -50,6 +54,10 @@ final class ClusterHost: ConsensusHost {
             case .cluster(let command):
                 clusterHasChanged = true
                 if case .moveLeadership(let move) = command { wantedMove = (move, position.term) }
+                if case .changeLoan(let change) = command, change.term != position.term {
+                    // Its leader judged by grants that a later one may have renewed.
+                    return .refused(.staleTerm(change.term, current: position.term))
+                }
             case .key: break
             }
             return state.apply(change)
@@ -75,9 +83,19 @@ final class ClusterHost: ConsensusHost {
         clusterHasChanged = true
     }
 
-    func turn(_ turn: TurnView) -> Instant {
-        let address = virtualIP.turn(now: turn.now, lease: turn.raft.lease, isShuttingDown: isShuttingDown)
-        if address.resignation != nil { node.stepDown() }
+    func turn(_ turn: TurnView) -> HostTurn {
+        let plan = spreading.turn(conditions(turn))
+        let address = virtualIP.turn(
+            now: turn.now, lease: plan.lease, share: plan.share, isShuttingDown: isShuttingDown)
+        if address.resignation != nil {
+            node.stepDown()
+            ableAgain = turn.now + Self.unablePause
+        }
+        for var change in plan.changes {
+            change.at = .now()
+            node.propose(Command.changeLoan(change).encoded(), timeout: Self.loanTimeout) { _ in }
+        }
+        if mover.departures.want(plan.departing.intersection(virtualIP.held)) { mover.clearDepartures() }
         confirmSurrender()
         moveLeadership(turn.raft)
         if state.cluster.drained != spared {
@@ -93,8 +111,23 @@ final class ClusterHost: ConsensusHost {
             stateHasChanged: clusterHasChanged || address.hasChanged)
         clusterHasChanged = false
         outliving?.turn(turn, held: virtualIP.held, node)
-        return address.nextDeadline
+        return HostTurn(deadline: min(address.nextDeadline, plan.deadline), lent: plan.lent, wish: plan.wish)
     }
+
+    private static let unablePause = Nanoseconds.seconds(5)
+    private static let loanTimeout = Nanoseconds.seconds(1)
+
+    private func conditions(_ turn: TurnView) -> Spreading.Conditions {
+        let configuration = state.cluster.configuration
+        return Spreading.Conditions(
+            now: turn.now, raft: turn.raft, addresses: configuration?.virtualAddresses ?? [],
+            isSpread: configuration?.spreadsAddresses ?? false, loans: state.cluster.loans,
+            drained: state.cluster.drained, occupied: virtualIP.occupied, deserted: mover.departures.deserted,
+            isAble: virtualIP.canHold && !isShuttingDown && !isLeaving && turn.now >= ableAgain)
+    }
+
+    /// From now on this node uses nothing that it was lent; it is about to stop.
+    func leave() { isLeaving = true }
 
     /// Only the leader to whom it was said acts on it: read again after a restart, or by a later leader, it is old.
     private func moveLeadership(_ raft: Status) {
@@ -105,7 +138,7 @@ final class ClusterHost: ConsensusHost {
     }
 
     func surrendered(lease term: Term) {
-        _ = virtualIP.turn(now: .now(), lease: nil, isShuttingDown: isShuttingDown)
+        _ = virtualIP.turn(now: .now(), lease: nil, share: .all, isShuttingDown: isShuttingDown)
         surrendered = term
         confirmSurrender()
     }
@@ -149,7 +182,7 @@ final class ClusterHost: ConsensusHost {
         heir?.serve(addresses: addresses, ports: ports)
     }
 
-    func keepBack(_ hold: ArrivalHold) { virtualIP.keepBack(hold) }
+    func keepBack(_ hold: ArrivalHold, for addresses: Set<IPAddress>) { virtualIP.keepBack(hold, for: addresses) }
 
     /// Another process of this node goes on with the addresses.
     func leaveAddresses() { virtualIP.leaveToSuccessor() }
@@ -157,6 +190,6 @@ final class ClusterHost: ConsensusHost {
     /// Gives the addresses up for good; the node is about to stop.
     func shutDown() {
         isShuttingDown = true
-        _ = virtualIP.turn(now: .now(), lease: nil, isShuttingDown: true)
+        _ = virtualIP.turn(now: .now(), lease: nil, share: .all, isShuttingDown: true)
     }
 }

@@ -70,12 +70,12 @@ private final class FakeProvider: VirtualIPProvider {
 
     @Test func onlyHeldAddressesAreHeldBack() {
         let manager = manager()
-        manager.keepBack(.newConnections)
+        manager.keepBack(.newConnections, for: [one, two])
         #expect(provider.onHold == [])
         _ = manager.turn(now: at(100), lease: lease)
-        manager.keepBack(.newConnections)
+        manager.keepBack(.newConnections, for: [one, two])
         #expect(provider.onHold == [one] && provider.hold == .newConnections)
-        manager.keepBack(.nothing)
+        manager.keepBack(.nothing, for: [])
         #expect(provider.hold == .nothing)
     }
 
@@ -83,10 +83,10 @@ private final class FakeProvider: VirtualIPProvider {
         let manager = manager()
         _ = manager.turn(now: at(100), lease: lease)
         provider.extendedUntil = .zero
-        manager.keepBack(.everything)
+        manager.keepBack(.everything, for: [one, two])
         _ = manager.turn(now: at(110), lease: lease)
         #expect(provider.extendedUntil == .zero)
-        manager.keepBack(.nothing)
+        manager.keepBack(.nothing, for: [])
         _ = manager.turn(now: at(111), lease: lease)
         #expect(provider.extendedUntil == lease.validUntil)
     }

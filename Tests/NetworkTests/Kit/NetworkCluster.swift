@@ -23,6 +23,7 @@ final class NetworkCluster {
     private let moveTimeout: String
     private let movesConnections: Bool
     private let addresses: [String]
+    private let isSpread: Bool
     private var processes: [Int: ChildProcess] = [:]
     private var backend: ChildProcess?
 
@@ -30,9 +31,10 @@ final class NetworkCluster {
     /// `addresses` are the virtual ones.
     init(
         nodes count: Int = 3, timing: String = "cautious", moveTimeout: String = "2s", movesConnections: Bool = true,
-        addresses: [String] = [virtualAddress], hasNumberedBackend: Bool = false
+        addresses: [String] = [virtualAddress], isSpread: Bool = false, hasNumberedBackend: Bool = false
     ) throws {
         self.addresses = addresses
+        self.isSpread = isSpread
         self.timing = timing
         self.moveTimeout = moveTimeout
         self.movesConnections = movesConnections
@@ -153,6 +155,18 @@ final class NetworkCluster {
         return try #require(found, "one node holds the virtual address and serves it\n\(logs())")
     }
 
+    /// The leader, as `node` knows it.
+    func leader(asking node: Int) throws -> Int {
+        let entry = VirtualNetwork.entry(to: node)
+        let question = entry.arguments + [Self.binary!, "status", "--format", "json", "--admin", "127.0.0.1:8091"]
+        let found = eventually { () -> Int? in
+            let name = "leader-\(UInt64.random(in: 0 ... .max))"
+            guard (try? launch(entry.path, question, log: name).wait()) != nil else { return nil }
+            return log(name).firstMatch(of: /"leader"\s*:\s*([0-9]+)/).flatMap { Int($0.1) }
+        }
+        return try #require(found, "gw\(node) knows a leader\n\(logs())")
+    }
+
     /// Waits until `node` itself says that it belongs to a cluster in which all is well.
     func waitUntilWell(_ node: Int) throws {
         let entry = VirtualNetwork.entry(to: node)
@@ -184,6 +198,7 @@ final class NetworkCluster {
         return """
             {
               virtualAddresses: [\(addresses.map { "\"\($0)\"" }.joined(separator: ", "))],
+              spreadVirtualAddresses: \(isSpread),
               listeners: [{ name: "web", port: 8080 }],
               routes: [{ path: "/", upstream: "app" }\(route)],
               upstreams: [{ name: "app", backends: [{ address: "\(Self.backend)" }] }\(upstream)],

@@ -18,6 +18,8 @@ final class Observer: Sendable {
         var violations: [Violation] = []
         var answers = 0
         var current: Hardware?
+        var answeredAt: Instant?
+        var longestSilence = Nanoseconds.zero
     }
 
     private static let pauseMilliseconds: Int32 = 2
@@ -58,6 +60,14 @@ final class Observer: Sendable {
     var answers: Int { findings.withLock { $0.answers } }
     var violations: [Violation] { findings.withLock { $0.violations } }
 
+    /// The longest time without an answer since the last call.
+    func takeLongestSilence() -> Nanoseconds {
+        findings.withLock { findings in
+            defer { findings.longestSilence = .zero }
+            return findings.longestSilence
+        }
+    }
+
     func stop() {
         isStopping.store(true, ordering: .releasing)
         thread.withLock { $0.take() }?.join()
@@ -81,6 +91,9 @@ final class Observer: Sendable {
         answered.insert(owner)
         let owners = answered
         findings.withLock { findings in
+            let now = Instant.now()
+            if let last = findings.answeredAt { findings.longestSilence = max(findings.longestSilence, now - last) }
+            findings.answeredAt = now
             findings.answers += 1
             findings.current = owner
             if owners.count > 1 { findings.violations.append(Violation(owners: owners)) }

@@ -56,9 +56,9 @@ final class JournalHost: ConsensusHost {
         }
     }
 
-    func turn(_ view: TurnView) -> Instant {
+    func turn(_ view: TurnView) -> HostTurn {
         board.notify()
-        return .distantFuture
+        return HostTurn(deadline: .distantFuture)
     }
 
     func surrendered(lease term: Term) { node.leaseWithdrawn(term) }

@@ -13,8 +13,10 @@ struct MessageSamples {
         case 1: return .preVoteReply(voteReply())
         case 2: return .voteRequest(voteRequest())
         case 3: return .voteReply(voteReply())
-        case 4: return .heartbeat(Heartbeat(term: term(), stamp: stamp(), commit: index()))
-        case 5: return .heartbeatReply(HeartbeatReply(term: term(), stamp: stamp(), matched: index()))
+        case 4: return .heartbeat(Heartbeat(term: term(), stamp: stamp(), commit: index(), grant: grant()))
+        case 5:
+            return .heartbeatReply(
+                HeartbeatReply(term: term(), stamp: stamp(), matched: index(), borrower: statement()))
         case 6: return .appendRequest(appendRequest())
         case 7: return .appendReply(AppendReply(term: term(), outcome: appendOutcome()))
         case 8: return .snapshotChunk(chunk())
@@ -50,6 +52,18 @@ struct MessageSamples {
         HeartbeatStamp(round: number(), sentAt: Instant(nanoseconds: number()))
     }
 
+    private mutating func borrowerStamp() -> BorrowerStamp {
+        BorrowerStamp(boot: random.next(), sentAt: Instant(nanoseconds: number()))
+    }
+    private mutating func rights() -> [Right] {
+        (0..<random.next() % 4).map { _ in Right(high: random.next(), low: random.next()) }
+    }
+    private mutating func grant() -> Grant? { coin() ? Grant(echo: borrowerStamp(), rights: rights()) : nil }
+    private mutating func statement() -> BorrowerStatement? {
+        guard coin() else { return nil }
+        return BorrowerStatement(stamp: borrowerStamp(), isWilling: coin(), returned: rights(), settled: number())
+    }
+
     private mutating func membership() -> Membership {
         Membership(voters: [NodeID(1), NodeID(5)], outgoingVoters: coin() ? [node()] : [], learners: [node()])
     }
@@ -61,7 +75,7 @@ struct MessageSamples {
     private mutating func voteReply() -> VoteReply {
         let contact = ContactAge(
             term: coin() ? term() : nil, age: Nanoseconds(number() >> 4), promised: coin() ? term() : .zero,
-            promisedFor: Nanoseconds(number() >> 4))
+            promisedFor: Nanoseconds(number() >> 4), newest: term(), memory: Nanoseconds(number() >> 4))
         return VoteReply(term: term(), attempt: random.next(), granted: coin(), contact: contact)
     }
 

@@ -2,7 +2,7 @@ import Posix
 import Raft
 
 extension Command {
-    private static let formatVersion: UInt8 = 1
+    private static let formatVersion: UInt8 = 2
 
     /// The command as Raft replicates it: the format's version, the kind, the payload.
     package func encoded() -> [UInt8] {
@@ -36,6 +36,7 @@ extension Command {
         case .rotateTicketKeys(let entry): writer.write(Kind.rotateTicketKeys, entry)
         case .decideScaling(let decision): writer.write(Kind.decideScaling, decision)
         case .acknowledgeScaling(let acknowledgement): writer.write(Kind.acknowledgeScaling, acknowledgement)
+        case .changeLoan(let change): writer.write(Kind.changeLoan, change)
         }
         return writer.bytes
     }
@@ -68,6 +69,7 @@ extension Command {
         case .rotateTicketKeys: self = .rotateTicketKeys(try reader.read())
         case .decideScaling: self = .decideScaling(try reader.read())
         case .acknowledgeScaling: self = .acknowledgeScaling(try reader.read())
+        case .changeLoan: self = .changeLoan(try reader.read())
         }
         try reader.finish()
     }
@@ -89,6 +91,7 @@ extension Command {
         case rotateTicketKeys = 14
         case decideScaling = 15
         case acknowledgeScaling = 16
+        case changeLoan = 17
     }
 }
 
@@ -105,6 +108,7 @@ extension ConfigurationChange: BinaryCodable {
         backends = try reader.readList("backends", limit: Command.Limit.backends)
         virtualAddresses = try reader.readList(
             "virtual addresses", limit: GatewayConfiguration.Limit.virtualAddresses)
+        spreadsAddresses = try reader.readFlag("spread")
         expectedRevision = try reader.readOptional("expected revision")
         author = try reader.readText("author", limit: Command.Limit.nameBytes)
         at = try reader.read()
@@ -114,6 +118,7 @@ extension ConfigurationChange: BinaryCodable {
         writer.write(source)
         writer.write(list: backends)
         writer.write(list: virtualAddresses)
+        writer.write(spreadsAddresses ? UInt8(1) : 0)
         writer.write(optional: expectedRevision)
         writer.write(author)
         writer.write(at)

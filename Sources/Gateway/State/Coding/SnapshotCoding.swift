@@ -2,7 +2,7 @@ import Posix
 import Raft
 
 extension ClusterState {
-    private static let formatVersion: UInt8 = 5
+    private static let formatVersion: UInt8 = 6
 
     /// The state as a snapshot. Equal states give equal bytes.
     ///
@@ -23,6 +23,8 @@ extension ClusterState {
         writer.write(registrations)
         writer.write(ticketKeys)
         writer.write(scaling)
+        writer.write(loanCount)
+        writer.write(list: loans.sorted { Right($0.key) < Right($1.key) }.map(KeyedLoan.init))
         return writer.bytes
     }
 
@@ -48,6 +50,9 @@ extension ClusterState {
         registrations = try reader.read()
         ticketKeys = try reader.read()
         scaling = try reader.read()
+        loanCount = try reader.read()
+        let loanLimit = GatewayConfiguration.Limit.virtualAddresses
+        for one in try reader.readList(of: KeyedLoan.self, "loans", limit: loanLimit) { loans[one.address] = one.loan }
         try reader.finish()
     }
 }
@@ -58,6 +63,7 @@ extension ConfigurationRecord: BinaryCodable {
         source = try reader.readText("configuration", limit: Command.Limit.sourceBytes)
         virtualAddresses = try reader.readList(
             "virtual addresses", limit: GatewayConfiguration.Limit.virtualAddresses)
+        spreadsAddresses = try reader.readFlag("spread")
         author = try reader.readText("author", limit: Command.Limit.nameBytes)
         at = try reader.read()
     }
@@ -66,8 +72,29 @@ extension ConfigurationRecord: BinaryCodable {
         writer.write(revision)
         writer.write(source)
         writer.write(list: virtualAddresses)
+        writer.write(spreadsAddresses ? UInt8(1) : 0)
         writer.write(author)
         writer.write(at)
+    }
+}
+
+private struct KeyedLoan: BinaryCodable {
+    let address: IPAddress
+    let loan: Loan
+
+    init(key: IPAddress, value: Loan) {
+        address = key
+        loan = value
+    }
+
+    init(from reader: inout BinaryReader) throws(DecodingFault) {
+        address = try reader.read()
+        loan = try reader.read()
+    }
+
+    func write(to writer: inout BinaryWriter) {
+        writer.write(address)
+        writer.write(loan)
     }
 }
 
@@ -161,6 +188,8 @@ extension JournalEvent: BinaryCodable {
         case 18:
             self = .scalingHookEnded(
                 try reader.readText("upstream name", limit: textLimit), number: try reader.read(), try reader.read())
+        case 19: self = .addressLent(try reader.read(), to: try reader.read())
+        case 20: self = .addressReturned(try reader.read())
         case _: throw .invalid(what: "kind of journal entry", offset: start)
         }
     }
@@ -239,6 +268,13 @@ extension JournalEvent: BinaryCodable {
             writer.write(upstream)
             writer.write(number)
             writer.write(result)
+        case .addressLent(let address, let node):
+            writer.write(UInt8(19))
+            writer.write(address)
+            writer.write(node)
+        case .addressReturned(let address):
+            writer.write(UInt8(20))
+            writer.write(address)
         case .leadershipMoveWanted(let node, let author):
             writer.write(UInt8(11))
             writer.write(optional: node)

@@ -29,8 +29,10 @@ final class GuardLink: Sendable {
         var channel: GuardChannel?
         var process: GuardHandle?
         var lease: Lease?
+        var share = AddressShare.all
         var isShuttingDown = false
         var onHold = ArrivalHold.nothing
+        var heldBack: [IPAddress] = []
         /// Nil before the first configuration: what an earlier gateway left stays fenced until then.
         var addresses: [IPAddress]?
         var witnesses: Witnesses?
@@ -112,19 +114,21 @@ final class GuardLink: Sendable {
         }
     }
 
-    func give(lease: Lease?, isShuttingDown: Bool, at now: Instant) {
+    func give(lease: Lease?, share: AddressShare, isShuttingDown: Bool, at now: Instant) {
         state.withLock { state in
             state.lease = lease
+            state.share = share
             state.isShuttingDown = isShuttingDown
             state.view.needsLease = false
             Self.sendOrder(&state, withSetup: false)
         }
     }
 
-    func keepBack(_ hold: ArrivalHold) {
+    func keepBack(_ hold: ArrivalHold, for addresses: [IPAddress]) {
         state.withLock { state in
-            guard state.onHold != hold else { return }
+            guard state.onHold != hold || state.heldBack != addresses else { return }
             state.onHold = hold
+            state.heldBack = addresses
             Self.sendOrder(&state, withSetup: false)
         }
     }
@@ -186,8 +190,8 @@ final class GuardLink: Sendable {
     private static func sendOrder(_ state: inout State, withSetup: Bool, passing descriptors: [Int32] = []) {
         state.view.sequence += 1
         let order = GuardOrder(
-            sequence: state.view.sequence, lease: state.lease, isShuttingDown: state.isShuttingDown,
-            onHold: state.onHold,
+            sequence: state.view.sequence, lease: state.lease, share: state.share,
+            isShuttingDown: state.isShuttingDown, onHold: state.onHold, heldBack: state.heldBack,
             addresses: withSetup ? state.addresses : nil, witnesses: withSetup ? state.witnesses : nil)
         let passed = descriptors + state.undelivered
         defer {
@@ -286,7 +290,7 @@ final class GuardLink: Sendable {
                 state.view.state = new
                 state.view.resignation = new.resignation ?? state.view.resignation
                 if new.sequence == state.view.sequence { state.view.unconfirmedSince = nil }
-                return new.resignation != nil || before?.held != new.held || before?.isClear != new.isClear
+                return new.resignation != nil || before?.held != new.held || before?.stuck != new.stuck
                     || before?.onHold != new.onHold
                     || (new.isClear && state.lease == nil) || before?.fence != new.fence
             }

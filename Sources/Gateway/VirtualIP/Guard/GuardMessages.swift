@@ -5,27 +5,33 @@ import Raft
 package struct GuardOrder: Hashable, Sendable {
     /// Of orders and reports, raised with every change of them: a guard outlives the gateway that started it when that
     /// one is upgraded.
-    package static let version: UInt8 = 1
+    package static let version: UInt8 = 2
 
     package var sequence: UInt64
     /// Nil when nothing may be held.
     package var lease: Lease?
     package var isShuttingDown: Bool
+    package var share: AddressShare
     /// What is kept back because a planned move is near.
     package var onHold: ArrivalHold
+    /// For which addresses.
+    package var heldBack: [IPAddress]
     /// The addresses to be held, present when they changed.
     package var addresses: [IPAddress]?
     /// Whom to tell of a release, present when it changed.
     package var witnesses: Witnesses?
 
     package init(
-        sequence: UInt64, lease: Lease?, isShuttingDown: Bool, onHold: ArrivalHold = .nothing,
+        sequence: UInt64, lease: Lease?, share: AddressShare = .all, isShuttingDown: Bool,
+        onHold: ArrivalHold = .nothing, heldBack: [IPAddress] = [],
         addresses: [IPAddress]? = nil, witnesses: Witnesses? = nil
     ) {
         self.sequence = sequence
         self.lease = lease
         self.isShuttingDown = isShuttingDown
+        self.share = share
         self.onHold = onHold
+        self.heldBack = heldBack
         self.addresses = addresses
         self.witnesses = witnesses
     }
@@ -44,6 +50,8 @@ package struct GuardOrder: Hashable, Sendable {
         writer.write(lease?.term.number ?? 0)
         writer.write(lease?.validUntil.nanoseconds ?? 0)
         writer.write(lease?.claimableFrom.nanoseconds ?? 0)
+        writer.write(share)
+        writer.write(list: heldBack) { $0.write($1) }
         writer.write(UInt8(addresses == nil ? 0 : 1))
         if let addresses { writer.write(list: addresses) { $0.write($1) } }
         writer.write(UInt8(witnesses == nil ? 0 : 1))
@@ -68,11 +76,9 @@ package struct GuardOrder: Hashable, Sendable {
             term: Term(try reader.read()), validUntil: Instant(nanoseconds: try reader.read()),
             claimableFrom: Instant(nanoseconds: try reader.read()))
         self.lease = lease.term == .zero ? nil : lease
-        if try reader.read(UInt8.self) == 1 {
-            addresses = try reader.readList("addresses", limit: GatewayConfiguration.Limit.virtualAddresses) {
-                reader throws(DecodingFault) in try reader.readAddress()
-            }
-        }
+        share = try reader.readShare()
+        heldBack = try reader.readAddresses("addresses on hold")
+        if try reader.read(UInt8.self) == 1 { addresses = try reader.readAddresses("addresses") }
         if try reader.read(UInt8.self) == 1 {
             let node = NodeID(try reader.read())
             let key = NoticeKey(first: try reader.read(), second: try reader.read())
@@ -112,23 +118,26 @@ package enum GuardReport: Hashable, Sendable {
         package var held: [IPAddress]
         /// When the lease ends by which they are held, as far as the guard has been told.
         package var holdsUntil: Instant
-        package var isClear: Bool
+        /// Given up, and not off the machine yet.
+        package var stuck: [IPAddress]
         package var onHold: ArrivalHold
         /// Set when the gateway should give up leadership.
         package var resignation: VirtualIPClaim.Reason?
 
         package init(
-            sequence: UInt64, fence: Fence, held: [IPAddress], holdsUntil: Instant, isClear: Bool,
+            sequence: UInt64, fence: Fence, held: [IPAddress], holdsUntil: Instant, stuck: [IPAddress] = [],
             onHold: ArrivalHold = .nothing, resignation: VirtualIPClaim.Reason? = nil
         ) {
             self.sequence = sequence
             self.fence = fence
             self.held = held
             self.holdsUntil = holdsUntil
-            self.isClear = isClear
+            self.stuck = stuck
             self.onHold = onHold
             self.resignation = resignation
         }
+
+        package var isClear: Bool { held.isEmpty && stuck.isEmpty }
     }
 
     private static let textLimit = 1000
@@ -142,7 +151,7 @@ package enum GuardReport: Hashable, Sendable {
             writer.write(state.fence.rawValue)
             writer.write(list: state.held) { $0.write($1) }
             writer.write(state.holdsUntil.nanoseconds)
-            writer.write(UInt8(state.isClear ? 1 : 0))
+            writer.write(list: state.stuck) { $0.write($1) }
             writer.write(state.onHold.rawValue)
             writer.write(state.resignation?.rawValue ?? 0)
         case .refused(let what, let cure):
@@ -162,16 +171,14 @@ package enum GuardReport: Hashable, Sendable {
             guard let fence = Fence(rawValue: try reader.read()) else {
                 throw .invalid(what: "fence", offset: reader.offset)
             }
-            let held = try reader.readList("held", limit: GatewayConfiguration.Limit.virtualAddresses) {
-                reader throws(DecodingFault) in try reader.readAddress()
-            }
+            let held = try reader.readAddresses("held")
             let holdsUntil = Instant(nanoseconds: try reader.read())
-            let isClear = try reader.read(UInt8.self) == 1
+            let stuck = try reader.readAddresses("stuck")
             let onHold = try reader.readHold()
             let resignation = VirtualIPClaim.Reason(rawValue: try reader.read())
             self = .state(
                 State(
-                    sequence: sequence, fence: fence, held: held, holdsUntil: holdsUntil, isClear: isClear,
+                    sequence: sequence, fence: fence, held: held, holdsUntil: holdsUntil, stuck: stuck,
                     onHold: onHold, resignation: resignation))
         case 2:
             // A replacement character is longer than the byte that it stands for.
@@ -186,6 +193,19 @@ package enum GuardReport: Hashable, Sendable {
 }
 
 extension BinaryWriter {
+    fileprivate mutating func write(_ share: AddressShare) {
+        switch share {
+        case .all: write(UInt8(0))
+        case .own(let addresses):
+            write(UInt8(1))
+            write(list: addresses) { $0.write($1) }
+        case .borrowed(let addresses, let boot):
+            write(UInt8(2))
+            write(list: addresses) { $0.write($1) }
+            write(boot)
+        }
+    }
+
     fileprivate mutating func write(_ address: IPAddress) {
         write(address.high)
         write(address.low)
@@ -196,6 +216,22 @@ extension BinaryReader {
     fileprivate mutating func readHold() throws(DecodingFault) -> ArrivalHold {
         guard let hold = ArrivalHold(rawValue: try read()) else { throw .invalid(what: "hold", offset: offset - 1) }
         return hold
+    }
+
+    fileprivate mutating func readShare() throws(DecodingFault) -> AddressShare {
+        switch try read(UInt8.self) {
+        case 0: return .all
+        case 1: return .own(try readAddresses("own addresses"))
+        case 2: return .borrowed(try readAddresses("borrowed addresses"), boot: try read())
+        default: throw .invalid(what: "share", offset: offset - 1)
+        }
+    }
+
+    /// What is held may be on its way out while as many others are configured.
+    fileprivate mutating func readAddresses(_ what: String) throws(DecodingFault) -> [IPAddress] {
+        try readList(what, limit: 2 * GatewayConfiguration.Limit.virtualAddresses) {
+            reader throws(DecodingFault) in try reader.readAddress()
+        }
     }
 
     fileprivate mutating func readAddress() throws(DecodingFault) -> IPAddress {

@@ -122,13 +122,12 @@ final class GuardSession {
     private func turn(_ now: Instant) -> Instant {
         let isGone = goneSince != nil
         let lease = isGone || order.isShuttingDown ? nil : order.lease
-        let turn = manager.turn(now: now, lease: lease, isShuttingDown: order.isShuttingDown || isGone)
+        let turn = manager.turn(
+            now: now, lease: lease, share: order.share, isShuttingDown: order.isShuttingDown || isGone)
         schedule.note(
             holds: !manager.isClear, lease: order.isShuttingDown ? nil : order.lease?.term, isGone: isGone, now: now)
         if let due = schedule.due(at: now), let witnesses {
-            let notice = ReleaseNotice(
-                node: witnesses.node, term: due.term, cause: due.cause, connections: UInt32(left?.count ?? 0))
-            for peer in witnesses.peers { notices.send(notice.encoded(key: witnesses.key), to: peer) }
+            send(due.cause, of: due.term, to: witnesses)
         }
         if manager.isClear { bequeath() }
         resignation = turn.resignation ?? resignation
@@ -138,10 +137,23 @@ final class GuardSession {
         return min(turn.nextDeadline, schedule.nextDeadline, end)
     }
 
+    /// Of borrowed addresses only the end of the process is final: the leader may have lent them anew.
+    private func send(_ cause: ReleaseNotice.Cause, of term: Term, to witnesses: Witnesses) {
+        var notice = ReleaseNotice(
+            node: witnesses.node, term: term, cause: cause, connections: UInt32(left?.count ?? 0))
+        if case .borrowed(_, let boot) = order.share {
+            guard cause == .processGone else { return }
+            notice.cause = .borrowerGone
+            notice.boot = boot
+        }
+        for peer in witnesses.peers { notices.send(notice.encoded(key: witnesses.key), to: peer) }
+    }
+
     private func report() {
         let state = GuardReport.State(
             sequence: order.sequence, fence: manager.fence, held: manager.held,
-            holdsUntil: order.lease?.validUntil ?? .zero, isClear: manager.isClear, onHold: manager.onHold,
+            holdsUntil: order.lease?.validUntil ?? .zero,
+            stuck: Array(manager.occupied.subtracting(manager.held)), onHold: manager.onHold,
             resignation: resignation)
         guard channel.send(GuardReport.state(state).encoded()) else { return }
         owesReport = false
@@ -171,8 +183,8 @@ final class GuardSession {
         owesReport = true
         if let witnesses = order.witnesses { self.witnesses = witnesses }
         if let addresses = order.addresses { manager.configure(addresses: addresses, ports: []) }
-        guard order.onHold != former.onHold else { return }
-        manager.keepBack(order.onHold)
+        guard order.onHold != former.onHold || order.heldBack != former.heldBack else { return }
+        manager.keepBack(order.onHold, for: Set(order.heldBack))
         // The gateway has let go of connections that may be back before long.
         if order.onHold == .everything { keeper?.letGo() }
     }

@@ -12,6 +12,9 @@ package final class GuardedAddresses: AddressKeeper {
     private let link: GuardLink
     private var wanted: [IPAddress] = []
     private var lease: Lease?
+    private var share = AddressShare.all
+    /// What orders asked for of which one may not be carried out yet.
+    private var ordered: Set<IPAddress> = []
     private var isShuttingDown = false
     private var resignations = Resignations()
     private var lastHeld: [IPAddress] = []
@@ -45,6 +48,8 @@ package final class GuardedAddresses: AddressKeeper {
     package var held: [IPAddress] { link.view.state?.held ?? [] }
     package var fence: Fence { link.view.state?.fence ?? .guard }
 
+    package var canHold: Bool { true }
+
     package var isClear: Bool {
         let view = link.view
         guard let state = view.state else { return view.isCleared }
@@ -56,21 +61,34 @@ package final class GuardedAddresses: AddressKeeper {
         link.set(addresses: addresses)
     }
 
-    package func keepBack(_ hold: ArrivalHold) { link.keepBack(hold) }
+    /// While the guard has not said what became of the last order, any of them may be.
+    package var occupied: Set<IPAddress> {
+        let view = link.view
+        guard let state = view.state else { return view.isCleared ? [] : Set(wanted) }
+        return Set(state.held + state.stuck).union(state.sequence == view.sequence ? [] : ordered)
+    }
+
+    package func keepBack(_ hold: ArrivalHold, for addresses: Set<IPAddress>) {
+        link.keepBack(hold, for: hold == .nothing ? [] : Array(addresses))
+    }
 
     package var onHold: ArrivalHold { link.view.state?.onHold ?? .nothing }
 
     /// Takes whom the guard shall tell of a release; from any thread.
     package var setWitnesses: @Sendable (Witnesses) -> Void { { [link] in link.set(witnesses: $0) } }
 
-    package func turn(now: Instant, lease: Lease?, isShuttingDown: Bool) -> AddressTurn {
+    package func turn(now: Instant, lease: Lease?, share: AddressShare, isShuttingDown: Bool) -> AddressTurn {
         let view = link.takeView()
         // What a guard that ended had held is never held again in that term.
-        let usable = lease.flatMap { $0.term > view.lostThrough ? $0 : nil }
-        if usable != self.lease || isShuttingDown != self.isShuttingDown || view.needsLease {
+        let usable = lease.flatMap { isUsable($0, by: share, view) ? $0 : nil }
+        if usable != self.lease || share != self.share || isShuttingDown != self.isShuttingDown || view.needsLease {
+            // An order that is not confirmed yet may still be carried out.
+            ordered = view.unconfirmedSince == nil ? [] : ordered
+            if usable != nil { ordered.formUnion(share.wanted(of: wanted)) }
             self.lease = usable
+            self.share = share
             self.isShuttingDown = isShuttingDown
-            link.give(lease: usable, isShuttingDown: isShuttingDown, at: now)
+            link.give(lease: usable, share: share, isShuttingDown: isShuttingDown, at: now)
         }
         if let since = view.unconfirmedSince, now - since > Self.patience { link.replaceGuard() }
 
@@ -78,8 +96,8 @@ package final class GuardedAddresses: AddressKeeper {
             nextDeadline: view.unconfirmedSince.map { $0 + Self.patience + .milliseconds(1) } ?? .distantFuture,
             resignation: view.resignation, hasChanged: held(in: view) != lastHeld)
         lastHeld = held(in: view)
-        guard let lease, !wanted.isEmpty, !isShuttingDown else { return turn }
-        if isLost(lease, view, now) {
+        guard let lease, !share.wanted(of: wanted).isEmpty, !isShuttingDown else { return turn }
+        if isLost(lease, share, view, now) {
             if now >= resignations.next {
                 resignations.record(at: now)
                 turn.resignation = .guardLost
@@ -94,11 +112,16 @@ package final class GuardedAddresses: AddressKeeper {
         return turn
     }
 
+    /// What is borrowed is the leader's to lend again.
+    private func isUsable(_ lease: Lease, by share: AddressShare, _ view: GuardLink.View) -> Bool {
+        share.tenure == .borrowed || lease.term > view.lostThrough
+    }
+
     private func held(in view: GuardLink.View) -> [IPAddress] { view.state?.held ?? [] }
 
     /// Whether the guard can not hold the addresses by this lease: it is not there, or did not hear of its extension.
-    private func isLost(_ lease: Lease, _ view: GuardLink.View, _ now: Instant) -> Bool {
-        guard let state = view.state, lease.term > view.lostThrough else { return true }
+    private func isLost(_ lease: Lease, _ share: AddressShare, _ view: GuardLink.View, _ now: Instant) -> Bool {
+        guard let state = view.state, isUsable(lease, by: share, view) else { return true }
         return !state.held.isEmpty && now >= state.holdsUntil + Self.grace
     }
 }

@@ -8,6 +8,9 @@ package struct ReleaseNotice: Hashable, Sendable {
         case processGone = 1
         /// The lease ran out at the guard. The gateway may still run, and believe in a longer lease.
         case leaseExpired = 2
+        /// The process that began as `boot` has ended, and what the leader had lent it is off the machine. Says nothing of
+        /// any leader's lease.
+        case borrowerGone = 3
     }
 
     package var node: NodeID
@@ -15,16 +18,19 @@ package struct ReleaseNotice: Hashable, Sendable {
     package var cause: Cause
     /// Open connections that the next holder can ask the sender for.
     package var connections: UInt32
+    /// 0 unless something was lent.
+    package var boot: UInt64
 
-    package init(node: NodeID, term: Term, cause: Cause, connections: UInt32 = 0) {
+    package init(node: NodeID, term: Term, cause: Cause, connections: UInt32 = 0, boot: UInt64 = 0) {
         self.node = node
         self.term = term
         self.cause = cause
         self.connections = connections
+        self.boot = boot
     }
 
-    package static let byteCount = 1 + 8 + 8 + 1 + 4 + 8
-    private static let formatVersion: UInt8 = 2
+    package static let byteCount = 1 + 8 + 8 + 1 + 4 + 8 + 8
+    private static let formatVersion: UInt8 = 3
 
     package func encoded(key: NoticeKey) -> [UInt8] {
         var writer = BinaryWriter()
@@ -33,6 +39,7 @@ package struct ReleaseNotice: Hashable, Sendable {
         writer.write(term.number)
         writer.write(cause.rawValue)
         writer.write(connections)
+        writer.write(boot)
         writer.write(SipHash.hash(writer.bytes, key: key))
         return writer.bytes
     }
@@ -47,6 +54,7 @@ package struct ReleaseNotice: Hashable, Sendable {
             guard let cause = Cause(rawValue: try reader.read()) else { return nil }
             self.cause = cause
             connections = try reader.read()
+            boot = try reader.read()
             let signature = try reader.read(UInt64.self)
             try reader.finish()
             guard let key = key(node), SipHash.hash(Array(bytes.dropLast(8)), key: key) == signature else { return nil }

@@ -53,11 +53,13 @@ package final class HookedAddresses: AddressKeeper {
 
     package var held: [IPAddress] { wanted.filter { sequences[$0]?.isHeld == true } }
     package var fence: Fence { .lease }
+    package var canHold: Bool { true }
     package var isClear: Bool { sequences.values.allSatisfy(\.isClear) }
+    package var occupied: Set<IPAddress> { Set(sequences.filter { !$0.value.isClear }.keys) }
     package var onHold: ArrivalHold { .nothing }
 
     /// The command has no way to keep anything back.
-    package func keepBack(_ hold: ArrivalHold) {}
+    package func keepBack(_ hold: ArrivalHold, for addresses: Set<IPAddress>) {}
 
     package func configure(addresses: [IPAddress], ports: [UInt16]) {
         wanted = addresses
@@ -66,13 +68,14 @@ package final class HookedAddresses: AddressKeeper {
         }
     }
 
-    package func turn(now: Instant, lease: Lease?, isShuttingDown: Bool) -> AddressTurn {
+    package func turn(now: Instant, lease: Lease?, share: AddressShare, isShuttingDown: Bool) -> AddressTurn {
         let before = held
         let failures = runner.takeEnds().compactMap { take($0, at: now) }
         var usable = lease
         if let end = lease?.validUntil { usable?.validUntil = end - fence.allowance }
         let conditions = VirtualIPClaim.Conditions(
-            now: now, lease: usable, wanted: wanted, isShuttingDown: isShuttingDown)
+            now: now, lease: usable, wanted: share.wanted(of: wanted), tenure: share.tenure,
+            isShuttingDown: isShuttingDown)
         var resignation = carryOut(claim.turn(conditions), conditions)
         for failure in failures where !claim.held.isEmpty {
             let reason: VirtualIPClaim.Reason =

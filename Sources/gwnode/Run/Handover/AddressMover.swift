@@ -29,6 +29,7 @@ final class AddressMover: Sendable {
     /// Nil where connections can not go along.
     let carrier: ConnectionCarrier?
     private let isMoving = Atomic(false)
+    let departures = AddressDepartures()
 
     init(
         raft: RaftNode<ClusterHost>, workers: WorkerPool, view: SharedClusterView, timeout: Nanoseconds,
@@ -51,9 +52,7 @@ final class AddressMover: Sendable {
         do throws(SystemError) {
             let thread = try Posix.Thread(name: "mover", stackBytes: 256 << 10) { [self] in
                 move(to: target)
-                raft.perform { $0.keepBack(.nothing) }
-                workers.retire([], endsIdle: false)
-                isMoving.store(false, ordering: .releasing)
+                endMove()
                 done()
             }
             thread.detach()
@@ -64,15 +63,54 @@ final class AddressMover: Sendable {
         }
     }
 
-    /// For a node that stops: hands leadership over if it leads, and returns when that has succeeded or not.
+    private func endMove() {
+        keepBack(.nothing, for: [])
+        workers.retire([], endsIdle: false)
+        isMoving.store(false, ordering: .releasing)
+    }
+
+    /// For a node that stops: hands leadership over if it leads, else what it was lent, and returns when that has
+    /// succeeded or not.
     func leave() {
-        guard view.current?.raft.role == .leader else { return }
-        if isMoving.exchange(true, ordering: .acquiringAndReleasing) {
-            _ = wait(until: .now() + timeout + Self.holdLimit + Self.handoverLimit) {
-                !isMoving.load(ordering: .acquiring)
+        let deadline = Instant.now() + timeout + Self.holdLimit + Self.handoverLimit
+        let isFree = wait(until: deadline) { !isMoving.exchange(true, ordering: .acquiringAndReleasing) }
+        guard isFree else { return }
+        isFollower ? giveBack() : move(to: nil)
+    }
+
+    /// Returns when another node has what this one was lent.
+    private func giveBack() {
+        let addresses = Set(view.current?.heldAddresses ?? [])
+        guard !addresses.isEmpty, isFollower else { return }
+        prepare(addresses)
+        raft.perform { $0.leave() }
+        _ = wait(until: .now() + Self.handoverLimit) {
+            let others = view.current?.sightings.values.flatMap(\.report.heldAddresses) ?? []
+            return view.current?.heldAddresses.isEmpty == true && addresses.isSubset(of: others)
+        }
+    }
+
+    /// Has the clients of those addresses leave that `departures` asks for, on a thread of its own; the addresses then
+    /// wait to be taken.
+    func clearDepartures() {
+        guard let addresses = departures.begin() else { return }
+        guard !isMoving.exchange(true, ordering: .acquiringAndReleasing) else { return departures.end() }
+        do throws(SystemError) {
+            let thread = try Posix.Thread(name: "mover", stackBytes: 256 << 10) { [self] in
+                prepare(addresses)
+                departures.note(deserted: addresses)
+                raft.perform { _ in }
+                _ = wait(until: .now() + Self.handoverLimit) {
+                    addresses.isDisjoint(with: view.current?.heldAddresses ?? [])
+                }
+                departures.end()
+                endMove()
             }
-        } else {
-            move(to: nil)
+            thread.detach()
+        } catch {
+            Log.error("vip: the clients of \(addresses) are not told that it moves: \(error)")
+            departures.end()
+            isMoving.store(false, ordering: .releasing)
         }
     }
 
@@ -109,7 +147,7 @@ final class AddressMover: Sendable {
         workers.retire(addresses, endsIdle: false)
         let isFree = hasNoConnections(addresses, until: .now() + timeout)
         if view.current?.fence == .kernel {
-            keepBack(.newConnections)
+            keepBack(.newConnections, for: addresses)
             workers.retire(addresses, endsIdle: true)
             if hasNoConnections(addresses, until: .now() + Self.holdLimit) { return }
         } else if isFree {
@@ -120,8 +158,8 @@ final class AddressMover: Sendable {
 
     /// Whether that was done in time.
     @discardableResult
-    func keepBack(_ hold: ArrivalHold) -> Bool {
-        raft.perform { $0.keepBack(hold) }
+    func keepBack(_ hold: ArrivalHold, for addresses: Set<IPAddress>) -> Bool {
+        raft.perform { $0.keepBack(hold, for: addresses) }
         return wait(until: .now() + Self.orderLimit) { view.current?.onHold == hold }
     }
 

@@ -21,21 +21,21 @@ extension AddressMover {
         let departing = workers.announceDeparture(from: addresses)
         defer { workers.endDeparture() }
         _ = wait(until: .now() + timeout) { departing.areAnswered }
-        keepBack(.newConnections)
+        keepBack(.newConnections, for: addresses)
         workers.depart(departing)
         gather(departing)
-        guard keepBack(.everything) else {
+        guard keepBack(.everything, for: addresses) else {
             takeBack(departing)
             return false
         }
         let load = carrier.load(departing)
         guard carrier.offer(load, to: heir) else {
-            takeBack(load)
+            takeBack(load, addresses)
             return false
         }
         switch transfer(to: heir) {
         case .begun: carrier.forget(load)
-        case .refused: takeBack(load)
+        case .refused: takeBack(load, addresses)
         }
         return true
     }
@@ -51,8 +51,8 @@ extension AddressMover {
         }
     }
 
-    private func takeBack(_ load: Load) {
-        keepBack(.newConnections)
+    private func takeBack(_ load: Load, _ addresses: Set<IPAddress>) {
+        keepBack(.newConnections, for: addresses)
         workers.endDeparture()
         workers.takeIn(load.unload())
     }

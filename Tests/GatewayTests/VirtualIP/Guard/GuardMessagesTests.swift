@@ -9,9 +9,10 @@ private let six = IPAddress("fd00::100")!
 @Suite struct GuardMessagesTests {
     private let orders = [
         GuardOrder(sequence: 1, lease: nil, isShuttingDown: false),
+        GuardOrder(sequence: 2, lease: nil, share: .borrowed([four], boot: 8), isShuttingDown: false),
         GuardOrder(
             sequence: .max, lease: Lease(term: Term(7), validUntil: .distantFuture, claimableFrom: .zero),
-            isShuttingDown: true, onHold: .everything, addresses: [four, six],
+            share: .own([six]), isShuttingDown: true, onHold: .everything, heldBack: [four], addresses: [four, six],
             witnesses: Witnesses(
                 node: NodeID(3), key: NoticeKey(first: 1, second: .max),
                 peers: [SocketAddress("10.0.0.1:8101")!, SocketAddress("[fd00::2]:8101")!])),
@@ -19,11 +20,11 @@ private let six = IPAddress("fd00::100")!
     private let reports: [GuardReport] = [
         .state(
             GuardReport.State(
-                sequence: 9, fence: .kernel, held: [four, six], holdsUntil: Instant(nanoseconds: 5), isClear: false,
+                sequence: 9, fence: .kernel, held: [four, six], holdsUntil: Instant(nanoseconds: 5), stuck: [four],
                 resignation: .carrierLost)),
         .state(
             GuardReport.State(
-                sequence: 0, fence: .guard, held: [], holdsUntil: .zero, isClear: true, onHold: .newConnections)),
+                sequence: 0, fence: .guard, held: [], holdsUntil: .zero, onHold: .newConnections)),
         .refused(what: "there is no interface x", cure: "see `ip link`"),
     ]
 

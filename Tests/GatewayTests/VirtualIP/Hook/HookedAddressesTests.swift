@@ -47,7 +47,7 @@ private final class Hook {
     private func turn(_ lease: Lease?, until condition: () -> Bool) -> Bool {
         let deadline = Instant.now() + .seconds(60)
         while Instant.now() < deadline {
-            let turn = addresses.turn(now: .now(), lease: lease, isShuttingDown: false)
+            let turn = addresses.turn(now: .now(), lease: lease, share: .all, isShuttingDown: false)
             resignation = turn.resignation ?? resignation
             if condition() { return true }
             _ = poll(nil, 0, 2)

@@ -1,0 +1,114 @@
+import Posix
+import Raft
+import Testing
+
+private let right = Right(high: 0, low: 7)
+private let other = Right(high: 0, low: 8)
+
+/// Node 1 leads and may lend to node 2.
+@Suite struct LendingTests {
+    private func cluster() -> CoreCluster {
+        var cluster = CoreCluster()
+        cluster.elect(1)
+        cluster.tell(2, BorrowerWish(isWilling: true))
+        cluster.run(.milliseconds(20))
+        return cluster
+    }
+
+    private func claims(_ cluster: CoreCluster) -> [Right] {
+        cluster[1].status.peers.first { $0.id == NodeID(2) }?.claims ?? []
+    }
+
+    @Test func nothingIsSaidWhereNothingIsLent() {
+        var cluster = CoreCluster()
+        cluster.elect(1)
+        cluster.run(.milliseconds(50))
+        for sent in cluster.sent {
+            if case .heartbeat(let heartbeat) = sent.message { #expect(heartbeat.grant == nil) }
+            if case .heartbeatReply(let reply) = sent.message { #expect(reply.borrower == nil) }
+        }
+    }
+
+    @Test func aRightIsUsedForALeaseFromTheBorrowersLastWordAndRenewed() throws {
+        var cluster = cluster()
+        #expect(cluster[1].status.peers.first { $0.id == NodeID(2) }?.isWilling == true)
+        cluster.lend([NodeID(2): [right]])
+        let first = try #require(cluster[2].status.borrowed)
+        #expect(first.rights == [right] && first.validUntil <= cluster.now + Timing.lan.lease)
+        cluster.run(.milliseconds(200))
+        let later = try #require(cluster[2].status.borrowed)
+        #expect(later.validUntil > cluster.now && claims(cluster) == [right])
+    }
+
+    @Test func whatIsCalledBackIsFreeOnceTheBorrowerSaysSo() throws {
+        var cluster = cluster()
+        cluster.lend([NodeID(2): [right, other]])
+        cluster.lend([NodeID(2): [other]])
+        #expect(Set(claims(cluster)) == [right, other], "the borrower may not have heard of it")
+        let grant = try #require(cluster[2].status.borrowed)
+        #expect(grant.rights == [other])
+        cluster.tell(2, BorrowerWish(isWilling: true, settled: grant.grant))
+        #expect(claims(cluster) == [other])
+    }
+
+    @Test func aSilentBorrowersRightIsFreeAfterItsGrantOnly() throws {
+        var cluster = cluster()
+        cluster.lend([NodeID(2): [right]])
+        cluster.run(.milliseconds(30))
+        let borrowed = try #require(cluster[2].status.borrowed)
+        cluster.nodes[NodeID(2)]!.isStopped = true
+        while claims(cluster) == [right] { cluster.run(.milliseconds(1)) }
+        #expect(cluster.now >= borrowed.validUntil)
+        #expect(cluster.now <= borrowed.validUntil + .milliseconds(20))
+        cluster.nodes[NodeID(2)]!.isStopped = false
+        cluster.run(.milliseconds(50))
+        #expect(claims(cluster) == [], "it is not lent again by itself")
+    }
+
+    @Test func theEndOfAProcessFreesWhatThatProcessHad() {
+        var cluster = cluster()
+        cluster.lend([NodeID(2): [right]])
+        cluster.run(.milliseconds(30))
+        let boot = cluster[2].status.lending.boot
+        cluster[1].borrowerGone(NodeID(2), boot: boot &+ 1, at: cluster.now)
+        #expect(claims(cluster) == [right], "another process is meant")
+        cluster[1].borrowerGone(NodeID(2), boot: boot, at: cluster.now)
+        #expect(claims(cluster) == [])
+    }
+
+    @Test func aGrantForAnotherProcessIsNotTaken() {
+        var cluster = cluster()
+        let stamp = BorrowerStamp(boot: 1, sentAt: cluster.now)
+        let heartbeat = Heartbeat(
+            term: cluster[1].term, stamp: HeartbeatStamp(round: 1 << 40, sentAt: cluster.now), commit: .zero,
+            grant: Grant(echo: stamp, rights: [right]))
+        cluster.deliver(.heartbeat(heartbeat), from: 1, to: 2)
+        #expect(cluster[2].status.borrowed == nil)
+    }
+
+    /// The next leader knows whose grants have ended with the lease before its own.
+    @Test func borrowersKeepWhatTheyHaveThroughAnElection() throws {
+        var cluster = cluster()
+        cluster.lend([NodeID(2): [right]])
+        cluster.run(.milliseconds(30))
+        try cluster[1].transferLeadership(to: NodeID(3), at: cluster.now)
+        cluster.settle()
+        cluster.run(.milliseconds(3))
+        #expect(cluster[3].role == .leader && cluster[3].status.lending.predecessor == NodeID(1))
+        #expect(cluster[2].status.borrowed?.rights == [right])
+        #expect(try #require(cluster[2].status.borrowed).validUntil > cluster.now)
+    }
+}
+
+extension CoreCluster {
+    fileprivate mutating func tell(_ number: UInt64, _ wish: BorrowerWish) {
+        self[number].borrow(wish, at: now)
+        settle()
+    }
+
+    /// The host says it at each turn.
+    fileprivate mutating func lend(_ rights: [NodeID: [Right]]) {
+        self[1].lend(rights, at: now)
+        settle()
+    }
+}

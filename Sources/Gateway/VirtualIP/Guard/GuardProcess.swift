@@ -209,10 +209,11 @@ extension GuardSession {
         } catch { Log.warning("guard: open connections are lost should the gateway be killed: \(error)") }
     }
 
-    /// Without the kernel's gate arrivals can not be kept away from connections that are on their way.
+    /// Without the kernel's gate arrivals can not be kept away from connections that are on their way. Those of borrowed
+    /// addresses end: only a new leader asks for what is left.
     private func noteWhatIsLeft() {
         guard let keeper else { return }
-        if !order.isShuttingDown, order.lease != nil, manager.fence == .kernel {
+        if !order.isShuttingDown, order.lease != nil, manager.fence == .kernel, order.share.tenure != .borrowed {
             left = (Set(manager.held), keeper.count)
         } else {
             self.keeper = nil

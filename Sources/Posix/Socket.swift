@@ -101,6 +101,12 @@ package enum Socket {
         try? set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
     }
 
+    /// Bounds what the kernel keeps of a connection beyond what its peer lets it send (TCP_NOTSENT_LOWAT). Otherwise that is up
+    /// to 4 MB, and a few hundred slow readers use up what all connections of a machine share (tcp_mem).
+    package static func limitUnsent(_ descriptor: Int32) {
+        try? set(descriptor, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, 128 << 10)
+    }
+
     /// Lets the close send RST, which frees everything at once and leaves no TIME_WAIT.
     package static func resetWhenClosed(_ descriptor: Int32) {
         var option = linger(l_onoff: 1, l_linger: 0)

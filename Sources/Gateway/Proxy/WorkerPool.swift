@@ -293,8 +293,9 @@ package final class WorkerPool: Sendable {
         do {
             for _ in workers.dropFirst(descriptors.count) {
                 let socket = try Socket.listen(on: bound, options: options, backlog: backlog)
-                // Accepted connections inherit it.
+                // Accepted connections inherit both.
                 Socket.setNoDelay(socket.raw)
+                Socket.limitUnsent(socket.raw)
                 if bound.port == 0, let actual = Socket.localAddress(of: socket.raw) { bound.port = actual.port }
                 descriptors.append(socket.take())
             }

@@ -97,6 +97,7 @@ package final class RepairedSocket {
         try Self.endRepair(raw, mode)
         Socket.setNoDelay(raw)
         try Self.write(unsent, raw)
+        Socket.limitUnsent(raw)
         return socket
     }
 

@@ -39,7 +39,7 @@ let package = Package(
             name: "write-mutants", dependencies: ["Posix"], path: "Tests/Mutants", exclude: ["Hunt"],
             swiftSettings: strict),
         .testTarget(name: "TLSTests", dependencies: ["TLS", "Posix"], swiftSettings: strict),
-        .testTarget(name: "PosixTests", dependencies: ["Posix"], swiftSettings: strict),
+        .testTarget(name: "PosixTests", dependencies: ["CLinux", "Posix"], swiftSettings: strict),
         .target(
             name: "FuzzTargets", dependencies: ["Raft", "Posix"], path: "Tests/Fuzz/Raft", swiftSettings: strict),
         .testTarget(

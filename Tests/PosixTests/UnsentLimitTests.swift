@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Posix
 import Testing
@@ -20,7 +21,7 @@ import Testing
         let piece = [UInt8](repeating: 0, count: 16 << 10)
         var (total, code) = (0, Int32(0))
         while code == 0 {
-            let count = Glibc.send(accepted.raw, piece, piece.count, Int32(MSG_NOSIGNAL))
+            let count = Glibc.write(accepted.raw, piece, piece.count)
             if count < 0 { code = errno } else { total += count }
         }
         #expect(code == EAGAIN)

@@ -5,11 +5,14 @@ import Testing
 
 /// Connections of clients that outlive the gateway's process, because its guard has them.
 ///
-/// `GWNODE_CONNECTIONS=3000` asks for more of them.
+/// `GWNODE_CONNECTIONS=3000 GWNODE_MOVES=50` asks for more of them, and for more kills.
 @Suite(.serialized, .enabled(if: Namespace.isInside(.root), "runs inside NetworkTests"))
 struct KilledGatewayTests {
     private static let addresses = [NetworkCluster.service, NetworkCluster.service6]
-    private static let connections = getenv("GWNODE_CONNECTIONS").flatMap { Int(String(cString: $0)) } ?? 300
+    private static let connections = number("GWNODE_CONNECTIONS") ?? 300
+    private static let kills = number("GWNODE_MOVES") ?? 3
+
+    private static func number(_ name: String) -> Int? { getenv(name).flatMap { Int(String(cString: $0)) } }
 
     /// In the first round clients ask as soon as the process is gone, in the second when the others have taken over.
     @Test func idleOnesGoOnAtTheNextHolder() throws {
@@ -72,6 +75,29 @@ struct KilledGatewayTests {
             #expect(NumberedRequest.isSame(answer.body, request.answer))
         }
         #expect(!half.hasTimedOut, "\(cluster.logs())")
+        #expect(backend.problems == [])
+    }
+
+    /// Each answer belongs to its request, nothing is carried out twice, and nobody waits for nothing. Each client of this
+    /// load rests between its requests for about as long as makes a connection one at rest.
+    @Test func busyOnesEndOrGoOnAndNothingIsMixedUp() throws {
+        let backend = try NumberedBackend()
+        defer { backend.stop() }
+        let cluster = try NetworkCluster(addresses: Self.addresses.map(\.ip.description), hasNumberedBackend: true)
+        let load = try NumberedLoad(clients: 12, to: Self.addresses, mayEnd: true)
+        var former = try cluster.holder()
+        for _ in 0..<Self.kills where load.problems.isEmpty {
+            #expect(eventually { load.isAnsweredAgain() ? true : nil } == true)
+            cluster.signal(SIGKILL, former)
+            cluster.waitForEnd(former)
+            let next = try cluster.holder(otherThan: former)
+            try cluster.start(former)
+            try cluster.waitUntilWell(former)
+            former = next
+        }
+        #expect(eventually { load.isAnsweredAgain() ? true : nil } == true)
+        load.stop()
+        #expect(load.problems == [], "\(cluster.logs())")
         #expect(backend.problems == [])
     }
 

@@ -130,6 +130,13 @@ package final class NetlinkProvider: VirtualIPProvider {
         }
     }
 
+    /// Keeps what arrives from now on until the next holder of `addresses` has made the open connections.
+    /// - Returns: what is to be told when it has.
+    package func keepArrivals(for addresses: [IPAddress]) -> ArrivalRelay {
+        relay.begin(Set(addresses), .everything, awaitsConnections: true)
+        return relay
+    }
+
     private func holdConnections(
         _ addresses: [IPAddress], _ scope: HeldArrivals.Scope
     ) throws(SystemError) {

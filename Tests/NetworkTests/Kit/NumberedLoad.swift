@@ -2,7 +2,7 @@ import Glibc
 import Posix
 import Synchronization
 
-/// Clients that ask numbered requests of all kinds, each on one connection that must never end.
+/// Clients that ask numbered requests of all kinds, each on one connection.
 final class NumberedLoad: Sendable {
     struct Timing: Sendable {
         var from: Instant
@@ -17,13 +17,16 @@ final class NumberedLoad: Sendable {
 
     private static let pauseMilliseconds: Int32 = 100
 
+    /// Whether a connection may end, with the request that was under way: the client then makes another one.
+    private let mayEnd: Bool
     private let state: Mutex<State>
     private let answered = Atomic(0)
     private let isStopping = Atomic(false)
     private let threads = Mutex<[Posix.Thread]>([])
 
     /// The clients take turns with the addresses.
-    init(clients count: Int, to addresses: [SocketAddress]) throws {
+    init(clients count: Int, to addresses: [SocketAddress], mayEnd: Bool = false) throws {
+        self.mayEnd = mayEnd
         state = Mutex(State(timings: Array(repeating: [], count: count)))
         for client in 0..<count {
             let address = addresses[client % addresses.count]
@@ -50,7 +53,7 @@ final class NumberedLoad: Sendable {
     }
 
     private func run(_ client: Int, _ address: SocketAddress) {
-        guard let connection = BlockingConnection(to: address) else { return report("no connection to \(address)") }
+        guard var connection = BlockingConnection(to: address) else { return report("no connection to \(address)") }
         var timings: [Timing] = []
         var count: UInt32 = 0
         while !isStopping.load(ordering: .relaxed) {
@@ -58,6 +61,12 @@ final class NumberedLoad: Sendable {
             let request = NumberedRequest(Self.kind(client, count), UInt32(client) << 20 | count)
             let began = Instant.now()
             guard connection.send(request.bytes), let answer = connection.receive() else {
+                if mayEnd, !connection.hasTimedOut,
+                    let next = eventually({ BlockingConnection(to: address) })
+                {
+                    connection = next
+                    continue
+                }
                 report("\(request.path) on \(address) got no answer after \(Instant.now() - began)")
                 break
             }

@@ -19,14 +19,17 @@ final class Bequest: Sendable {
     private let node: NodeID
     private let term: Term
     private let key: NoticeKey
+    private let taken: @Sendable () -> Void
     private let thread = Mutex<Thread?>(nil)
 
-    /// To be made when the addresses are off the interface. `term` is that in which they were held.
+    /// To be made when the addresses are off the interface. `term` is that in which they were held; `taken` is called when
+    /// another node has made the connections.
     init(
         _ keeper: CustodyKeeper, of addresses: Set<IPAddress>, on interface: String, by witnesses: Witnesses,
         term: Term,
-        through socket: NoticeSocket
+        through socket: NoticeSocket, taken: @escaping @Sendable () -> Void
     ) throws(SystemError) {
+        self.taken = taken
         self.socket = socket
         self.term = term
         (node, key) = (witnesses.node, witnesses.key)
@@ -36,7 +39,9 @@ final class Bequest: Sendable {
         }
         let started = try Thread(name: "bequest", stackBytes: 256 << 10) { [self] in
             let left = Left(keeper.sortOut(addresses))
-            Log.info("guard: \(left.count) open connections wait for the next holder of their addresses")
+            Log.info(
+                "guard: \(left.count) open connections wait for the next holder of their addresses, "
+                    + "\(left.lost) were busy and are lost")
             if left.count > 0 { serve(left) }
             withExtendedLifetime(left) {}
         }
@@ -65,7 +70,9 @@ final class Bequest: Sendable {
                     heir = holder
                     send(description, from: Int(offset), parts: min(count, BequestNote.window), to: sender)
                 case .taken(let holder):
-                    if holder == heir { return Log.info("guard: node \(holder) goes on with the open connections") }
+                    guard holder == heir else { continue }
+                    taken()
+                    return Log.info("guard: node \(holder) goes on with the open connections")
                 case .part: continue
                 }
             }
@@ -99,12 +106,16 @@ final class Bequest: Sendable {
 /// Connections that are out of the kernel's hands, and end silently with this.
 private final class Left {
     private var sockets: [RepairedSocket] = []
+    /// Those with which nobody can go on.
+    private(set) var lost: Int
 
-    init(_ descriptors: [Int32]) {
+    init(_ sorted: CustodyKeeper.Sorted) {
+        lost = sorted.lost
         var bytes = 0
-        for descriptor in descriptors {
+        for descriptor in sorted.atRest {
             let owned = FileDescriptor(owning: descriptor)
             guard bytes < BequestReceipt.byteLimit / 2, let socket = try? RepairedSocket(capturing: owned) else {
+                lost += 1
                 continue
             }
             bytes += socket.image.unread.count + socket.image.unacknowledged.count
@@ -120,5 +131,5 @@ private final class Left {
         return sockets.compactMap { (try? $0.resume())?.take() }
     }
 
-    var description: [UInt8] { ConnectionImages(sockets.map(\.image)).encoded() }
+    var description: [UInt8] { ConnectionImages(sockets.map(\.image), lost: lost).encoded() }
 }

@@ -9,6 +9,13 @@ package final class CustodyKeeper: Sendable {
     /// A connection that the gateway closes stays in the kernel for so long; its end is sent at once.
     private static let sweepMilliseconds: Int32 = 100
 
+    package struct Sorted {
+        /// Of connections to the addresses at rest; they are the caller's now.
+        package var atRest: [Int32] = []
+        /// How many others there were.
+        package var lost = 0
+    }
+
     private struct Held {
         var descriptor: Int32
         var generation: UInt64
@@ -86,18 +93,18 @@ package final class CustodyKeeper: Sendable {
 
     /// To be called when the gateway's process has ended, and nothing arrives for `addresses` here any more. Resets the
     /// connections on which it had begun something, for nobody can go on with that.
-    /// - Returns: those to `addresses` that are at rest, of which the caller becomes the owner.
-    package func sortOut(_ addresses: Set<IPAddress>) -> [Int32] {
+    package func sortOut(_ addresses: Set<IPAddress>) -> Sorted {
         defer { stop() }
         return held.withLock { held in
             _ = take(&held)
             sweep(&held)
-            var atRest: [Int32] = []
+            var sorted = Sorted()
             for (place, connection) in held {
                 let own = Socket.localAddress(of: connection.descriptor)?.ip
                 if let own, addresses.contains(own), isAtRest(connection.descriptor, place) {
-                    atRest.append(connection.descriptor)
+                    sorted.atRest.append(connection.descriptor)
                 } else {
+                    sorted.lost += 1
                     // The reset comes from an address that is not here any more.
                     try? Socket.setTransparent(connection.descriptor, isIPv4: own?.isIPv4 != false)
                     Socket.abort(connection.descriptor)
@@ -105,7 +112,7 @@ package final class CustodyKeeper: Sendable {
                 }
             }
             held = [:]
-            return atRest
+            return sorted
         }
     }
 

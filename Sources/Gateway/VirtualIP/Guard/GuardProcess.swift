@@ -59,6 +59,7 @@ final class GuardSession {
 
     private let interface: String
     private let channel: GuardChannel
+    private let provider: NetlinkProvider
     private let manager: VirtualIPManager
     private let timer: TimerDescriptor
     private let link: WakeEventBox
@@ -73,7 +74,7 @@ final class GuardSession {
     /// Nil while the gateway entrusts no connections.
     private var keeper: CustodyKeeper?
     /// The gateway ended while it held these addresses, and left connections to them.
-    private var left: (addresses: Set<IPAddress>, count: Int)?
+    private var left: (addresses: Set<IPAddress>, count: Int, relay: ArrivalRelay)?
     private var bequest: Bequest?
 
     init(interface: String, _ channel: GuardChannel) throws(VirtualIPError) {
@@ -82,7 +83,7 @@ final class GuardSession {
         self.link = link
         notices = try Self.explaining { () throws(SystemError) in try NoticeSocket() }
         timer = try Self.explaining { () throws(SystemError) in try TimerDescriptor() }
-        let provider = try NetlinkProvider(interface: interface, ownFence: .guard) { link.event.signal() }
+        provider = try NetlinkProvider(interface: interface, ownFence: .guard) { link.event.signal() }
         manager = VirtualIPManager(provider: provider)
         self.channel = channel
     }
@@ -214,7 +215,7 @@ extension GuardSession {
     private func noteWhatIsLeft() {
         guard let keeper else { return }
         if !order.isShuttingDown, order.lease != nil, manager.fence == .kernel, order.share.tenure != .borrowed {
-            left = (Set(manager.held), keeper.count)
+            left = (Set(manager.held), keeper.count, provider.keepArrivals(for: manager.held))
         } else {
             self.keeper = nil
             keeper.stop()
@@ -223,12 +224,13 @@ extension GuardSession {
 
     /// To be called when the addresses are off: until then the kernel acknowledges what arrives.
     private func bequeath() {
-        guard let addresses = left?.addresses, let keeper else { return }
+        guard let (addresses, _, relay) = left, let keeper else { return }
         self.keeper = nil
         guard let witnesses, let term = order.lease?.term else { return keeper.stop() }
         do throws(SystemError) {
             bequest = try Bequest(
-                keeper, of: addresses, on: interface, by: witnesses, term: term, through: notices)
+                keeper, of: addresses, on: interface, by: witnesses, term: term, through: notices
+            ) { relay.connectionsAreThere() }
         } catch {
             keeper.stop()
             Log.error("guard: the open connections are lost: \(error)")

@@ -15,6 +15,7 @@ package final class ArrivalRelay: Sendable {
         /// Empty when nothing is kept.
         var addresses: Set<IPAddress> = []
         var scope = HeldArrivals.Scope.newConnections
+        var awaitsConnections = false
         var endsAt = Instant.zero
         var isStopping = false
     }
@@ -50,13 +51,17 @@ package final class ArrivalRelay: Sendable {
     }
 
     /// From now on arrivals for `addresses` are kept, too; not those from before. Without a `scope` it stays as it is,
-    /// which is new connections at first.
-    package func begin(_ addresses: Set<IPAddress>, _ scope: HeldArrivals.Scope? = nil) {
+    /// which is new connections at first. With `awaitsConnections` segments of open ones are passed on from
+    /// `connectionsAreThere` on.
+    package func begin(
+        _ addresses: Set<IPAddress>, _ scope: HeldArrivals.Scope? = nil, awaitsConnections: Bool = false
+    ) {
         guard !own.isEmpty else { return }
         state.withLock { state in
             let wasIdle = state.addresses.isEmpty
             state.addresses.formUnion(addresses)
             state.scope = scope ?? state.scope
+            if awaitsConnections { state.awaitsConnections = true }
             state.endsAt = .now() + Self.duration
             do throws(SystemError) {
                 try Self.attachFilter(raw, state.scope, for: state.addresses)
@@ -65,6 +70,12 @@ package final class ArrivalRelay: Sendable {
                 Log.warning("vip: what arrives while addresses move is lost: \(error)")
             }
         }
+        wake.signal()
+    }
+
+    /// The next holder has made the open connections.
+    package func connectionsAreThere() {
+        state.withLock { $0.awaitsConnections = false }
         wake.signal()
     }
 
@@ -86,7 +97,12 @@ package final class ArrivalRelay: Sendable {
             _ = poll(&polls, nfds_t(polls.count), left == .zero ? -1 : Int32(left.milliseconds.rounded(.up)))
             if polls[1].revents != 0 { wake.clear() }
             // A packet may be the first to tell that a relay has begun.
-            (arrivals.addresses, arrivals.scope) = state.withLock { ($0.addresses, $0.scope) }
+            let state = state.withLock { $0 }
+            (arrivals.addresses, arrivals.scope) = (state.addresses, state.scope)
+            if arrivals.awaitsConnections, !state.awaitsConnections {
+                arrivals.connectionsAreThere().forEach(send)
+            }
+            arrivals.awaitsConnections = state.awaitsConnections
             while let (bytes, sender) = receive(&buffer) {
                 for forward in arrivals.take(bytes, protocolNumber: sender.protocolNumber, from: sender.hardware) {
                     send(forward)
@@ -104,6 +120,7 @@ package final class ArrivalRelay: Sendable {
             _ = try? Self.bindTo(raw, interface, protocolNumber: 0)
             state.addresses = []
             state.scope = .newConnections
+            state.awaitsConnections = false
             arrivals = HeldArrivals(own: own, packetBytes: packetBytes)
             return state.isStopping ? nil : .zero
         }

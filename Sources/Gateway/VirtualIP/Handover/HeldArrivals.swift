@@ -45,11 +45,14 @@ package struct HeldArrivals: Hashable, Sendable {
     private struct Held: Hashable, Sendable {
         var address: IPAddress
         var packet: Packet
+        var asksForConnection: Bool
     }
 
     /// Whose arrivals are kept.
     package var addresses: Set<IPAddress> = []
     package var scope = Scope.newConnections
+    /// Segments of open connections are kept until the next holder has made these.
+    package var awaitsConnections = false
     private let own: Hardware
     private let packetBytes: Int
     private var held: [Held] = []
@@ -85,9 +88,11 @@ package struct HeldArrivals: Hashable, Sendable {
         case .newConnections: if !segment.asksForConnection { return [] }
         case .everything: break
         }
-        if let heir = heirs[segment.destination] { return forwards(packet, to: heir) }
+        let waits = awaitsConnections && !segment.asksForConnection
+        if !waits, let heir = heirs[segment.destination] { return forwards(packet, to: heir) }
         guard held.count < Limit.packets, heldBytes + packet.bytes.count <= Limit.bytes else { return [] }
-        held.append(Held(address: segment.destination, packet: packet))
+        held.append(
+            Held(address: segment.destination, packet: packet, asksForConnection: segment.asksForConnection))
         heldBytes += packet.bytes.count
         return []
     }
@@ -95,10 +100,24 @@ package struct HeldArrivals: Hashable, Sendable {
     private mutating func announced(_ address: IPAddress, by sender: Hardware) -> [Forward] {
         guard sender != own, addresses.contains(address) else { return [] }
         heirs[address] = sender
-        let passedOn = held.filter { $0.address == address }
-        held.removeAll { $0.address == address }
-        heldBytes -= passedOn.reduce(0) { $0 + $1.packet.bytes.count }
-        return passedOn.flatMap { forwards($0.packet, to: sender) }
+        return passOn { $0.address == address }
+    }
+
+    /// The next holder has made the open connections.
+    package mutating func connectionsAreThere() -> [Forward] {
+        awaitsConnections = false
+        return passOn { _ in true }
+    }
+
+    /// What is due of that which is kept, as far as its next holder is known.
+    private mutating func passOn(_ isMeant: @escaping (Held) -> Bool) -> [Forward] {
+        let isDue = { [heirs, awaitsConnections] (held: Held) in
+            isMeant(held) && heirs[held.address] != nil && (held.asksForConnection || !awaitsConnections)
+        }
+        let due = held.filter(isDue)
+        held.removeAll(where: isDue)
+        heldBytes = held.reduce(0) { $0 + $1.packet.bytes.count }
+        return due.flatMap { held in heirs[held.address].map { forwards(held.packet, to: $0) } ?? [] }
     }
 
     private func forwards(_ packet: Packet, to heir: Hardware) -> [Forward] {

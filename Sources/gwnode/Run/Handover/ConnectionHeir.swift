@@ -95,7 +95,9 @@ final class ConnectionHeir: Sendable {
             if let heritage = inheritance, takeOver(heritage) { inheritance = nil }
             bequests.turn(view.current, at: .now()) { arrival in
                 switch arrival {
-                case .images(let images): takeOver(images.filter(isServed))
+                case .images(let left):
+                    tally.lost(left.lost)
+                    takeOver(left.images.filter(isServed))
                 case .connections(let connections): goOn(with: connections)
                 }
             }

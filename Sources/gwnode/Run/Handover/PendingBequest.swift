@@ -7,7 +7,7 @@ import Raft
 struct PendingBequests: ~Copyable {
     enum Arrival {
         /// From another machine.
-        case images([TCPConnectionImage])
+        case images(ConnectionImages)
         /// From the former gateway of this one.
         case connections([ArrivingConnection])
     }
@@ -57,7 +57,9 @@ struct PendingBequests: ~Copyable {
         switch bequest?.turn(view, at: now) {
         case .waits, nil: return
         case .over: break
-        case .connections(let images): use(.images(images))
+        case .connections(let images):
+            use(.images(images))
+            bequest?.sayTaken(by: view)
         }
         bequest = nil
         do throws(SystemError) { try mute?.end() } catch {
@@ -71,7 +73,7 @@ private struct PendingBequest {
     enum Turn {
         case waits
         case over
-        case connections([TCPConnectionImage])
+        case connections(ConnectionImages)
     }
 
     /// Until they are here.
@@ -111,9 +113,7 @@ private struct PendingBequest {
         guard leader == view.raft.id else { return .over }
         guard !view.heldAddresses.isEmpty else { return .waits }
         if let whole = receipt.whole {
-            // What gets lost is not asked for again.
-            for _ in 0..<3 { say(.taken(holder: view.raft.id)) }
-            do throws(DecodingFault) { return .connections(try ConnectionImages(decoding: whole).images) } catch {
+            do throws(DecodingFault) { return .connections(try ConnectionImages(decoding: whole)) } catch {
                 Log.error("vip: the connections of node \(notice.node) can not be read: \(error)")
                 return .over
             }
@@ -123,6 +123,12 @@ private struct PendingBequest {
             say(.ask(holder: view.raft.id, term: view.raft.term, offset: question.offset, count: question.count))
         }
         return .waits
+    }
+
+    /// Several times, for datagrams get lost.
+    func sayTaken(by view: ClusterView?) {
+        guard let view else { return }
+        for _ in 0..<3 { say(.taken(holder: view.raft.id)) }
     }
 
     private func say(_ content: BequestNote.Content) {

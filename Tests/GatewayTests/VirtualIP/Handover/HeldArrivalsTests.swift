@@ -52,6 +52,21 @@ private let six = IPAddress("fd00::100")!
         #expect(take(packet).map(\.target) == [heir])
     }
 
+    /// Until the next holder has made them; whoever asks for a connection need not wait for that.
+    @Test mutating func segmentsOfOpenConnectionsWaitForThese() {
+        arrivals.scope = .everything
+        arrivals.awaitsConnections = true
+        let (first, later) = (Self.packet4(four), Self.packet4(four, flags: 0x18))
+        #expect(take(first).isEmpty && take(later).isEmpty)
+        #expect(arrivals.connectionsAreThere().isEmpty, "nobody has the address")
+        arrivals.awaitsConnections = true
+        #expect(announce(four, by: heir).map { $0.packet.bytes[33] } == [0x02])
+        #expect(take(first).count == 1 && take(later).isEmpty)
+        #expect(arrivals.connectionsAreThere().map { $0.packet.bytes[33] } == [0x18, 0x18])
+        #expect(arrivals.connectionsAreThere().isEmpty)
+        #expect(take(later).count == 1)
+    }
+
     @Test mutating func checksumsAreMade() throws {
         _ = take(Self.packet4(four) + [0, 0, 0, 0, 0, 0])
         let packet = try #require(announce(four, by: heir).first).packet.bytes

@@ -54,6 +54,9 @@ package enum GuardProcess {
 
 /// One gateway's guard at work.
 final class GuardSession {
+    /// The kernel closes what a process had one by one and frees its memory first, so its lease may run out before it is
+    /// known to have ended.
+    private static let endingLimit = Nanoseconds.seconds(1)
     /// How long addresses that can not be removed are tried once the gateway is gone.
     private static let patience = Nanoseconds.seconds(10)
 
@@ -73,7 +76,9 @@ final class GuardSession {
     private let notices: NoticeSocket
     /// Nil while the gateway entrusts no connections.
     private var keeper: CustodyKeeper?
-    /// The gateway ended while it held these addresses, and left connections to them.
+    /// What was held last, and by which lease.
+    private var lastHeld: (addresses: [IPAddress], lease: Lease)?
+    /// The gateway ended while it held these addresses or a moment later, and left connections to them.
     private var left: (addresses: Set<IPAddress>, count: Int, relay: ArrivalRelay)?
     private var bequest: Bequest?
 
@@ -125,6 +130,7 @@ final class GuardSession {
         let lease = isGone || order.isShuttingDown ? nil : order.lease
         let turn = manager.turn(
             now: now, lease: lease, share: order.share, isShuttingDown: order.isShuttingDown || isGone)
+        if let lease, !manager.held.isEmpty { lastHeld = (manager.held, lease) }
         schedule.note(
             holds: !manager.isClear, lease: order.isShuttingDown ? nil : order.lease?.term, isGone: isGone, now: now)
         if let due = schedule.due(at: now), let witnesses {
@@ -214,8 +220,13 @@ extension GuardSession {
     /// addresses end: only a new leader asks for what is left.
     private func noteWhatIsLeft() {
         guard let keeper else { return }
-        if !order.isShuttingDown, order.lease != nil, manager.fence == .kernel, order.share.tenure != .borrowed {
-            left = (Set(manager.held), keeper.count, provider.keepArrivals(for: manager.held))
+        if !order.isShuttingDown, order.share.tenure != .borrowed, let lastHeld,
+            order.lease?.term == lastHeld.lease.term, manager.fence == .kernel,
+            Instant.now() < lastHeld.lease.validUntil + Self.endingLimit
+        {
+            left = (
+                Set(lastHeld.addresses), keeper.count, provider.keepArrivals(for: lastHeld.addresses)
+            )
         } else {
             self.keeper = nil
             keeper.stop()

@@ -87,7 +87,7 @@ final class ConnectionHeir: Sendable {
                     inheritance?.add(images.filter(isServed), limit: Self.connectionLimit)
                     if isLast { answer(node, inheritance) }
                 case .bequeathed(let notice, let key, let sender):
-                    bequests.add(notice, key: key, from: sender, to: addresses, at: .now())
+                    bequests.add(notice, key: key, from: sender, at: .now())
                 case .bequest(let note): bequests.take(note, at: .now())
                 case .stop: return
                 }

@@ -2,8 +2,7 @@ import Gateway
 import Posix
 import Raft
 
-/// Connections that killed nodes left with their guards, on their way here. While there are any, this machine's kernel
-/// does not reset them.
+/// Connections that killed nodes left with their guards, on their way here.
 struct PendingBequests: ~Copyable {
     enum Arrival {
         /// From another machine.
@@ -19,30 +18,20 @@ struct PendingBequests: ~Copyable {
     private let formerDeadline: Instant
     /// A notice is sent several times.
     private var last: ReleaseNotice?
-    /// Nil where the kernel has no nf_tables: then a client that asks too early is told that its connection is gone.
-    private var mute: ResetMute?
 
     init(on interface: String) {
         former = FormerGuard(on: interface)
         formerDeadline = .now() + FormerGuard.patience
-        do throws(SystemError) { mute = try ResetMute(interface: interface) } catch {
-            Log.warning("vip: resets of open connections on their way here can not be kept back: \(error)")
-            mute = nil
-        }
     }
 
     var isEmpty: Bool { bequest == nil && former == nil }
 
     mutating func add(
-        _ notice: ReleaseNotice, key: NoticeKey, from sender: NoticeListener.Correspondent,
-        to addresses: [IPAddress], at now: Instant
+        _ notice: ReleaseNotice, key: NoticeKey, from sender: NoticeListener.Correspondent, at now: Instant
     ) {
         guard last != notice else { return }
         last = notice
         bequest = PendingBequest(notice, key: key, from: sender, at: now)
-        do throws(SystemError) { try mute?.begin(addresses, for: PendingBequest.patience) } catch {
-            Log.warning("vip: resets of open connections are not kept back: \(error)")
-        }
     }
 
     mutating func take(_ note: BequestNote, at now: Instant) { bequest?.take(note, at: now) }
@@ -62,9 +51,6 @@ struct PendingBequests: ~Copyable {
             bequest?.sayTaken(by: view)
         }
         bequest = nil
-        do throws(SystemError) { try mute?.end() } catch {
-            Log.warning("vip: resets are still kept back for a moment: \(error)")
-        }
     }
 }
 
@@ -77,9 +63,9 @@ private struct PendingBequest {
     }
 
     /// Until they are here.
-    static let patience = Nanoseconds.seconds(3)
+    static let patience = Nanoseconds.seconds(5)
     /// Of a guard that is asked and says nothing; it may be taking many connections out of its kernel.
-    private static let silence = Nanoseconds.seconds(1)
+    private static let silence = Nanoseconds.seconds(2)
 
     private let notice: ReleaseNotice
     private let key: NoticeKey

@@ -52,9 +52,11 @@ final class GatewayNode: Sendable {
         proxy.engine = try StartFailure.wrap { () throws(SystemError) in try proxy.engine.resolved() }
         let carryingInterface = GatewayNode.carryingInterface(configuration)
         let isCarrying = carryingInterface != nil
-        let custody = try StartFailure.wrap { () throws(SystemError) in isCarrying ? try Custody() : nil }
+        let rebuildingInterface = configuration.rebuildsConnections ? carryingInterface : nil
+        let mute = rebuildingInterface.flatMap(OutlivingConnections.mute(on:))
+        let custody = try StartFailure.wrap { () throws(SystemError) in isCarrying ? try Custody(mute) : nil }
         proxy.custody = custody
-        if isCarrying, configuration.rebuildsConnections { proxy.sharing = ConnectionSharing() }
+        if rebuildingInterface != nil { proxy.sharing = ConnectionSharing() }
         let serving = Serving(
             firstStep: Int(configuration.node.id.number) - 1, workers: proxy.workers, engine: proxy.engine)
         let workers = try StartFailure.wrap { () throws(SystemError) in
@@ -81,7 +83,7 @@ final class GatewayNode: Sendable {
             return try ConnectionHeir(on: interface, raft: raft, workers: workers, view: view, tally: workers.moves)
         }
         passGuard = (virtualIP as? GuardedAddresses)?.pass
-        let outliving = try OutlivingConnections(configuration, proxy.sharing, workers)
+        let outliving = try OutlivingConnections(proxy.sharing, mute, workers)
         let setWitnesses = (virtualIP as? GuardedAddresses)?.setWitnesses
         let prober = try StartFailure.wrap { () throws(SystemError) in
             try HealthProber(seed: .random(in: 0 ... .max)) { observation in

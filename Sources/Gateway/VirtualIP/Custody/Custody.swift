@@ -23,12 +23,17 @@ package final class Custody: Sendable {
     }
 
     package let table: CustodyTable
+    private let mute: ResetMute?
     private let channel = Mutex<GuardChannel?>(nil)
     private let guardsBegun = Atomic<UInt64>(0)
     private let present = Atomic<UInt64>(0)
     private let ownAddresses = Mutex<Set<IPAddress>>([])
 
-    package init() throws(SystemError) { table = try CustodyTable(capacity: Self.capacity) }
+    /// - Parameter mute: Of this process, whose socket the guard holds with the connections.
+    package init(_ mute: ResetMute? = nil) throws(SystemError) {
+        table = try CustodyTable(capacity: Self.capacity)
+        self.mute = mute
+    }
 
     /// The number of the guard that takes connections; 0 while there is none.
     package var presentGuard: UInt64 { present.load(ordering: .acquiring) }
@@ -42,7 +47,7 @@ package final class Custody: Sendable {
     /// Another guard is there. What it has to be given: its end of the way for connections, and the table.
     package func begin() throws(SystemError) -> GuardEnd {
         let ends = try GuardChannel.pair()
-        let end = GuardEnd(channel: FileDescriptor(owning: ends.guard), table: table)
+        let end = GuardEnd(channel: FileDescriptor(owning: ends.guard), table: table, mute: mute)
         channel.withLock { $0 = GuardChannel(owning: ends.gateway) }
         present.store(guardsBegun.add(1, ordering: .relaxed).newValue, ordering: .releasing)
         return end
@@ -82,12 +87,14 @@ package final class Custody: Sendable {
 package final class GuardEnd {
     private let channel: FileDescriptor
     private let table: CustodyTable
+    private let mute: ResetMute?
 
-    init(channel: consuming FileDescriptor, table: CustodyTable) {
+    init(channel: consuming FileDescriptor, table: CustodyTable, mute: ResetMute?) {
         self.channel = channel
         self.table = table
+        self.mute = mute
     }
 
     /// As long as this lives.
-    package var descriptors: [Int32] { [channel.raw, table.raw] }
+    package var descriptors: [Int32] { [channel.raw, table.raw] + (mute.map { [$0.socket] } ?? []) }
 }

@@ -101,11 +101,8 @@ package struct NftablesBatch {
         append(NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, [.string(NFTA_TABLE_NAME, table)])
     }
 
-    /// As if there never was one of this name.
-    package mutating func clearTable() {
-        append(NFT_MSG_NEWTABLE, NLM_F_CREATE, [.string(NFTA_TABLE_NAME, table)])
-        deleteTable()
-    }
+    /// Adds it if it is not there.
+    package mutating func keepTable() { append(NFT_MSG_NEWTABLE, NLM_F_CREATE, [.string(NFTA_TABLE_NAME, table)]) }
 
     package mutating func deleteTable() { append(NFT_MSG_DELTABLE, 0, [.string(NFTA_TABLE_NAME, table)]) }
 
@@ -128,6 +125,10 @@ package struct NftablesBatch {
                 .nested(NFTA_CHAIN_HOOK, hook),
                 .number(NFTA_CHAIN_POLICY, UInt32(NF_ACCEPT)), .string(NFTA_CHAIN_TYPE, "filter"),
             ])
+    }
+
+    package mutating func clearRules() {
+        append(NFT_MSG_DELRULE, 0, [.string(NFTA_RULE_TABLE, table), .string(NFTA_RULE_CHAIN, family.chain)])
     }
 
     package mutating func add(_ set: AddressSet) {

@@ -13,7 +13,7 @@ struct NftablesTable: ~Copyable {
 
     /// Changes nothing yet. Fails where the kernel has no nf_tables.
     init(_ name: String, _ family: NftablesBatch.Family) throws(SystemError) {
-        let raw = socket(AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), NETLINK_NETFILTER)
+        let raw = Glibc.socket(AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), NETLINK_NETFILTER)
         guard raw >= 0 else { throw SystemError("open a netfilter socket") }
         descriptor = FileDescriptor(owning: raw)
         var timeout = Self.answerTimeout
@@ -21,6 +21,9 @@ struct NftablesTable: ~Copyable {
         self.name = name
         self.family = family
     }
+
+    /// As long as this lives.
+    var socket: Int32 { descriptor.raw }
 
     /// Has the kernel carry out what `fill` puts into the batch, as a whole or not at all.
     mutating func commit(_ operation: String, _ fill: (inout NftablesBatch) -> Void) throws(SystemError) {

@@ -1,50 +1,51 @@
 import Posix
+import Synchronization
 
 /// Keeps this machine's kernel from resetting connections that it does not know yet, because they are still on their way
 /// from another machine whose addresses it has already: rules on what the machine sends, for addresses in sets whose
 /// elements end by themselves.
 ///
-/// Table and rules stay: to take them away, the kernel waits for tens of milliseconds under the lock that the renewal of the
-/// gate needs, and leases run out. The socket is open only while it is used: a process that has one ends up to 11 ms later,
-/// for the kernel first frees what any table lost.
-package struct ResetMute: ~Copyable {
-    private let name: String
-    /// Nil while nothing is muted.
-    private var table: NftablesTable?
+/// Table, rules and socket stay, and only elements come and go. To take a chain away, or to close a socket, the kernel
+/// waits for up to tens of milliseconds under the lock that the renewal of the gate needs, and leases run out.
+package final class ResetMute: Sendable {
+    /// As long as this lives. Another process that has it too keeps the kernel from closing it, and so from holding up the
+    /// end of this one.
+    let socket: Int32
+    private let table: Mutex<NftablesTable>
 
-    /// Replaces what an earlier process left. Fails where the kernel has no nf_tables or does not let us.
-    /// - Parameter purpose: Of this one, beside which there may be others.
-    package init(interface: String, purpose: String) throws(SystemError) {
-        let name = "gwnode-\(purpose)-\(interface)"
-        var table = try NftablesTable(name, .inet)
+    /// Takes over what an earlier process left. Fails where the kernel has no nf_tables or does not let us.
+    package init(interface: String) throws(SystemError) {
+        var table = try NftablesTable("gwnode-rebuild-\(interface)", .inet)
         try table.commit("prepare the mute of resets") { batch in
-            batch.clearTable()
-            batch.addTable()
+            batch.keepTable()
             batch.addOutputChain()
             for set in NftablesBatch.AddressSet.ofMute { batch.add(set) }
+            batch.clearRules()
             batch.addMuteRules()
         }
-        self.name = name
-        self.table = nil
+        socket = table.socket
+        self.table = Mutex(table)
     }
 
-    /// Ends by itself after `limit`.
-    package mutating func begin(_ addresses: [IPAddress], for limit: Nanoseconds) throws(SystemError) {
-        try end()
-        var table = try NftablesTable(name, .inet)
-        try table.commit("mute resets") { batch in
-            for address in addresses {
-                batch.add(address, to: .muted(address), timeoutMilliseconds: limit.count / 1_000_000)
+    /// Of these addresses, and no others any more. Ends by itself after `limit`.
+    package func begin(_ addresses: [IPAddress], for limit: Nanoseconds) throws(SystemError) {
+        try table.withLock { table throws(SystemError) in
+            try table.commit("mute resets") { batch in
+                batch.clear(.muted4)
+                batch.clear(.muted6)
+                for address in addresses {
+                    batch.add(address, to: .muted(address), timeoutMilliseconds: limit.count / 1_000_000)
+                }
             }
         }
-        self.table = consume table
     }
 
-    package mutating func end() throws(SystemError) {
-        guard var table = table.take() else { return }
-        try table.commit("end the mute of resets") { batch in
-            batch.clear(.muted4)
-            batch.clear(.muted6)
+    package func end() throws(SystemError) {
+        try table.withLock { table throws(SystemError) in
+            try table.commit("end the mute of resets") { batch in
+                batch.clear(.muted4)
+                batch.clear(.muted6)
+            }
         }
     }
 }

@@ -76,6 +76,8 @@ final class GuardSession {
     private let notices: NoticeSocket
     /// Nil while the gateway entrusts no connections.
     private var keeper: CustodyKeeper?
+    /// Of the gateway's `ResetMute`.
+    private var muteSocket: Passed?
     /// What was held last, and by which lease.
     private var lastHeld: (addresses: [IPAddress], lease: Lease)?
     /// The gateway ended while it held these addresses or a moment later, and left connections to them.
@@ -207,12 +209,13 @@ private final class WakeEventBox: Sendable {
 extension GuardSession {
     private func beginCustody(_ descriptors: [Int32]) {
         let owned = descriptors.map(Passed.init)
-        guard owned.count == 2 else { return Log.error("guard: what the gateway passes is not known here") }
+        guard 2...3 ~= owned.count else { return Log.error("guard: what the gateway passes is not known here") }
         do throws(SystemError) {
             let table = try CustodyTable(memory: FileDescriptor(owning: owned[1].take()))
             // Of a former process of the node, whose connections are that one's or the next one's by now.
             keeper?.stop()
             keeper = try CustodyKeeper(channel: GuardChannel(owning: owned[0].take()), table: table)
+            muteSocket = owned.dropFirst(2).first
         } catch { Log.warning("guard: open connections are lost should the gateway be killed: \(error)") }
     }
 

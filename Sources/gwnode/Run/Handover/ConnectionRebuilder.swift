@@ -21,14 +21,15 @@ final class ConnectionRebuilder: Sendable {
 
     private let workers: WorkerPool
     private let tally: RebuildTally
-    private let interface: String
+    /// Nil: clients may be reset before their connections are rebuilt.
+    private let mute: ResetMute?
     private let mailbox: Mailbox<Message>
     private let thread = Mutex<Posix.Thread?>(nil)
     /// Used by the consensus thread alone.
     private let noticed = Mutex((isLeaderless: false, held: [IPAddress]()))
 
-    init(interface: String, workers: WorkerPool, tally: RebuildTally) throws(SystemError) {
-        self.interface = interface
+    init(mute: ResetMute?, workers: WorkerPool, tally: RebuildTally) throws(SystemError) {
+        self.mute = mute
         self.workers = workers
         self.tally = tally
         mailbox = try Mailbox(capacity: Self.mailboxCapacity)
@@ -64,7 +65,6 @@ final class ConnectionRebuilder: Sendable {
         var held: Set<IPAddress> = []
         // They left this node, whose connections to them may still be open.
         var lost: Set<IPAddress> = []
-        var mute = makeMute()
         while true {
             var waiting = pollfd(fd: mailbox.descriptor, events: Int16(POLLIN), revents: 0)
             _ = poll(&waiting, 1, -1)
@@ -74,15 +74,15 @@ final class ConnectionRebuilder: Sendable {
                     take(bytes, from: node, into: &connections)
                     if !lost.isEmpty { forsake(&lost, connections.addresses) }
                 case .moved(let node): connections.forget(from: node)
-                case .leaderless: Self.mute(&mute, connections.addresses)
+                case .leaderless: muteResets(connections.addresses)
                 case .held(let addresses):
                     let gained = addresses.subtracting(held)
                     lost = lost.union(held).subtracting(addresses)
                     held = addresses
                     let records = connections.take(to: gained, at: .now())
-                    if !records.isEmpty { rebuild(records, &mute) }
+                    if !records.isEmpty { rebuild(records) }
                 case .stop:
-                    Self.unmute(&mute)
+                    unmute()
                     return
                 }
             }
@@ -105,32 +105,24 @@ final class ConnectionRebuilder: Sendable {
         }
     }
 
-    private func rebuild(_ records: [ConnectionRecord], _ mute: inout ResetMute?) {
+    private func rebuild(_ records: [ConnectionRecord]) {
         let began = Instant.now()
-        Self.mute(&mute, Set(records.map(\.local.ip)))
+        muteResets(Set(records.map(\.local.ip)))
         var run = RebuildRun(records, workers: workers)
-        run.finish { Self.unmute(&mute) }
+        run.finish { unmute() }
         tally.add(run.outcome)
         Log.info(
             "vip: of \(records.count) connections of the former holder's clients \(run.outcome.restored) go on, "
                 + "\(run.outcome.ended) ended and \(run.outcome.gone) were gone, after \(Instant.now() - began)")
     }
 
-    private func makeMute() -> ResetMute? {
-        do throws(SystemError) { return try ResetMute(interface: interface, purpose: "rebuild") } catch {
-            Log.warning(
-                "vip: clients of a machine that died may be reset before their connections are rebuilt: \(error)")
-            return nil
-        }
-    }
-
-    private static func unmute(_ mute: inout ResetMute?) {
+    private func unmute() {
         do throws(SystemError) { try mute?.end() } catch { Log.warning("vip: \(error)") }
     }
 
-    private static func mute(_ mute: inout ResetMute?, _ addresses: Set<IPAddress>) {
+    private func muteResets(_ addresses: Set<IPAddress>) {
         if addresses.isEmpty { return }
-        do throws(SystemError) { try mute?.begin(Array(addresses), for: muteTime) } catch {
+        do throws(SystemError) { try mute?.begin(Array(addresses), for: Self.muteTime) } catch {
             Log.warning("vip: \(error)")
         }
     }

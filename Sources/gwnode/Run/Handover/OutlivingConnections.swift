@@ -17,11 +17,11 @@ final class OutlivingConnections: Sendable {
 
     /// Nil where this process can not, or is not to do it.
     convenience init?(
-        _ configuration: NodeConfiguration, _ sharing: ConnectionSharing?, _ workers: WorkerPool
+        _ sharing: ConnectionSharing?, _ mute: ResetMute?, _ workers: WorkerPool
     ) throws(StartFailure) {
-        guard let sharing, case .netlink(let interface) = configuration.virtualAddress else { return nil }
+        guard let sharing else { return nil }
         let rebuilder = try StartFailure.wrap { () throws(SystemError) in
-            try ConnectionRebuilder(interface: interface, workers: workers, tally: workers.rebuilds)
+            try ConnectionRebuilder(mute: mute, workers: workers, tally: workers.rebuilds)
         }
         self.init(sharing, rebuilder)
     }
@@ -29,6 +29,14 @@ final class OutlivingConnections: Sendable {
     private init(_ sharing: ConnectionSharing, _ rebuilder: ConnectionRebuilder) {
         self.sharing = sharing
         self.rebuilder = rebuilder
+    }
+
+    static func mute(on interface: String) -> ResetMute? {
+        do throws(SystemError) { return try ResetMute(interface: interface) } catch {
+            Log.warning(
+                "vip: clients of a machine that died may be reset before their connections are rebuilt: \(error)")
+            return nil
+        }
     }
 
     func stop() {

@@ -21,6 +21,8 @@ final class VirtualNetwork {
     }
 
     deinit {
+        // Rules about a cable come to life again with another one of its name.
+        _ = try? Self.succeed("nft", "flush ruleset")
         for node in nodes {
             // The kernel takes its time over a namespace; a cable deleted by name is gone at once.
             try? Self.ip("link", "delete", "cable\(node)")

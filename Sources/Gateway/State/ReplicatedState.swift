@@ -47,7 +47,6 @@ extension ReplicatedState {
 }
 
 extension ReplicatedState.Change {
-    private static let formatVersion: UInt8 = 1
     /// In the place of the kind of a `Command`, whose kinds are all below it.
     private static let keyKind: UInt8 = 128
 
@@ -57,7 +56,7 @@ extension ReplicatedState.Change {
         case .cluster(let command): return command.encoded()
         case .key(let change):
             var writer = BinaryWriter(reserving: 256 + (change.value?.count ?? 0))
-            writer.write(Self.formatVersion)
+            writer.write(Command.formatVersion)
             writer.write(Self.keyKind)
             writer.write(change)
             return writer.bytes
@@ -71,7 +70,7 @@ extension ReplicatedState.Change {
             return
         }
         var reader = BinaryReader(bytes)
-        try reader.expectVersion(Self.formatVersion)
+        try reader.expectVersion(Command.formatVersion)
         _ = try reader.read(UInt8.self)
         self = .key(try reader.read())
         try reader.finish()

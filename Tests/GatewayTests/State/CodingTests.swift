@@ -67,8 +67,8 @@ private func fault(in bytes: [UInt8]) -> DecodingFault? {
     }
 
     @Test func unknownVersionAndKindAreRefused() {
-        #expect(fault(in: [2, 1, 0]) == .unknownVersion(2))
-        #expect(fault(in: [1, 99]) == .invalid(what: "kind of command", offset: 1))
+        #expect(fault(in: [99, 1, 0]) == .unknownVersion(99))
+        #expect(fault(in: [2, 99]) == .invalid(what: "kind of command", offset: 1))
     }
 
     @Test(arguments: ["x", "\u{e9}", "\u{1f600}"]) func longTextsForPeopleAreCutOffAndStayReadable(piece: String) throws
@@ -83,7 +83,7 @@ private func fault(in bytes: [UInt8]) -> DecodingFault? {
     }
 
     @Test func hugeLengthsAreRefusedBeforeAnythingIsAllocated() {
-        let huge: [UInt8] = [1, 7, 0xff, 0xff, 0xff, 0xff]
+        let huge: [UInt8] = [2, 7, 0xff, 0xff, 0xff, 0xff]
         #expect(fault(in: huge) == .tooLong(what: "nodes", limit: Command.Limit.nodes, offset: 2))
     }
 

@@ -2,7 +2,8 @@ import Posix
 import Raft
 
 extension Command {
-    private static let formatVersion: UInt8 = 2
+    /// Of shared keys' changes, too.
+    static let formatVersion: UInt8 = 2
 
     /// The command as Raft replicates it: the format's version, the kind, the payload.
     package func encoded() -> [UInt8] {

@@ -82,6 +82,7 @@ import Testing
     @Test func anotherGuardGetsThem() throws {
         let client = try gateway.connect()
         #expect(gateway.wait { isAtRest(0) })
+        let former = try #require(places.first.map { custody.table.generation($0) })
         keeper.stop()
         custody.end()
         let end = try custody.begin()
@@ -89,7 +90,6 @@ import Testing
         let next = try CustodyKeeper(
             channel: GuardChannel(owning: descriptors[0]),
             table: CustodyTable(memory: FileDescriptor(owning: descriptors[1])))
-        let former = try #require(places.first.map { custody.table.generation($0) })
         #expect(gateway.wait { places.contains { custody.table.generation($0) > former } })
         let left = next.sortOut(custody.addresses).atRest
         #expect(left.count == 1)

@@ -106,8 +106,8 @@ private let leaseMutants = [
     Mutant(
         name: "a new leader does not wait for the old lease", source: "dissertation, section 6.4.1",
         file: "Election.swift",
-        original: "becomeLeader(claimableFrom: max(now, campaign.leaseFreeAt))",
-        mutated: "becomeLeader(claimableFrom: MUTANT ? now : max(now, campaign.leaseFreeAt))"),
+        original: "becomeLeader(claimableFrom: max(now, campaign.leaseFreeAt), ",
+        mutated: "becomeLeader(claimableFrom: MUTANT ? now : max(now, campaign.leaseFreeAt), "),
     Mutant(
         name: "a leader releases leases that it has not outwaited", source: "release of an earlier lease",
         file: "Handover.swift",

@@ -106,7 +106,7 @@ struct KilledGatewayTests {
 
     private func waitUntilGuarded(_ count: Int, by node: Int, _ cluster: NetworkCluster) throws {
         let isGuarded = eventually { () -> Bool? in
-            cluster.movedConnections("guarded", of: node).flatMap { $0 >= count ? true : nil }
+            cluster.guardedConnections(of: node).flatMap { $0 >= count ? true : nil }
         }
         try #require(isGuarded == true, "\(cluster.logs())")
     }

@@ -135,7 +135,9 @@ final class OwnProposals {
 
     private func countLeases(_ view: ClusterView, at now: Instant) {
         guard view.raft.role == .leader else { return leases.follow() }
-        let heard = view.sightings.values.lazy.flatMap(\.report.renewals) + renewals.serials(at: now)
+        // The last report of a node that died would renew for ever.
+        let fresh = view.sightings.values.lazy.filter { now - $0.at <= RecentRenewals.span }
+        let heard = fresh.flatMap(\.report.renewals) + renewals.serials(at: now)
         leases.lead(in: view.raft.term, view.state.registrations, renewed: heard, now: now)
     }
 

@@ -141,6 +141,15 @@ final class NetworkCluster {
         return document.nodes.first { $0.id == node }?.movedConnections?[kind]
     }
 
+    /// Those that the guard of `node` would pass on now, by its metrics: what its status says may be a second old.
+    func guardedConnections(of node: Int) -> Int? {
+        let entry = VirtualNetwork.entry(to: node)
+        let question = entry.arguments + ["curl", "-sf", "http://127.0.0.1:8091/metrics"]
+        return (try? Program.run("nsenter", question).output)
+            .flatMap { $0.firstMatch(of: /\ngwnode_client_connections_guarded ([0-9]+)/) }
+            .flatMap { Int($0.1) }
+    }
+
     /// Waits for a signalled node's end.
     func waitForEnd(_ node: Int) { _ = processes.removeValue(forKey: node)?.wait() }
 

@@ -12,17 +12,8 @@ enum BequestDoor {
     static let question: [UInt8] = [1]
     static let answer: [UInt8] = [2]
 
-    fileprivate static func withAddress<Result>(
-        _ interface: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
-    ) -> Result {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let name = [0] + Array("gwnode-left-\(interface)".utf8)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: name) }
-        let length = socklen_t(MemoryLayout<sa_family_t>.size + name.count)
-        return withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }
-        }
+    fileprivate static func address(_ interface: String) -> AbstractAddress {
+        AbstractAddress("gwnode-left-\(interface)")
     }
 
     fileprivate static func open() throws(SystemError) -> FileDescriptor {
@@ -46,7 +37,7 @@ final class OpenDoor: Sendable {
     /// Fails when another guard waits there.
     init(of interface: String) throws(SystemError) {
         let socket = try BequestDoor.open()
-        guard BequestDoor.withAddress(interface, { bind(socket.raw, $0, $1) }) == 0, listen(socket.raw, 4) == 0 else {
+        guard BequestDoor.address(interface).with({ bind(socket.raw, $0, $1) }) == 0, listen(socket.raw, 4) == 0 else {
             throw SystemError("wait for the next gateway of", interface)
         }
         listening = socket
@@ -104,7 +95,7 @@ package struct FormerGuard: ~Copyable {
     /// Nil when there is none.
     package init?(on interface: String) {
         guard let socket = try? BequestDoor.open(),
-            BequestDoor.withAddress(interface, { connect(socket.raw, $0, $1) }) == 0,
+            BequestDoor.address(interface).with({ connect(socket.raw, $0, $1) }) == 0,
             BequestDoor.isOneOfUs(socket.raw)
         else { return nil }
         channel = GuardChannel(owning: socket.take())

@@ -39,7 +39,7 @@ package struct GuardLock: ~Copyable {
     private static func attempt(_ interface: String) -> Int32? {
         let raw = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard raw >= 0 else { return nil }
-        if withAddress(interface, { bind(raw, $0, $1) }) == 0, listen(raw, 1) == 0 { return raw }
+        if address(interface).with({ bind(raw, $0, $1) }) == 0, listen(raw, 1) == 0 { return raw }
         close(raw)
         return nil
     }
@@ -49,7 +49,7 @@ package struct GuardLock: ~Copyable {
         let raw = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard raw >= 0 else { return nil }
         let probe = FileDescriptor(owning: raw)
-        guard withAddress(interface, { connect(probe.raw, $0, $1) }) == 0 else { return nil }
+        guard address(interface).with({ connect(probe.raw, $0, $1) }) == 0 else { return nil }
         let pid = clinux_peer_pid(probe.raw)
         return pid > 1 && !isChildOfGateway(pid) ? pid : nil
     }
@@ -63,16 +63,7 @@ package struct GuardLock: ~Copyable {
         return line("\(parent)/comm") == "gwnode"
     }
 
-    private static func withAddress(
-        _ interface: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
-    ) -> Int32 {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let name = [0] + Array("gwnode-guard-\(interface)".utf8)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: name) }
-        let length = socklen_t(MemoryLayout<sa_family_t>.size + name.count)
-        return withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }
-        }
+    private static func address(_ interface: String) -> AbstractAddress {
+        AbstractAddress("gwnode-guard-\(interface)")
     }
 }

@@ -41,9 +41,7 @@ struct HostDeathTests {
         defer { backend.stop() }
         let cluster = try NetworkCluster(addresses: Self.addresses.map(\.ip.description), hasNumberedBackend: true)
         var clients = try Self.connect(40, without: nil)
-        for client in clients.indices { #expect(clients[client].ask(.small) == .answered) }
-        let former = try cluster.holder()
-        try waitUntilKnown(clients.count, by: former, cluster)
+        let former = try holderThatIsKnownToServe(&clients, cluster)
         try cluster.network.cut(former)
         let next = try cluster.holder(otherThan: former)
         for client in clients.indices { #expect(clients[client].ask(.small) == .answered, "\(cluster.logs())") }
@@ -70,9 +68,7 @@ struct HostDeathTests {
         defer { backend.stop() }
         let cluster = try NetworkCluster(addresses: Self.addresses.map(\.ip.description), hasNumberedBackend: true)
         var clients = try Self.connect(40, without: nil)
-        for client in clients.indices { #expect(clients[client].ask(.small) == .answered) }
-        let former = try cluster.holder()
-        try waitUntilKnown(clients.count, by: former, cluster)
+        let former = try holderThatIsKnownToServe(&clients, cluster)
         try cluster.network.loseWhatIsSent(by: former, from: Self.addresses)
         for client in clients.indices { clients[client].send(client < 20 ? .order : .small) }
         #expect(eventually { backend.carriedOut.count == 20 ? true : nil } == true)
@@ -91,9 +87,7 @@ struct HostDeathTests {
         defer { backend.stop() }
         let cluster = try NetworkCluster(addresses: Self.addresses.map(\.ip.description), hasNumberedBackend: true)
         var clients = try Self.connect(20, without: nil)
-        for client in clients.indices { #expect(clients[client].ask(.small) == .answered) }
-        let former = try cluster.holder()
-        try waitUntilKnown(clients.count, by: former, cluster)
+        let former = try holderThatIsKnownToServe(&clients, cluster)
         backend.isSilent = true
         for client in clients.indices { clients[client].send(.order) }
         #expect(eventually { backend.carriedOut.count == clients.count ? true : nil } == true)
@@ -116,6 +110,14 @@ struct HostDeathTests {
 
     private static func set(_ setting: String, _ value: String) throws {
         try #require(Program.run("sysctl", ["-w", "net.ipv4.\(setting)=\(value)"]).succeeded)
+    }
+
+    /// Has every client answered once, and waits until the other nodes know that.
+    private func holderThatIsKnownToServe(_ clients: inout [RestingClient], _ cluster: NetworkCluster) throws -> Int {
+        for client in clients.indices { #expect(clients[client].ask(.small) == .answered) }
+        let holder = try cluster.holder()
+        try waitUntilKnown(clients.count, by: holder, cluster)
+        return holder
     }
 
     /// Waits until all other nodes know where so many connections to `holder` are now.

@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// All methods may be called from any thread.
 package final class WorkerPool: Sendable {
-    fileprivate struct State {
+    struct State {
         /// By listener, the sockets of all workers; empty when the number is free.
         var listeners = [[Int32]](repeating: [], count: ListenerID.maximum)
         /// Their addresses.
@@ -22,7 +22,7 @@ package final class WorkerPool: Sendable {
         var inherited: [SocketAddress: [Int32]] = [:]
     }
 
-    private let workers: [WorkerHandle]
+    let workers: [WorkerHandle]
     /// The one that the workers use; not `auto`.
     package let engine: EngineChoice
     private let backlog: Int32
@@ -30,7 +30,7 @@ package final class WorkerPool: Sendable {
     package let moves = MoveTally()
     package let rebuilds = RebuildTally()
     private let sharing: ConnectionSharing?
-    private let state = Mutex(State())
+    let state = Mutex(State())
 
     /// Starts the threads.
     package init(_ options: ProxyOptions, table: RoutingTable) throws(SystemError) {
@@ -173,65 +173,6 @@ package final class WorkerPool: Sendable {
     /// one has gone on with them. Their clients notice nothing.
     package func forsake(_ addresses: Set<IPAddress>) { post(.forsake(addresses)) }
 
-    // MARK: Another process of this machine
-
-    package var count: Int { workers.count }
-
-    /// Takes over sockets that listen already; `addListener` uses them where it is asked for their addresses.
-    package func inherit(_ sockets: [SocketAddress: [Int32]]) { state.withLock { $0.inherited = sockets } }
-
-    /// Those of them that were not asked for yet.
-    package var inherited: Set<SocketAddress> { state.withLock { Set($0.inherited.keys) } }
-
-    package func dropInherited() {
-        let sockets = state.withLock { state in
-            defer { state.inherited = [:] }
-            return state.inherited
-        }
-        for descriptor in sockets.values.joined() { close(descriptor) }
-    }
-
-    /// Copies of the listening sockets of all workers, which are the caller's.
-    package var sharedListeners: [SocketAddress: [Int32]] {
-        state.withLock { state in
-            var shared: [SocketAddress: [Int32]] = [:]
-            for (address, descriptors) in zip(state.addresses, state.listeners) where !descriptors.isEmpty {
-                if let address { shared[address, default: []] += descriptors.map { FileDescriptor.copy(of: $0) } }
-            }
-            return shared
-        }
-    }
-
-    /// Leaves listeners, and connections as soon as they rest, to another process of this machine. The threads end when
-    /// all others have ended too, or at the deadline.
-    package func handOver(_ departing: DepartingConnections, until deadline: Instant) {
-        state.withLock { state in
-            state.isHandedOver = true
-            for index in state.listeners.indices { state.listeners[index] = [] }
-            for worker in workers { post(.handOver(departing, until: deadline), to: worker) }
-        }
-    }
-
-    /// Stops listening on these addresses, also for another process that has copies of the sockets.
-    package func removeListeners(on addresses: Set<IPAddress>) {
-        let listeners = state.withLock { state in
-            state.addresses.indices.filter { state.addresses[$0].map { addresses.contains($0.ip) } ?? false }
-        }
-        for listener in listeners { removeListener(ListenerID(listener)) }
-    }
-
-    /// The sockets of a former process that still listen there.
-    private func takeInherited(_ address: SocketAddress) -> [Int32] {
-        let descriptors = state.withLock { $0.inherited.removeValue(forKey: address) } ?? []
-        return descriptors.filter { descriptor in
-            let isListening = Socket.isListening(descriptor)
-            if !isListening { close(descriptor) }
-            return isListening
-        }
-    }
-
-    package var haveEnded: Bool { workers.allSatisfy { $0.hasEnded.load(ordering: .acquiring) } }
-
     /// Ends the workers: no connection is accepted any more, idle ones close, requests under way may finish until
     /// `deadline`. Returns when all threads have ended.
     package func stop(drainingUntil deadline: Instant = .zero) {
@@ -281,7 +222,7 @@ package final class WorkerPool: Sendable {
         for worker in workers { post(command, to: worker) }
     }
 
-    private func post(_ command: WorkerCommand, to worker: WorkerHandle) {
+    func post(_ command: WorkerCommand, to worker: WorkerHandle) {
         if !worker.mailbox.post(command) { Log.error("proxy: a worker is stuck, its commands are not taken") }
     }
 
@@ -304,56 +245,6 @@ package final class WorkerPool: Sendable {
             throw error
         }
         return (descriptors, bound)
-    }
-}
-
-/// What a worker begins with. It is made on its own thread: the kernel ties an io_uring to the thread that sets it up, and
-/// would later interrupt that thread's blocking calls.
-private struct WorkerStart: Sendable {
-    let handle: WorkerHandle
-    let peers: [WorkerHandle]
-    let options: ProxyOptions
-    let table: RoutingTable
-    let admission: ClientAdmission
-    let accessLog: AccessLogQueue?
-
-    func run<E: Engine & ~Copyable>(_ engine: E.Type, _ answer: WorkerAnswer) {
-        // A splice to a closed socket, unlike a send, can not be told not to raise it.
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        sigaddset(&signals, SIGPIPE)
-        pthread_sigmask(SIG_BLOCK, &signals, nil)
-        do throws(SystemError) {
-            // Random choices of the workers have to differ.
-            let seed = UInt64.random(in: 0 ... .max)
-            var worker = try Worker<E>(
-                handle: handle, peers: peers, options: options, table: table, admission: admission,
-                accessLog: accessLog, seed: seed)
-            answer.give(nil)
-            worker.run()
-            handle.hasEnded.store(true, ordering: .releasing)
-        } catch {
-            answer.give(error)
-        }
-    }
-}
-
-/// Whether a thread could begin.
-private final class WorkerAnswer: Sendable {
-    private let error = Mutex<SystemError?>(nil)
-    private let isThere: WakeEvent
-
-    init() throws(SystemError) { isThere = try WakeEvent() }
-
-    func give(_ error: SystemError?) {
-        self.error.withLock { $0 = error }
-        isThere.signal()
-    }
-
-    func wait() -> SystemError? {
-        var event = pollfd(fd: isThere.raw, events: Int16(POLLIN), revents: 0)
-        while poll(&event, 1, -1) < 0 && errno == EINTR {}
-        return error.withLock { $0 }
     }
 }
 

@@ -139,35 +139,6 @@ extension ByteWriter {
         append(stamp.sentAt.nanoseconds)
     }
 
-    private mutating func append(_ grant: Grant?) {
-        append(grant != nil)
-        guard let grant else { return }
-        append(grant.echo)
-        append(grant.rights)
-    }
-
-    private mutating func append(_ statement: BorrowerStatement?) {
-        append(statement != nil)
-        guard let statement else { return }
-        append(statement.stamp)
-        append(statement.isWilling)
-        append(statement.returned)
-        append(statement.settled)
-    }
-
-    private mutating func append(_ stamp: BorrowerStamp) {
-        append(stamp.boot)
-        append(stamp.sentAt.nanoseconds)
-    }
-
-    private mutating func append(_ rights: [Right]) {
-        append(UInt32(rights.count))
-        for right in rights {
-            append(right.high)
-            append(right.low)
-        }
-    }
-
     private mutating func append(_ id: ReadID) {
         append(id.boot)
         append(id.sequence)
@@ -186,7 +157,7 @@ extension ByteWriter {
     }
 }
 
-private enum WireLimit {
+enum WireLimit {
     /// Some 36 years: the sum of a few such ages does not overflow.
     static let age: UInt64 = 1 << 60
     static let entries = 1 << 16
@@ -312,36 +283,8 @@ extension ByteReader {
             sentAt: try readInstant())
     }
 
-    private mutating func readInstant() throws(MalformedBytes) -> Instant {
+    mutating func readInstant() throws(MalformedBytes) -> Instant {
         Instant(nanoseconds: try readUInt64(upTo: CodingLimit.largestNumber, "an instant"))
-    }
-
-    private mutating func readGrant() throws(MalformedBytes) -> Grant? {
-        guard try readBool() else { return nil }
-        return Grant(echo: try readBorrowerStamp(), rights: try readRights())
-    }
-
-    private mutating func readStatement() throws(MalformedBytes) -> BorrowerStatement? {
-        guard try readBool() else { return nil }
-        return BorrowerStatement(
-            stamp: try readBorrowerStamp(), isWilling: try readBool(), returned: try readRights(),
-            settled: try readUInt64(upTo: CodingLimit.largestNumber, "a round of heartbeats"))
-    }
-
-    private mutating func readBorrowerStamp() throws(MalformedBytes) -> BorrowerStamp {
-        BorrowerStamp(
-            boot: try readUInt64(),
-            sentAt: Instant(nanoseconds: try readUInt64(upTo: CodingLimit.largestNumber, "an instant")))
-    }
-
-    private mutating func readRights() throws(MalformedBytes) -> [Right] {
-        let count = Int(try readUInt32())
-        guard count <= WireLimit.rights else {
-            throw MalformedBytes(at: offset - 4, expected: "at most \(WireLimit.rights) rights")
-        }
-        var rights: [Right] = []
-        for _ in 0..<count { rights.append(Right(high: try readUInt64(), low: try readUInt64())) }
-        return rights
     }
 
     private mutating func readReadID() throws(MalformedBytes) -> ReadID {

@@ -112,8 +112,8 @@ package struct NftablesBatch {
 
     package mutating func addOutputChain() { addChain(UInt32(NF_INET_LOCAL_OUT.rawValue), []) }
 
-    private mutating func addChain(_ number: UInt32, _ place: [Attribute]) {
-        let hook: [Attribute] =
+    private mutating func addChain(_ number: UInt32, _ place: [NftablesAttribute]) {
+        let hook: [NftablesAttribute] =
             [
                 .number(NFTA_HOOK_HOOKNUM, number),
                 .number(NFTA_HOOK_PRIORITY, UInt32(bitPattern: Self.priority)),
@@ -132,7 +132,7 @@ package struct NftablesBatch {
     }
 
     package mutating func add(_ set: AddressSet) {
-        var attributes: [Attribute] = [
+        var attributes: [NftablesAttribute] = [
             .string(NFTA_SET_TABLE, table), .string(NFTA_SET_NAME, set.rawValue),
             .number(NFTA_SET_KEY_TYPE, set.displayType), .number(NFTA_SET_KEY_LEN, set.keyBytes),
             .number(NFTA_SET_ID, sequence),
@@ -142,10 +142,10 @@ package struct NftablesBatch {
     }
 
     package mutating func add(_ address: IPAddress, to set: AddressSet, timeoutMilliseconds: UInt64? = nil) {
-        var element: [Attribute] = [.value(NFTA_SET_ELEM_KEY, address.networkBytes)]
+        var element: [NftablesAttribute] = [.value(NFTA_SET_ELEM_KEY, address.networkBytes)]
         if let timeoutMilliseconds {
             let bytes = withUnsafeBytes(of: timeoutMilliseconds.bigEndian) { Array($0) }
-            element.append(Attribute(NFTA_SET_ELEM_TIMEOUT, bytes))
+            element.append(NftablesAttribute(NFTA_SET_ELEM_TIMEOUT, bytes))
         }
         append(NFT_MSG_NEWSETELEM, NLM_F_CREATE, elements(element, of: set))
     }
@@ -170,8 +170,8 @@ package struct NftablesBatch {
         addRule(protocolNumber: UInt16(ETH_P_IP), field: ipv4Destination, .virtual4, .alive4)
         addRule(protocolNumber: UInt16(ETH_P_IPV6), field: ipv6Destination, .virtual6, .alive6)
         // A neighbour solicitation (RFC 4861, section 4.3) goes to a group; the address is in its body.
-        let icmpv6: [Attribute] = .payload(offset: 6, length: 1) + .compare([58])
-        let solicitation: [Attribute] = .payload(offset: 40, length: 1) + .compare([135])
+        let icmpv6: [NftablesAttribute] = .payload(offset: 6, length: 1) + .compare([58])
+        let solicitation: [NftablesAttribute] = .payload(offset: 40, length: 1) + .compare([135])
         addRule(
             protocolNumber: UInt16(ETH_P_IPV6), with: icmpv6 + solicitation, field: (48, 16), .virtual6, .alive6)
         addHoldRule(protocolNumber: UInt16(ETH_P_IP), transportAt: 9, field: ipv4Destination, .held4)
@@ -179,11 +179,11 @@ package struct NftablesBatch {
     }
 
     private mutating func addRule(
-        protocolNumber: UInt16, with conditions: [Attribute] = [], field: (offset: UInt32, length: UInt32),
+        protocolNumber: UInt16, with conditions: [NftablesAttribute] = [], field: (offset: UInt32, length: UInt32),
         _ all: AddressSet, _ alive: AddressSet
     ) {
-        let address: [Attribute] = .payload(offset: field.offset, length: field.length)
-        let isForeign: [Attribute] = .lookup(all.rawValue) + .lookup(alive.rawValue, inverted: true)
+        let address: [NftablesAttribute] = .payload(offset: field.offset, length: field.length)
+        let isForeign: [NftablesAttribute] = .lookup(all.rawValue) + .lookup(alive.rawValue, inverted: true)
         addRule(protocolNumber: protocolNumber, conditions + address + isForeign + .drop)
     }
 
@@ -210,16 +210,16 @@ package struct NftablesBatch {
         protocolNumber: UInt16, transportAt place: UInt32, field: (offset: UInt32, length: UInt32), _ set: AddressSet,
         flags: UInt8, among mask: UInt8
     ) {
-        let tcp: [Attribute] = .payload(offset: place, length: 1) + .compare([UInt8(IPPROTO_TCP)])
-        let address: [Attribute] = .payload(offset: field.offset, length: field.length) + .lookup(set.rawValue)
-        let hasFlags: [Attribute] =
+        let tcp: [NftablesAttribute] = .payload(offset: place, length: 1) + .compare([UInt8(IPPROTO_TCP)])
+        let address: [NftablesAttribute] = .payload(offset: field.offset, length: field.length) + .lookup(set.rawValue)
+        let hasFlags: [NftablesAttribute] =
             .payload(NFT_PAYLOAD_TRANSPORT_HEADER, offset: 13, length: 1) + .mask([mask]) + .compare([flags])
         addRule(protocolNumber: protocolNumber, tcp + address + hasFlags + .drop)
     }
 
-    private mutating func addRule(protocolNumber: UInt16, _ conditions: [Attribute]) {
+    private mutating func addRule(protocolNumber: UInt16, _ conditions: [NftablesAttribute]) {
         let isProtocol =
-            [Attribute].metaProtocol + .compare(withUnsafeBytes(of: protocolNumber.bigEndian) { Array($0) })
+            [NftablesAttribute].metaProtocol + .compare(withUnsafeBytes(of: protocolNumber.bigEndian) { Array($0) })
         let expressions = isProtocol + conditions
         append(
             NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND,
@@ -229,14 +229,14 @@ package struct NftablesBatch {
             ])
     }
 
-    private func elements(_ element: [Attribute], of set: AddressSet) -> [Attribute] {
+    private func elements(_ element: [NftablesAttribute], of set: AddressSet) -> [NftablesAttribute] {
         [
             .string(NFTA_SET_ELEM_LIST_TABLE, table), .string(NFTA_SET_ELEM_LIST_SET, set.rawValue),
             .nested(NFTA_SET_ELEM_LIST_ELEMENTS, [.nested(NFTA_LIST_ELEM, element)]),
         ]
     }
 
-    private mutating func append(_ type: nf_tables_msg_types, _ flags: Int32, _ attributes: [Attribute]) {
+    private mutating func append(_ type: nf_tables_msg_types, _ flags: Int32, _ attributes: [NftablesAttribute]) {
         sequence &+= 1
         let number = NFNL_SUBSYS_NFTABLES << 8 | Int32(type.rawValue)
         var message = NetlinkMessageBuilder(type: number, flags: NLM_F_REQUEST | NLM_F_ACK | flags, sequence)
@@ -250,106 +250,5 @@ package struct NftablesBatch {
         let subsystem = UInt16(NFNL_SUBSYS_NFTABLES).bigEndian
         message.append(nfgenmsg(nfgen_family: UInt8(AF_UNSPEC), version: UInt8(NFNETLINK_V0), res_id: subsystem))
         messages.append(message.finished())
-    }
-}
-
-/// One attribute; numbers in it are big-endian, as nf_tables wants them.
-private struct Attribute {
-    let type: UInt16
-    let bytes: [UInt8]
-
-    init(_ type: some RawRepresentable<UInt32>, _ bytes: [UInt8]) {
-        self.type = UInt16(type.rawValue)
-        self.bytes = bytes
-    }
-
-    private init(nested type: some RawRepresentable<UInt32>, _ bytes: [UInt8]) {
-        self.type = UInt16(type.rawValue) | UInt16(NLA_F_NESTED)
-        self.bytes = bytes
-    }
-
-    static func string(_ type: some RawRepresentable<UInt32>, _ text: String) -> Attribute {
-        Attribute(type, Array(text.utf8) + [0])
-    }
-
-    static func number(_ type: some RawRepresentable<UInt32>, _ number: UInt32) -> Attribute {
-        Attribute(type, withUnsafeBytes(of: number.bigEndian) { Array($0) })
-    }
-
-    static func nested(_ type: some RawRepresentable<UInt32>, _ attributes: [Attribute]) -> Attribute {
-        Attribute(nested: type, attributes.flatMap(\.encoded))
-    }
-
-    static func value(_ type: some RawRepresentable<UInt32>, _ bytes: [UInt8]) -> Attribute {
-        .nested(type, [Attribute(NFTA_DATA_VALUE, bytes)])
-    }
-
-    private var encoded: [UInt8] {
-        let length = MemoryLayout<rtattr>.size + bytes.count
-        let header = withUnsafeBytes(of: rtattr(rta_len: UInt16(length), rta_type: type)) { Array($0) }
-        return header + bytes + Array(repeating: 0, count: netlinkAligned(length) - length)
-    }
-}
-
-/// Expressions of a rule. Each loads register 1, or looks at it, or decides.
-extension [Attribute] {
-    fileprivate static var metaProtocol: [Attribute] {
-        expression(
-            "meta",
-            [.number(NFTA_META_DREG, NFT_REG_1.rawValue), .number(NFTA_META_KEY, NFT_META_PROTOCOL.rawValue)])
-    }
-
-    /// Bytes from the beginning of a header.
-    fileprivate static func payload(
-        _ header: nft_payload_bases = NFT_PAYLOAD_NETWORK_HEADER, offset: UInt32, length: UInt32
-    ) -> [Attribute] {
-        expression(
-            "payload",
-            [
-                .number(NFTA_PAYLOAD_DREG, NFT_REG_1.rawValue),
-                .number(NFTA_PAYLOAD_BASE, header.rawValue),
-                .number(NFTA_PAYLOAD_OFFSET, offset), .number(NFTA_PAYLOAD_LEN, length),
-            ])
-    }
-
-    fileprivate static func compare(_ bytes: [UInt8]) -> [Attribute] {
-        expression(
-            "cmp",
-            [
-                .number(NFTA_CMP_SREG, NFT_REG_1.rawValue), .number(NFTA_CMP_OP, NFT_CMP_EQ.rawValue),
-                .value(NFTA_CMP_DATA, bytes),
-            ])
-    }
-
-    fileprivate static func mask(_ bytes: [UInt8]) -> [Attribute] {
-        expression(
-            "bitwise",
-            [
-                .number(NFTA_BITWISE_SREG, NFT_REG_1.rawValue), .number(NFTA_BITWISE_DREG, NFT_REG_1.rawValue),
-                .number(NFTA_BITWISE_LEN, UInt32(bytes.count)), .value(NFTA_BITWISE_MASK, bytes),
-                .value(NFTA_BITWISE_XOR, bytes.map { _ in 0 }),
-            ])
-    }
-
-    fileprivate static func lookup(_ set: String, inverted: Bool = false) -> [Attribute] {
-        expression(
-            "lookup",
-            [
-                .string(NFTA_LOOKUP_SET, set), .number(NFTA_LOOKUP_SREG, NFT_REG_1.rawValue),
-                .number(NFTA_LOOKUP_FLAGS, inverted ? NFT_LOOKUP_F_INV.rawValue : 0),
-            ])
-    }
-
-    fileprivate static var drop: [Attribute] {
-        let verdict = Attribute.nested(NFTA_DATA_VERDICT, [.number(NFTA_VERDICT_CODE, UInt32(NF_DROP))])
-        return expression(
-            "immediate",
-            [
-                .number(NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT.rawValue), .nested(NFTA_IMMEDIATE_DATA, [verdict]),
-            ])
-    }
-
-    private static func expression(_ name: String, _ attributes: [Attribute]) -> [Attribute] {
-        [.nested(NFTA_LIST_ELEM, [.string(NFTA_EXPR_NAME, name), .nested(NFTA_EXPR_DATA, attributes)])]
     }
 }

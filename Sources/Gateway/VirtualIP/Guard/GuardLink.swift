@@ -24,7 +24,7 @@ final class GuardLink: Sendable {
         var isCleared = true
     }
 
-    private struct State {
+    struct State {
         var view = View()
         var channel: GuardChannel?
         var process: GuardHandle?
@@ -46,18 +46,18 @@ final class GuardLink: Sendable {
 
     /// How long a guard may take to be ready: it may have to wait for a former one.
     private static let startLimit = Nanoseconds.seconds(5)
-    private static let endLimit = Nanoseconds.seconds(2)
-    private static let shortestPause = Nanoseconds.milliseconds(20)
-    private static let longestPause = Nanoseconds.seconds(5)
+    static let endLimit = Nanoseconds.seconds(2)
+    static let shortestPause = Nanoseconds.milliseconds(20)
+    static let longestPause = Nanoseconds.seconds(5)
 
-    private let interface: String
+    let interface: String
     private let executable: String
-    private let custody: Custody?
-    private let onChange: @Sendable () -> Void
-    private let state = Mutex(State())
+    let custody: Custody?
+    let onChange: @Sendable () -> Void
+    let state = Mutex(State())
     private let thread = Mutex<Posix.Thread?>(nil)
     /// Ends the reading of reports.
-    private let isPassing: WakeEvent
+    let isPassing: WakeEvent
 
     /// Returns when the guard is ready. `custody` is offered to each guard.
     init(
@@ -205,7 +205,7 @@ final class GuardLink: Sendable {
     }
 
     /// Starts a guard and waits for its first report.
-    private func start() throws(VirtualIPError) {
+    func start() throws(VirtualIPError) {
         let process: ChildProcess
         let channel: GuardChannel
         do throws(SystemError) {
@@ -242,113 +242,6 @@ final class GuardLink: Sendable {
         do throws(SystemError) { return try custody?.begin() } catch {
             Log.warning("vip: open connections are lost should this process be killed: \(error)")
             return nil
-        }
-    }
-
-    /// The body of the thread.
-    private func supervise() {
-        // A report that is read late passes for one that was not made.
-        ThreadPriority.raise()
-        var pause = Self.shortestPause
-        while true {
-            let began = Instant.now()
-            readReports()
-            if state.withLock({ $0.isLeft }) { return }
-            let end = clearUp()
-            guard let end else { return }
-            Log.error(
-                "vip: the guard ended with \(end); this node holds no address until another one runs",
-                [.event("guard-lost"), .reason("\(end)")])
-            onChange()
-            pause = Instant.now() - began > Self.longestPause ? Self.shortestPause : min(pause * 2, Self.longestPause)
-            while !tryStart(after: pause) { pause = min(pause * 2, Self.longestPause) }
-            onChange()
-        }
-    }
-
-    /// False when it failed; true when a guard runs, or none is wanted any more.
-    private func tryStart(after pause: Nanoseconds) -> Bool {
-        _ = poll(nil, 0, Int32(pause.milliseconds))
-        if state.withLock({ $0.isStopping }) { return true }
-        do throws(VirtualIPError) {
-            try start()
-            Log.info("vip: the guard runs again", [.event("guard-started")])
-            return true
-        } catch {
-            Log.error("vip: \(error)")
-            return false
-        }
-    }
-
-    /// Until the guard ends.
-    private func readReports() {
-        guard let raw = state.withLock({ $0.channel?.raw }) else { return }
-        while let report = Self.next(raw, until: .distantFuture, orWhen: isPassing.raw) {
-            guard case .state(let new) = report else { continue }
-            let isNews = state.withLock { state in
-                let before = state.view.state
-                state.view.state = new
-                state.view.resignation = new.resignation ?? state.view.resignation
-                if new.sequence == state.view.sequence { state.view.unconfirmedSince = nil }
-                return new.resignation != nil || before?.held != new.held || before?.stuck != new.stuck
-                    || before?.onHold != new.onHold
-                    || (new.isClear && state.lease == nil) || before?.fence != new.fence
-            }
-            if isNews { onChange() }
-        }
-    }
-
-    /// Takes off what a guard that ended has left; how it ended, nil when it was to end.
-    private func clearUp() -> String? {
-        custody?.end()
-        let end = state.withLock { $0.process }.map { $0.awaitEnd(Self.endLimit) }
-        let addresses = state.withLock { state in
-            if let term = state.lease?.term { state.view.lostThrough = max(state.view.lostThrough, term) }
-            state.channel = nil
-            state.process = nil
-            state.lease = nil
-            state.view.state = nil
-            state.view.unconfirmedSince = nil
-            state.view.isCleared = false
-            return state.addresses ?? []
-        }
-        let isCleared = remove(addresses)
-        return state.withLock { state in
-            state.view.isCleared = isCleared
-            return state.isStopping ? nil : end
-        }
-    }
-
-    private func remove(_ addresses: [IPAddress]) -> Bool {
-        let index = if_nametoindex(interface)
-        do throws(SystemError) {
-            var socket = try NetlinkSocket()
-            for address in addresses {
-                do throws(SystemError) { try socket.delete(address, interface: index) } catch {
-                    if error.code != EADDRNOTAVAIL && error.code != ENODEV { throw error }
-                }
-            }
-            return true
-        } catch {
-            Log.error("vip: \(error)")
-            return false
-        }
-    }
-
-    /// The next report, nil when the guard has ended, the time is over, or `event` is signalled.
-    private static func next(_ raw: Int32, until deadline: Instant, orWhen event: Int32 = -1) -> GuardReport? {
-        var buffer = [UInt8](repeating: 0, count: GuardOrder.Limit.bytes)
-        while true {
-            var waiting = [raw, event].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-            let left = deadline == .distantFuture ? -1 : Int32((deadline - Instant.now()).milliseconds.rounded(.up))
-            let ready = retryingOnInterrupt { poll(&waiting, 2, left) }
-            guard ready > 0, waiting[1].revents == 0 else { return nil }
-            let count = retryingOnInterrupt { recv(raw, &buffer, buffer.count, Int32(MSG_DONTWAIT)) }
-            if count < 0 && errno == EAGAIN { continue }
-            guard count > 0 else { return nil }
-            do throws(DecodingFault) { return try GuardReport(decoding: Array(buffer[..<count])) } catch {
-                Log.error("vip: what the guard says can not be read: \(error)")
-            }
         }
     }
 }

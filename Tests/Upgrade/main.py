@@ -74,7 +74,7 @@ class Backend:
 class Load:
     def __init__(self, host, port):
         self.host, self.port = host, port
-        self.counts = dict(kept=0, fresh=0, echoes=0, downloads=0, uploads=0, reconnects=0)
+        self.counts = dict(kept=0, fresh=0, echoes=0, downloads=0, uploads=0, reconnects=0, begun=0)
         self.failures = []
         self.longest_gap = 0.0
         self.last = None
@@ -84,7 +84,8 @@ class Load:
     def fail(self, what, error):
         self.failures.append(f"{time.monotonic():.3f} {what}: {type(error).__name__} {error}")
 
-    def begin(self, kept=12, fresh=2, sockets=8, downloads=4, uploads=2):
+    async def begin(self, cluster, kept=12, fresh=2, sockets=8, downloads=4, uploads=2):
+        """Returns when each kind of load is under way."""
         for index in range(kept):
             self.spawn(self.keep_alive(index))
         for index in range(fresh):
@@ -95,6 +96,12 @@ class Load:
             self.spawn(self.download(index))
         for index in range(uploads):
             self.spawn(self.upload(index))
+
+        async def is_under_way():
+            least = dict(kept=kept, fresh=fresh, echoes=sockets, begun=downloads + uploads)
+            return self.failures or all(self.counts[kind] >= count for kind, count in least.items())
+
+        await cluster.wait(is_under_way, "the load is under way")
 
     def spawn(self, body):
         self.tasks.append(asyncio.create_task(body))
@@ -181,6 +188,7 @@ class Load:
             pieces = 200 if index else 40
             try:
                 reader, writer = await self.open()
+                self.counts["begun"] += 1
                 answer, _ = await self.ask(reader, writer, "GET", f"/long/{pieces}")
                 if answer != DOWNLOAD_PIECE * pieces:
                     raise Failed("other bytes")
@@ -195,6 +203,7 @@ class Load:
                 reader, writer = await self.open()
                 total = 100 * 1024
                 writer.write(f"POST /up/{index} HTTP/1.1\r\nHost: x\r\nContent-Length: {total}\r\n\r\n".encode())
+                self.counts["begun"] += 1
                 for _ in range(100):
                     writer.write(bytes(1024))
                     await writer.drain()
@@ -332,15 +341,19 @@ class Cluster:
         return process.returncode, output.decode().strip()
 
     async def signal(self, node):
-        """The same by a signal; returns when the node can be upgraded once more."""
+        """The same by a signal; returns when the former process has said that it is done."""
+        def done():
+            with open(f"{DIRECTORY}/gw{node['id']}.log") as file:
+                return file.read().count("has taken over")
+
+        before = done()
         pid = await self.pid(node)
         os.kill(pid, signal.SIGUSR2)
 
-        async def replaced():
-            return await self.pid(node) not in (pid, None)
+        async def is_replaced():
+            return done() > before and await self.pid(node) not in (pid, None)
 
-        await self.wait(replaced, "another process answers after SIGUSR2")
-        await asyncio.sleep(3)
+        await self.wait(is_replaced, "another process has taken over after SIGUSR2")
 
     def end(self):
         """Every process that was started here runs with a file of this directory."""
@@ -417,8 +430,7 @@ def check(condition, what):
 
 async def upgrades(cluster, count):
     load = Load(cluster.vip, cluster.port)
-    load.begin()
-    await asyncio.sleep(1)
+    await load.begin(cluster)
     pauses = []
     for number in range(count):
         # The leader, whose address the clients use, and the others in turn.
@@ -468,8 +480,7 @@ async def failures(cluster):
     leader = await cluster.leader()
     another = next(n for n in cluster.nodes if n is not leader)
     load = Load(cluster.vip, cluster.port)
-    load.begin()
-    await asyncio.sleep(0.5)
+    await load.begin(cluster)
 
     async def changes_nothing(node, what, text):
         cluster.install(node, text)

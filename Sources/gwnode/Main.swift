@@ -6,7 +6,7 @@ import Glibc
         let arguments = Array(CommandLine.arguments.dropFirst())
         // Not a command for people: a gateway starts its guard by it.
         if arguments.count == 2, arguments[0] == GuardProcess.command {
-            exit(GuardProcess.run(interface: arguments[1]))
+            exit(GuardProcess.run(interface: arguments[1], version: gwnodeVersion))
         }
         // Nor this one: a process that is upgraded starts the next one by it.
         if arguments.count == 2, arguments[0] == Successor.command {

@@ -287,10 +287,13 @@ class Cluster:
 
     async def start(self):
         for node in self.nodes:
-            log = open(f"{DIRECTORY}/gw{node['id']}.log", "a")
-            node["process"] = await asyncio.create_subprocess_exec(
-                *self.prefix(node), f"{self.place(node)}/gwnode", "run", "--config", f"{DIRECTORY}/gw{node['id']}.json5", stdout=log, stderr=log)
+            await self.start_node(node)
         await self.wait(self.is_serving, "the cluster serves")
+
+    async def start_node(self, node):
+        log = open(f"{DIRECTORY}/gw{node['id']}.log", "a")
+        node["process"] = await asyncio.create_subprocess_exec(
+            *self.prefix(node), f"{self.place(node)}/gwnode", "run", "--config", f"{DIRECTORY}/gw{node['id']}.json5", stdout=log, stderr=log)
 
     async def wait(self, condition, what, limit=30):
         deadline = time.monotonic() + limit
@@ -374,6 +377,19 @@ class Cluster:
                 print("".join(file.readlines()[-40:]))
 
 
+def pids(words):
+    """The processes whose command line has these words, in this order and behind each other."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/cmdline") as file:
+                if "\0".join(words) in file.read():
+                    found.append(int(name))
+        except OSError:
+            pass
+    return found
+
+
 class Lab(Cluster):
     """Each node in a network namespace of its own, on one link with the clients; their address is a real one."""
 
@@ -392,6 +408,28 @@ class Lab(Cluster):
         return ["nsenter", f"--net=/run/netns/n{node['id']}"]
 
     OPTIONS = ["--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+
+    async def guard(self, node):
+        """As the node tells."""
+        async def told():
+            status = await self.get(node, "/v1/status?stale=true")
+            return status and next(n for n in status["nodes"] if n["id"] == node["id"]).get("guard", {}).get("pid")
+
+        return await self.wait(told, "the node tells of its guard")
+
+    async def intrude(self, node):
+        """Starts a gateway of another cluster on the node's machine, which wants the same interface and the same address."""
+        with open(f"{DIRECTORY}/intruder.json5", "w") as file:
+            admin = f"unix:{DIRECTORY}/intruder.sock"
+            file.write(
+                f'{{ cluster: "intruder", node: {{ id: 1, name: "intruder" }}, dataDirectory: "intruder", admin: "{admin}", '
+                f'peers: [{{ id: 1, name: "intruder", raft: "{self.address(node)}:9101", admin: "{admin}" }}], '
+                f'virtualAddress: {self.provider()}, gatewayFile: "gateway.json5" }}')
+        process = await asyncio.create_subprocess_exec(
+            *self.prefix(node), f"{self.place(node)}/gwnode", "run", "--config", f"{DIRECTORY}/intruder.json5",
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
+        output, _ = await asyncio.wait_for(process.communicate(), 60)
+        return process.returncode, output.decode().strip()
 
     @staticmethod
     def is_permitted():
@@ -455,6 +493,29 @@ async def upgrades(cluster, count):
     await load.end()
     print(json.dumps(load.counts), f"longest gap {load.longest_gap * 1000:.0f} ms, pauses {min(pauses)} to {max(pauses)} ms")
     check(not load.failures, f"{count} upgrades and one by a signal drop nothing: {load.failures[:5]}")
+
+
+async def guards(cluster):
+    """Of nodes that were upgraded: their guard is the child of a process that ended, and serves another one."""
+    node = await cluster.leader()
+    gateway, guard = await cluster.pid(node), await cluster.guard(node)
+    check([guard] == pids([f"{cluster.place(node)}/gwnode", "guard", "eth0"]), "an upgraded node has one guard, and says which")
+
+    load = Load(cluster.vip, cluster.port)
+    await load.begin(cluster)
+    code, output = await cluster.intrude(node)
+    check(code == 1 and f"another gateway, process {gateway}, keeps" in output, f"a second gateway is refused: {output}")
+    same = await cluster.pid(node) == gateway and await cluster.guard(node) == guard and await cluster.leader() is node
+    await load.end()
+    check(same and not load.failures, f"the first one, its guard and its clients do not notice: {load.failures[:3]}")
+
+    os.kill(guard, signal.SIGSTOP)
+    os.kill(gateway, signal.SIGKILL)
+    await cluster.start_node(node)
+    await cluster.wait(cluster.is_serving, "all nodes serve")
+    new = await cluster.guard(node)
+    check(new != guard and [new] == pids([f"{cluster.place(node)}/gwnode", "guard", "eth0"]),
+          "a gateway that is started again ends a guard that hangs")
 
 
 PRETENDER = """#!/usr/bin/env python3
@@ -556,6 +617,8 @@ async def main():
         await backend.start(cluster.host, cluster.backend_port)
         await cluster.start()
         await upgrades(cluster, options.upgrades)
+        if options.lab:
+            await guards(cluster)
         if not options.no_failures:
             await failures(cluster)
     except (Failed, asyncio.TimeoutError) as error:

@@ -16,13 +16,13 @@ package enum UpgradeMessage: Hashable, Sendable {
     /// Sockets that listen on this address come along, one for each worker at the most.
     case listeners(SocketAddress)
     /// The lock of the data directory, the sockets of Raft and of the admin API come along, then that on which guards are
-    /// heard if there is one, then the connection to the guard and its process if there is one.
+    /// heard if there is one, then those of `PassedGuard` if there is a guard.
     case estate(UpgradeEstate)
     /// Connections of clients come along, with what was received of each and not used.
     case connections(unread: [[UInt8]])
 
     /// Raised with every change of a message: processes that do not understand each other stay as they are.
-    private static let version: UInt8 = 1
+    private static let version: UInt8 = 2
 
     package enum Limit {
         static let text = 4096

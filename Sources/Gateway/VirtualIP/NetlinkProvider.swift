@@ -17,6 +17,7 @@ package final class NetlinkProvider: VirtualIPProvider {
     private var gate: KernelGate?
     /// How strong the fence is without a gate.
     private let ownFence: Fence
+    private let claim: InterfaceClaim?
     private var configured: Set<IPAddress> = []
     private var claimed: Set<IPAddress> = []
     private var seenRemovals: UInt64
@@ -26,9 +27,10 @@ package final class NetlinkProvider: VirtualIPProvider {
 
     /// Finds the interface, tries the privileges and warns about kernel settings that would delay a failover.
     /// `onChange` is called from another thread when the link changes or loses an address; a turn of the manager is
-    /// due then. `ownFence` is what this process is by itself.
+    /// due then. `ownFence` is what this process is by itself; `claim` is kept as long as this lives.
     package init(
-        interface name: String, ownFence: Fence, onChange: @escaping @Sendable () -> Void
+        interface name: String, ownFence: Fence, claim: InterfaceClaim? = nil,
+        onChange: @escaping @Sendable () -> Void
     ) throws(VirtualIPError) {
         let index = if_nametoindex(name)
         guard index != 0 else {
@@ -37,6 +39,7 @@ package final class NetlinkProvider: VirtualIPProvider {
         }
         self.name = name
         self.ownFence = ownFence
+        self.claim = claim
         interface = index
         do throws(SystemError) { gate = try KernelGate.closing(name) } catch {
             Log.warning("vip: no kernel gate on \(name), so a stopped process may answer for too long: \(error)")

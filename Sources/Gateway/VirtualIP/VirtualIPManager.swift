@@ -8,6 +8,8 @@ package protocol AddressKeeper: AnyObject {
     var fence: Fence { get }
     /// False where something outside of the cluster spreads the traffic.
     var canHold: Bool { get }
+    /// The guard that does the work; nil when there is none.
+    var guardIdentity: GuardIdentity? { get }
     /// No address is left on the machine that was claimed before the last turn without a lease.
     var isClear: Bool { get }
     /// The addresses that may be on the machine.
@@ -24,6 +26,10 @@ package protocol AddressKeeper: AnyObject {
     func turn(now: Instant, lease: Lease?, share: AddressShare, isShuttingDown: Bool) -> AddressTurn
     /// Another process of this node goes on with the addresses: they stay as they are when this keeper ends.
     func leaveToSuccessor()
+}
+
+extension AddressKeeper {
+    package var guardIdentity: GuardIdentity? { nil }
 }
 
 /// Which of the configured addresses a node is to hold by its lease.

@@ -8,7 +8,8 @@ package enum StatusReport {
         let last = TextTable.Cell(verdict.line, style)
         let lines =
             [headline(status)] + virtualAddresses(status).lines(coloured: coloured) + [""]
-            + nodes(status).lines(coloured: coloured) + movedConnections(status) + rebuiltConnections(status) + [""]
+            + nodes(status).lines(coloured: coloured) + olderGuards(status) + movedConnections(status)
+            + rebuiltConnections(status) + [""]
             + (status.upstreams.isEmpty ? [] : backends(status.upstreams).lines(coloured: coloured) + [""])
             + queues(status.upstreams, coloured: coloured)
             + [coloured ? last.style.applied(to: last.text) : last.text]
@@ -96,6 +97,14 @@ package enum StatusReport {
             ])
         }
         return table
+    }
+
+    /// A line for each node whose guard is of another version than itself, because that was upgraded.
+    private static func olderGuards(_ status: StatusDocument) -> [String] {
+        status.nodes.compactMap { node in
+            guard let keeper = node.guard, let version = node.version, keeper.version != version else { return nil }
+            return Terminal.printable("\(node.name) has a guard of version \(keeper.version), process \(keeper.pid)")
+        }
     }
 
     /// A line for each node that took part in a move of open connections.

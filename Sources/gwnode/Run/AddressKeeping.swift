@@ -36,17 +36,16 @@ enum AddressKeeping {
     ) throws(VirtualIPError) -> any AddressKeeper {
         if let passed {
             Log.info("vip: going on with the guard of the former process")
-            return try GuardedAddresses(
-                adopting: passed.watch, channel: passed.channel, process: passed.process, interface: interface,
-                executable: executablePath() ?? "", custody: custody, onChange: onChange)
+            return try GuardedAddresses(adopting: passed, interface: interface, custody: custody, onChange: onChange)
         }
+        let claim = try InterfaceClaim(of: interface)
         do throws(VirtualIPError) {
-            let keeper = try GuardedAddresses(
-                interface: interface, executable: executablePath() ?? "", custody: custody, onChange: onChange)
+            let keeper = try GuardedAddresses(interface: interface, claim: claim, custody: custody, onChange: onChange)
             Log.info("vip: fence: \(keeper.fence)")
             return keeper
         } catch {
-            let provider = try NetlinkProvider(interface: interface, ownFence: .lease, onChange: onChange)
+            let provider = try NetlinkProvider(
+                interface: interface, ownFence: .lease, claim: claim, onChange: onChange)
             Log.warning("vip: fence: \(provider.fence), without a guard: \(error)")
             return VirtualIPManager(provider: provider)
         }

@@ -106,7 +106,8 @@ final class ClusterHost: ConsensusHost {
             ClusterView(
                 state: state.cluster, raft: turn.raft, connected: turn.connected, heldAddresses: virtualIP.held,
                 onHold: virtualIP.onHold,
-                fence: virtualIP.fence, noticeKey: noticeKey, moved: mover.workers.moved,
+                fence: virtualIP.fence, guardIdentity: virtualIP.guardIdentity, noticeKey: noticeKey,
+                moved: mover.workers.moved,
                 rebuilt: mover.workers.rebuilt, sightings: sightings),
             stateHasChanged: clusterHasChanged || address.hasChanged)
         clusterHasChanged = false

@@ -15,6 +15,7 @@ struct ClusterView: Sendable {
     /// What is kept back of that which arrives for them.
     var onHold: ArrivalHold
     var fence: Fence
+    var guardIdentity: GuardIdentity?
     /// With what this node's guard signs.
     var noticeKey: NoticeKey
     /// Connections that changed nodes.
@@ -54,7 +55,7 @@ extension NodeReport {
             pid: getpid(), version: gwnodeVersion, role: view.map { NodeRole($0.raft.role) } ?? .follower,
             term: view?.raft.term ?? .zero, commitIndex: view?.raft.commit ?? .zero,
             appliedIndex: view?.raft.applied ?? .zero, heldAddresses: view?.heldAddresses ?? [],
-            fence: view?.fence ?? .lease, engine: serving.engine,
+            fence: view?.fence ?? .lease, guardIdentity: view?.guardIdentity, engine: serving.engine,
             noticeKey: view?.noticeKey ?? NoticeKey(first: 0, second: 0), activeRequests: serving.activeRequests,
             moved: view?.moved ?? MovedConnections(), rebuilt: view?.rebuilt ?? RebuiltConnections(),
             ejected: serving.ejectedBackends(at: .now()),

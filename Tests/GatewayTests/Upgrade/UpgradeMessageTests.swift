@@ -11,11 +11,16 @@ import Testing
         term: Term(4), last: LogPosition(term: Term(3), index: LogIndex(12)), commit: LogIndex(11),
         releasedThrough: Term(2), leading: leading)
 
+    private static let watch = GuardWatch(
+        sequence: 9, state: GuardReport.State(sequence: 8, fence: .kernel, held: [], holdsUntil: .zero),
+        identity: GuardIdentity(pid: 4712, version: "1.1"))
+
     private static let messages: [UpgradeMessage] = [
         .hello(pid: 4711), .prepared(version: "1.2"), .refused("why"), .begins, .serves, .proven,
         .offer(offer()), .listeners(SocketAddress("[2001:db8::1]:443")!),
         .estate(UpgradeEstate(continuation: continuation, hadQuorum: true, hasNotices: true, watch: nil)),
         .estate(UpgradeEstate(continuation: nil, hadQuorum: false, hasNotices: false, watch: nil)),
+        .estate(UpgradeEstate(continuation: nil, hadQuorum: false, hasNotices: false, watch: watch)),
         .connections(unread: [[], [1, 2, 3]]),
     ]
 

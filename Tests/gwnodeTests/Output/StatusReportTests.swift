@@ -26,6 +26,15 @@ import gwnode
         #expect(StatusReport.text(try Sample.degraded(), coloured: false) == expected)
     }
 
+    @Test func aGuardOfAnotherVersionIsNamed() throws {
+        var status = try Sample.healthy()
+        status.nodes[0].guard = GuardIdentity(pid: 4711, version: "0.0.9")
+        status.nodes[1].guard = GuardIdentity(pid: 4712, version: "0.1.0")
+        let text = StatusReport.text(status, coloured: false)
+        #expect(text.contains("\ngw1 has a guard of version 0.0.9, process 4711\n"))
+        #expect(!text.contains("4712"))
+    }
+
     @Test func requestsThatWaitAreNamed() throws {
         var status = try Sample.healthy()
         status.upstreams[0].queue = try JSONDecoder().decode(

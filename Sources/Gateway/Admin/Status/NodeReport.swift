@@ -12,6 +12,8 @@ package struct NodeReport: Hashable, Sendable {
     /// The virtual addresses on which the node answers now.
     package var heldAddresses: [IPAddress]
     package var fence: Fence
+    /// Nil for none.
+    package var guardIdentity: GuardIdentity?
     /// The one that its workers use; not `auto`.
     package var engine: EngineChoice
     /// With what its guard signs.
@@ -33,7 +35,8 @@ package struct NodeReport: Hashable, Sendable {
 
     package init(
         pid: Int32, version: String, role: NodeRole, term: Term, commitIndex: LogIndex, appliedIndex: LogIndex,
-        heldAddresses: [IPAddress], fence: Fence, engine: EngineChoice, noticeKey: NoticeKey,
+        heldAddresses: [IPAddress], fence: Fence, guardIdentity: GuardIdentity? = nil, engine: EngineChoice,
+        noticeKey: NoticeKey,
         activeRequests: [BackendKey: Int], moved: MovedConnections = MovedConnections(),
         rebuilt: RebuiltConnections = RebuiltConnections(), ejected: [BackendKey] = [],
         queues: [UpstreamQueue] = [], renewals: [UInt64] = [], problems: [String] = [], sample: LiveSample? = nil
@@ -46,6 +49,7 @@ package struct NodeReport: Hashable, Sendable {
         self.appliedIndex = appliedIndex
         self.heldAddresses = heldAddresses
         self.fence = fence
+        self.guardIdentity = guardIdentity
         self.engine = engine
         self.noticeKey = noticeKey
         self.activeRequests = activeRequests
@@ -71,7 +75,7 @@ package struct NodeReport: Hashable, Sendable {
         package static let problemBytes = 400
     }
 
-    private static let formatVersion: UInt8 = 11
+    private static let formatVersion: UInt8 = 12
 
     /// The binary form for other nodes, at most 64 KiB.
     package func encoded() -> [UInt8] {
@@ -88,6 +92,7 @@ package struct NodeReport: Hashable, Sendable {
             writer.write(address.low)
         }
         writer.write(fence.rawValue)
+        writer.write(optional: guardIdentity)
         writer.write(engine.code)
         writer.write(noticeKey.first)
         writer.write(noticeKey.second)
@@ -137,6 +142,7 @@ package struct NodeReport: Hashable, Sendable {
             throw .invalid(what: "fence", offset: fenceOffset)
         }
         self.fence = fence
+        guardIdentity = try reader.readOptional("guard")
         let engineOffset = reader.offset
         guard let engine = EngineChoice(code: try reader.read()) else {
             throw .invalid(what: "engine", offset: engineOffset)

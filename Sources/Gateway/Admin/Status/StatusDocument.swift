@@ -39,6 +39,9 @@ package struct StatusDocument: Codable, Hashable, Sendable {
         @NullIfAbsent package var trailing: UInt64?
         /// What keeps it from answering on the virtual addresses after its lease: `kernel`, `guard` or `lease`.
         @NullIfAbsent package var fence: String?
+        /// The process that keeps the virtual addresses for it, if there is one. An upgrade leaves it as it is, so its version
+        /// may be an older one.
+        package var `guard`: GuardIdentity?
         /// What moves the bytes of its clients: `io_uring` or `epoll`.
         @NullIfAbsent package var engine: String?
         /// What is wrong with the certificates and keys that it has in files.

@@ -43,8 +43,9 @@ extension GuardLink {
 
     /// Until the guard ends.
     private func readReports() {
-        guard let raw = state.withLock({ $0.channel?.raw }) else { return }
-        while let report = Self.next(raw, until: .distantFuture, orWhen: isPassing.raw) {
+        let (channel, claim) = state.withLock { ($0.channel, $0.claim) }
+        guard let channel, let claim else { return }
+        while let report = Self.next(channel.raw, until: .distantFuture, orWhen: isPassing.raw, for: claim) {
             guard case .state(let new) = report else { continue }
             let isNews = state.withLock { state in
                 let before = state.view.state
@@ -69,6 +70,7 @@ extension GuardLink {
             state.process = nil
             state.lease = nil
             state.view.state = nil
+            state.view.identity = nil
             state.view.unconfirmedSince = nil
             state.view.isCleared = false
             return state.addresses ?? []
@@ -96,14 +98,18 @@ extension GuardLink {
         }
     }
 
-    /// The next report, nil when the guard has ended, the time is over, or `event` is signalled.
-    static func next(_ raw: Int32, until deadline: Instant, orWhen event: Int32 = -1) -> GuardReport? {
+    /// The next report, nil when the guard has ended, the time is over, or `event` is signalled. Who asks whose the
+    /// interface is may go meanwhile.
+    static func next(
+        _ raw: Int32, until deadline: Instant, orWhen event: Int32 = -1, for claim: InterfaceClaim? = nil
+    ) -> GuardReport? {
         var buffer = [UInt8](repeating: 0, count: GuardOrder.Limit.bytes)
         while true {
-            var waiting = [raw, event].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+            var waiting = [raw, event, claim?.raw ?? -1].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
             let left = deadline == .distantFuture ? -1 : Int32((deadline - Instant.now()).milliseconds.rounded(.up))
-            let ready = retryingOnInterrupt { poll(&waiting, 2, left) }
+            let ready = retryingOnInterrupt { poll(&waiting, nfds_t(waiting.count), left) }
             guard ready > 0, waiting[1].revents == 0 else { return nil }
+            if waiting[2].revents != 0 { claim?.dismissQuestions() }
             let count = retryingOnInterrupt { recv(raw, &buffer, buffer.count, Int32(MSG_DONTWAIT)) }
             if count < 0 && errno == EAGAIN { continue }
             guard count > 0 else { return nil }

@@ -10,6 +10,8 @@ final class GuardLink: Sendable {
     struct View: Sendable {
         /// Nil while no guard runs.
         var state: GuardReport.State?
+        /// The same.
+        var identity: GuardIdentity?
         /// What the guard asked for since the last `takeView`.
         var resignation: VirtualIPClaim.Reason?
         /// Of the last order.
@@ -42,6 +44,8 @@ final class GuardLink: Sendable {
         var undelivered: [Int32] = []
         /// Another process of this node goes on with the guard.
         var isLeft = false
+        /// Nil once that has it.
+        var claim: InterfaceClaim?
     }
 
     /// How long a guard may take to be ready: it may have to wait for a former one.
@@ -51,7 +55,6 @@ final class GuardLink: Sendable {
     static let longestPause = Nanoseconds.seconds(5)
 
     let interface: String
-    private let executable: String
     let custody: Custody?
     let onChange: @Sendable () -> Void
     let state = Mutex(State())
@@ -61,23 +64,21 @@ final class GuardLink: Sendable {
 
     /// Returns when the guard is ready. `custody` is offered to each guard.
     init(
-        interface: String, executable: String, custody: Custody?, onChange: @escaping @Sendable () -> Void
+        interface: String, claim: InterfaceClaim, custody: Custody?, onChange: @escaping @Sendable () -> Void
     ) throws(VirtualIPError) {
         self.interface = interface
-        self.executable = executable
         self.custody = custody
         self.onChange = onChange
         isPassing = try Self.wakeEvent()
+        state.withLock { $0.claim = claim }
         try start()
         try beginToSupervise()
     }
 
     init(
-        adopting watch: GuardWatch, channel: Int32, process: Int32, interface: String, executable: String,
-        custody: Custody?, onChange: @escaping @Sendable () -> Void
+        adopting passed: PassedGuard, interface: String, custody: Custody?, onChange: @escaping @Sendable () -> Void
     ) throws(VirtualIPError) {
         self.interface = interface
-        self.executable = executable
         self.custody = custody
         self.onChange = onChange
         isPassing = try Self.wakeEvent()
@@ -85,10 +86,12 @@ final class GuardLink: Sendable {
         let undelivered = (end?.descriptors ?? []).map(FileDescriptor.copy)
         state.withLock { state in
             state.undelivered = undelivered
-            state.channel = GuardChannel(owning: channel)
-            state.process = .adopted(ProcessHandle(owning: process))
-            state.view.sequence = watch.sequence
-            state.view.state = watch.state
+            state.channel = GuardChannel(owning: passed.channel)
+            state.process = .adopted(ProcessHandle(owning: passed.process))
+            state.claim = InterfaceClaim(adopting: passed.claim)
+            state.view.sequence = passed.watch.sequence
+            state.view.state = passed.watch.state
+            state.view.identity = passed.watch.identity
             state.view.needsLease = true
         }
         try beginToSupervise()
@@ -177,13 +180,17 @@ final class GuardLink: Sendable {
         custody?.end()
         return state.withLock { state in
             guard let channel = state.channel, let process = state.process, let known = state.view.state,
-                let descriptor = process.copiedDescriptor
+                let identity = state.view.identity, let claim = state.claim, let descriptor = process.copiedDescriptor
             else { return nil }
-            state.channel = nil
+            // A copy here would outlive the next process.
+            defer {
+                state.channel = nil
+                state.claim = nil
+            }
             return PassedGuard(
-                watch: GuardWatch(sequence: state.view.sequence, state: known),
-                channel: FileDescriptor.copy(of: channel.raw),
-                process: descriptor)
+                watch: GuardWatch(sequence: state.view.sequence, state: known, identity: identity),
+                channel: FileDescriptor.copy(of: channel.raw), process: descriptor,
+                claim: FileDescriptor.copy(of: claim.raw))
         }
     }
 
@@ -212,11 +219,21 @@ final class GuardLink: Sendable {
             let ends = try GuardChannel.pair()
             channel = GuardChannel(owning: ends.gateway)
             let far = FileDescriptor(owning: ends.guard)
-            process = try ChildProcess(executable, [GuardProcess.command, interface], input: far.raw)
+            // Of the program that runs here, also when another one lies in its place by now.
+            let program = executablePath() ?? ""
+            process = try ChildProcess(program, [GuardProcess.command, interface], input: far.raw)
         } catch { throw VirtualIPError("the guard can not be started: \(error)", cure: error.cure) }
         let deadline = Instant.now() + Self.startLimit
+        var version = ""
         while let report = Self.next(channel.raw, until: deadline) {
             switch report {
+            case .introduction(GuardOrder.version, let program): version = program
+            case .introduction(_, let program):
+                process.signal(SIGKILL)
+                _ = process.wait()
+                throw VirtualIPError(
+                    "the guard is of version \(program), which this one does not understand",
+                    cure: "drain the node, then restart it")
             case .refused(let what, let cure):
                 _ = process.wait()
                 throw VirtualIPError(what, cure: cure)
@@ -224,6 +241,7 @@ final class GuardLink: Sendable {
                 let end = beginCustody()
                 state.withLock { state in
                     state.view.state = first
+                    state.view.identity = GuardIdentity(pid: process.pid, version: version)
                     state.view.needsLease = true
                     state.process = .child(process)
                     state.channel = channel

@@ -5,7 +5,7 @@ import Raft
 package struct GuardOrder: Hashable, Sendable {
     /// Of orders and reports, raised with every change of them: a guard outlives the gateway that started it when that
     /// one is upgraded.
-    package static let version: UInt8 = 2
+    package static let version: UInt8 = 3
 
     package var sequence: UInt64
     /// Nil when nothing may be held.
@@ -105,8 +105,10 @@ package struct Witnesses: Hashable, Sendable {
     }
 }
 
-/// What the guard says after each order, and whenever something changes.
+/// What the guard says at its start, after each order, and whenever something changes.
 package enum GuardReport: Hashable, Sendable {
+    /// Comes first: what the guard speaks, as `GuardOrder.version` counts, and of which version its program is.
+    case introduction(speaks: UInt8, version: String)
     case state(State)
     /// The guard can do nothing on this machine, and ends.
     case refused(what: String, cure: String)
@@ -142,9 +144,14 @@ package enum GuardReport: Hashable, Sendable {
 
     private static let textLimit = 1000
 
+    /// The introduction stays the same whatever else changes, so that it can always be read.
     package func encoded() -> [UInt8] {
         var writer = BinaryWriter()
         switch self {
+        case .introduction(let speaks, let version):
+            writer.write(UInt8(3))
+            writer.write(speaks)
+            writer.write(version)
         case .state(let state):
             writer.write(UInt8(1))
             writer.write(state.sequence)
@@ -185,6 +192,10 @@ package enum GuardReport: Hashable, Sendable {
             let limit = Self.textLimit * 3
             self = .refused(
                 what: try reader.readText("what", limit: limit), cure: try reader.readText("cure", limit: limit))
+        case 3:
+            self = .introduction(
+                speaks: try reader.read(),
+                version: try reader.readText("version", limit: NodeReport.Limit.versionBytes))
         default:
             throw .unknownVersion(kind)
         }

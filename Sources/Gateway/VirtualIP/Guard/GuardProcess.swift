@@ -13,14 +13,15 @@ package enum GuardProcess {
     private static let nice: Int32 = -20
 
     /// Serves the gateway at the other end of standard input; returns when that has ended and the addresses are gone.
-    package static func run(interface: String) -> Int32 {
+    package static func run(interface: String, version: String) -> Int32 {
         // Whoever stops the gateway's service signals this process too; it has to outlive the gateway.
         for number in [SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGPIPE] { _ = signal(number, SIG_IGN) }
         Log.inheritFormat()
         let channel = GuardChannel(owning: STDIN_FILENO)
         defer { Log.flush() }
+        _ = channel.send(GuardReport.introduction(speaks: GuardOrder.version, version: version).encoded())
         do throws(VirtualIPError) {
-            let lock = try GuardLock(interface: interface)
+            let lock = try GuardLock(interface: interface, gateway: clinux_peer_pid(STDIN_FILENO))
             let bequest = try guardAddresses(of: interface, channel)
             // From here on another guard may work on the interface.
             _ = consume lock

@@ -22,19 +22,16 @@ package final class GuardedAddresses: AddressKeeper {
     /// Starts the guard and waits until it is ready. `onChange` is called from another thread when it has news; a turn
     /// is due then.
     package init(
-        interface: String, executable: String, custody: Custody? = nil, onChange: @escaping @Sendable () -> Void
+        interface: String, claim: InterfaceClaim, custody: Custody?, onChange: @escaping @Sendable () -> Void
     ) throws(VirtualIPError) {
-        link = try GuardLink(interface: interface, executable: executable, custody: custody, onChange: onChange)
+        link = try GuardLink(interface: interface, claim: claim, custody: custody, onChange: onChange)
     }
 
-    /// Goes on with the guard of a former process of this node, to which the descriptors lead.
+    /// Goes on with the guard of a former process of this node.
     package init(
-        adopting watch: GuardWatch, channel: Int32, process: Int32, interface: String, executable: String,
-        custody: Custody?, onChange: @escaping @Sendable () -> Void
+        adopting passed: PassedGuard, interface: String, custody: Custody?, onChange: @escaping @Sendable () -> Void
     ) throws(VirtualIPError) {
-        link = try GuardLink(
-            adopting: watch, channel: channel, process: process, interface: interface, executable: executable,
-            custody: custody, onChange: onChange)
+        link = try GuardLink(adopting: passed, interface: interface, custody: custody, onChange: onChange)
     }
 
     deinit { link.stop() }
@@ -49,6 +46,8 @@ package final class GuardedAddresses: AddressKeeper {
     package var fence: Fence { link.view.state?.fence ?? .guard }
 
     package var canHold: Bool { true }
+
+    package var guardIdentity: GuardIdentity? { link.view.identity }
 
     package var isClear: Bool {
         let view = link.view

@@ -5,12 +5,14 @@ import Posix
 /// What a gateway knows of its guard, for the next process of the node, which goes on with the same one.
 package struct GuardWatch: Hashable, Sendable, BinaryCodable {
     /// Of the last order.
-    var sequence: UInt64
-    var state: GuardReport.State
+    package var sequence: UInt64
+    package var state: GuardReport.State
+    package var identity: GuardIdentity
 
-    init(sequence: UInt64, state: GuardReport.State) {
+    package init(sequence: UInt64, state: GuardReport.State, identity: GuardIdentity) {
         self.sequence = sequence
         self.state = state
+        self.identity = identity
     }
 
     init(from reader: inout BinaryReader) throws(DecodingFault) {
@@ -18,24 +20,64 @@ package struct GuardWatch: Hashable, Sendable, BinaryCodable {
         let report = try GuardReport(decoding: reader.readBytes("report", limit: GuardOrder.Limit.bytes))
         guard case .state(let state) = report else { throw .invalid(what: "report", offset: reader.offset) }
         self.state = state
+        identity = try GuardIdentity(from: &reader)
     }
 
     func write(to writer: inout BinaryWriter) {
         writer.write(sequence)
         writer.write(bytes: GuardReport.state(state).encoded())
+        identity.write(to: &writer)
     }
 }
 
-/// The same with descriptors, which are the taker's: of the connection to the guard, and of its process.
+/// Which process a guard is, and of which version its program. It may be older than its gateway's: an upgrade leaves the
+/// guard as it is.
+package struct GuardIdentity: Codable, Hashable, Sendable, BinaryCodable {
+    package var pid: Int32
+    package var version: String
+
+    package init(pid: Int32, version: String) {
+        self.pid = pid
+        self.version = version
+    }
+
+    init(from reader: inout BinaryReader) throws(DecodingFault) {
+        pid = try reader.read()
+        version = try reader.readText("version of the guard", limit: NodeReport.Limit.versionBytes)
+    }
+
+    func write(to writer: inout BinaryWriter) {
+        writer.write(pid)
+        writer.write(version)
+    }
+}
+
+/// The same with descriptors, which are the taker's.
 package struct PassedGuard: Sendable {
     package var watch: GuardWatch
+    /// Of the connection to the guard.
     package var channel: Int32
+    /// Of the guard's process.
     package var process: Int32
+    /// Of the `InterfaceClaim`.
+    package var claim: Int32
 
-    package init(watch: GuardWatch, channel: Int32, process: Int32) {
+    /// In this order.
+    package var descriptors: [Int32] { [channel, process, claim] }
+    package static let descriptorCount = 3
+
+    init(watch: GuardWatch, channel: Int32, process: Int32, claim: Int32) {
         self.watch = watch
         self.channel = channel
         self.process = process
+        self.claim = claim
+    }
+
+    /// Nil when there are more or fewer `descriptors` than that.
+    package init?(_ watch: GuardWatch, _ descriptors: ArraySlice<Int32>) {
+        guard descriptors.count == Self.descriptorCount else { return nil }
+        let all = Array(descriptors)
+        self.init(watch: watch, channel: all[0], process: all[1], claim: all[2])
     }
 }
 

@@ -32,7 +32,7 @@ final class Estate {
     }
 
     private var extras: [Int32] {
-        (notices.map { [$0] } ?? []) + (passed.map { [$0.channel, $0.process] } ?? [])
+        (notices.map { [$0] } ?? []) + (passed?.descriptors ?? [])
     }
 
     /// False when it does not take all.

@@ -93,14 +93,12 @@ struct Heritage: Sendable {
     let hadQuorum: Bool
 
     init?(_ estate: UpgradeEstate, _ descriptors: [Int32], listeners: [SocketAddress: [Int32]]) {
-        guard descriptors.count == 3 + (estate.hasNotices ? 1 : 0) + (estate.watch == nil ? 0 : 2) else { return nil }
+        let ofGuard = estate.watch == nil ? 0 : PassedGuard.descriptorCount
+        guard descriptors.count == 3 + (estate.hasNotices ? 1 : 0) + ofGuard else { return nil }
         raft = RaftHeritage(lock: descriptors[0], listener: descriptors[1], continuation: estate.continuation)
         admin = descriptors[2]
         notices = estate.hasNotices ? descriptors[3] : nil
-        `guard` = estate.watch.map {
-            PassedGuard(
-                watch: $0, channel: descriptors[descriptors.count - 2], process: descriptors[descriptors.count - 1])
-        }
+        `guard` = estate.watch.flatMap { PassedGuard($0, descriptors.suffix(ofGuard)) }
         self.listeners = listeners
         hadQuorum = estate.hadQuorum
     }

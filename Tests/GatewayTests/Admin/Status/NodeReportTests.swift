@@ -14,6 +14,7 @@ import Testing
         ejecting.moved = MovedConnections(away: 1, here: 2, lost: 3, guarded: 4)
         ejecting.rebuilt = RebuiltConnections(here: 1, ended: 2, gone: 3, known: 4, refused: 5, shared: 6)
         ejecting.queues = [UpstreamQueue(upstream: "app", waiting: 3, isUpstreamFull: true)]
+        ejecting.guardIdentity = GuardIdentity(pid: 8, version: "1.2")
         #expect(try NodeReport(decoding: ejecting.encoded()) == ejecting)
     }
 

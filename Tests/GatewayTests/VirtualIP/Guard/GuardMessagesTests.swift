@@ -26,11 +26,18 @@ private let six = IPAddress("fd00::100")!
             GuardReport.State(
                 sequence: 0, fence: .guard, held: [], holdsUntil: .zero, onHold: .newConnections)),
         .refused(what: "there is no interface x", cure: "see `ip link`"),
+        .introduction(speaks: GuardOrder.version, version: "1.2.3"),
     ]
 
     @Test func ordersAndReportsComeBackAsTheyWere() throws {
         for order in orders { #expect(try GuardOrder(decoding: order.encoded()) == order) }
         for report in reports { #expect(try GuardReport(decoding: report.encoded()) == report) }
+    }
+
+    /// Whatever else changes: a gateway has to know that it does not understand a guard.
+    @Test func theIntroductionIsReadableForAllVersions() throws {
+        let bytes: [UInt8] = [3, 99, 5, 0, 0, 0] + Array("9.9.9".utf8)
+        #expect(try GuardReport(decoding: bytes) == .introduction(speaks: 99, version: "9.9.9"))
     }
 
     @Test func cutShortIsRefused() {

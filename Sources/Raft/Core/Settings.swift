@@ -34,6 +34,9 @@ package struct Timing: Hashable, Sendable {
     package var commitNotice = Nanoseconds.milliseconds(1)
     /// The one long lease that a leader may ask for, for the pause in which another process takes its place (Pause.swift).
     package var pause = Nanoseconds.seconds(2)
+    /// A leader whose disk has not finished a write for this long steps down. Well above the lease: a leader does not
+    /// wait for its own disk to commit, so a short stall of it is not felt, and changing the leader is.
+    package var diskStall: Nanoseconds
 
     /// For nodes on one network. Needs a host that runs its threads within some 20 ms.
     package static let lan = Timing(
@@ -45,15 +48,17 @@ package struct Timing: Hashable, Sendable {
         heartbeat: .milliseconds(5), lease: .milliseconds(20), electionMinimum: .milliseconds(25),
         electionMaximum: .milliseconds(34), margin: .milliseconds(3), evidenceStagger: .milliseconds(3))
 
-    /// For busy or virtual hosts.
+    /// For busy or virtual hosts, whose disks are often shared too.
     package static let cautious = Timing(
         heartbeat: .milliseconds(50), lease: .milliseconds(250), electionMinimum: .milliseconds(300),
-        electionMaximum: .milliseconds(450), margin: .milliseconds(20), evidenceStagger: .milliseconds(10))
+        electionMaximum: .milliseconds(450), margin: .milliseconds(20), evidenceStagger: .milliseconds(10),
+        diskStall: .seconds(5))
 
     /// For nodes with up to some 150 ms between them.
     package static let wan = Timing(
         heartbeat: .milliseconds(200), lease: .milliseconds(1200), electionMinimum: .milliseconds(1500),
-        electionMaximum: .milliseconds(2500), margin: .milliseconds(50), evidenceStagger: .milliseconds(300))
+        electionMaximum: .milliseconds(2500), margin: .milliseconds(50), evidenceStagger: .milliseconds(300),
+        diskStall: .seconds(5))
 
     /// How long a lease can last after any voter's last contact with its holder, on any node's clock, plus the
     /// margin. Each clock's rate is within 1 % of true time: the holder's may be slow and the waiting node's fast,
@@ -76,7 +81,7 @@ package struct Timing: Hashable, Sendable {
 
     package init(
         heartbeat: Nanoseconds, lease: Nanoseconds, electionMinimum: Nanoseconds, electionMaximum: Nanoseconds,
-        margin: Nanoseconds, evidenceStagger: Nanoseconds
+        margin: Nanoseconds, evidenceStagger: Nanoseconds, diskStall: Nanoseconds = .milliseconds(500)
     ) {
         self.heartbeat = heartbeat
         self.lease = lease
@@ -84,6 +89,7 @@ package struct Timing: Hashable, Sendable {
         self.electionMaximum = electionMaximum
         self.margin = margin
         self.evidenceStagger = evidenceStagger
+        self.diskStall = diskStall
     }
 
     /// Refuses periods that do not fit together.

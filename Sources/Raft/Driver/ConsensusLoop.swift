@@ -102,7 +102,7 @@ final class ConsensusLoop<Host: ConsensusHost> {
             continuing: options.heritage?.continuation, at: now)
         proposals = PendingProposals(node: options.id, boot: boot)
         reads = PendingReads(boot: boot)
-        writes = OutstandingWrites(limit: options.diskStallLimit)
+        writes = OutstandingWrites(limit: options.timing.diskStall)
         snapshots = SnapshotSchedule(options.snapshot)
         transport.connect(to: options.peers)
     }

@@ -18,9 +18,6 @@ package struct RaftNodeOptions: Sendable {
     package var timing = Timing.lan
     package var limits = Limits()
     package var snapshot = SnapshotPolicy()
-    /// A leader whose disk has not finished a write for this long steps down. Well above the lease: a leader does not
-    /// wait for its own disk to commit, so a short stall of it is not felt, and changing the leader is.
-    package var diskStallLimit = Nanoseconds.milliseconds(500)
     /// Of the process whose place this one takes; nil for any other start.
     package var heritage: RaftHeritage?
 

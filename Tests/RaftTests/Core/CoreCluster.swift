@@ -9,7 +9,7 @@ struct CoreCluster {
         var tickets: [WriteTicket] = []
         var diskIsStalled = false
         /// The driver's watch over the disk.
-        var writes = OutstandingWrites(limit: .milliseconds(500))
+        var writes = OutstandingWrites(limit: Timing.lan.diskStall)
         var isStopped = false
         var applied: [Entry] = []
         var served: [ServedRead] = []

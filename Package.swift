@@ -31,6 +31,9 @@ let package = Package(
             swiftSettings: strict),
 
         .target(name: "Simulation", dependencies: ["Raft", "Posix"], path: "Tests/Simulation", swiftSettings: strict),
+        .target(
+            name: "SpreadSimulation", dependencies: ["Gateway", "Raft", "Posix"], path: "Tests/SpreadSimulation",
+            swiftSettings: strict),
         .executableTarget(
             name: "soak", dependencies: ["Simulation", "Posix"], path: "Tests/Soak", swiftSettings: strict),
         .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
@@ -48,7 +51,10 @@ let package = Package(
         .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Raft"], swiftSettings: strict),
         .testTarget(
             name: "GatewayTests",
-            dependencies: ["AllocationCounter", "CLinux", "COpenSSL", "Gateway", "Namespaces", "Raft", "TLS", "Posix"],
+            dependencies: [
+                "AllocationCounter", "CLinux", "COpenSSL", "Gateway", "Namespaces", "Raft", "SpreadSimulation", "TLS",
+                "Posix",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "gwnodeTests", dependencies: ["CLinux", "gwnode", "Gateway", "Posix"], swiftSettings: strict),

@@ -2,7 +2,8 @@
 """Upgrades the nodes of a real cluster on loopback, one after the other, under load; nothing may be dropped.
 
 Clients with keep-alive, clients that connect anew each time, WebSockets, long downloads and uploads go on all the time,
-at the virtual address. Then the same with programs that can not take over: the running node has to go on.
+at the virtual address; then at three addresses that are spread over the nodes. Then with programs that can not take
+over: the running node has to go on.
 """
 
 import argparse
@@ -225,7 +226,8 @@ class Cluster:
     def __init__(self, binary, timing, engine):
         self.source = binary
         ports = free_ports(8)
-        self.vip = self.virtual_address()
+        self.vips = self.virtual_addresses()
+        self.vip = self.vips[0]
         self.port = ports[0]
         self.backend_port = ports[1]
         self.nodes = [
@@ -238,14 +240,20 @@ class Cluster:
         self.timing, self.engine = timing, engine
         for node in self.nodes:
             self.write_node_file(node)
-        with open(f"{DIRECTORY}/gateway.json5", "w") as file:
+        self.write_gateway_file("gateway", f'["{self.vip}"]')
+
+    def write_gateway_file(self, name, addresses):
+        path = f"{DIRECTORY}/{name}.json5"
+        with open(path, "w") as file:
             backends = f'[{{ address: "{self.host}:{self.backend_port}" }}]'
             file.write(
-                f'{{ virtualAddresses: ["{self.vip}"], listeners: [{{ name: "web", port: {self.port} }}], '
+                f'{{ virtualAddresses: {addresses}, listeners: [{{ name: "web", port: {self.port} }}], '
                 f'routes: [{{ path: "/", upstream: "app" }}], upstreams: [{{ name: "app", backends: {backends} }}] }}')
+        return path
 
-    def virtual_address(self):
-        return f"127.{random.randint(1, 254)}.{random.randint(1, 254)}.{random.randint(1, 254)}"
+    def virtual_addresses(self):
+        network = f"127.{random.randint(1, 254)}.{random.randint(1, 254)}"
+        return [f"{network}.{number}" for number in random.sample(range(1, 255), 3)]
 
     def address(self, node):
         return "127.0.0.1"
@@ -336,6 +344,19 @@ class Cluster:
 
         return self.nodes[await self.wait(known, "there is a leader") - 1]
 
+    async def apply(self, path):
+        process = await asyncio.create_subprocess_exec(
+            self.source, "config", "apply", path, "--admin", self.admin(await self.leader()),
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
+        output, _ = await asyncio.wait_for(process.communicate(), 60)
+        if process.returncode:
+            raise Failed(output.decode())
+
+    async def holders(self):
+        """Of each address, as its own holder says; None while the cluster has no quorum."""
+        status = await self.status()
+        return status and {a["address"]: a.get("holder") for a in status["virtualAddresses"]}
+
     async def upgrade(self, node):
         process = await asyncio.create_subprocess_exec(
             self.source, "upgrade", "--admin", self.admin(node),
@@ -395,8 +416,8 @@ class Lab(Cluster):
 
     host = "10.9.0.100"
 
-    def virtual_address(self):
-        return "10.9.0.50"
+    def virtual_addresses(self):
+        return ["10.9.0.50", "10.9.0.51", "10.9.0.52"]
 
     def address(self, node):
         return f"10.9.0.{node['id']}"
@@ -518,13 +539,50 @@ async def guards(cluster):
           "a gateway that is started again ends a guard that hangs")
 
 
+async def spread_upgrades(cluster):
+    """Each node holds one of three addresses, and keeps it while the nodes are upgraded, whoever leads."""
+    addresses = "[" + ", ".join(f'"{vip}"' for vip in cluster.vips) + "], spreadVirtualAddresses: true"
+    await cluster.apply(cluster.write_gateway_file("spread", addresses))
+
+    async def each_has_one():
+        holders = await cluster.holders()
+        return holders if holders and set(holders.values()) == {1, 2, 3} else None
+
+    before = await cluster.wait(each_has_one, "each node holds an address")
+    loads = [Load(vip, cluster.port) for vip in cluster.vips]
+    for load in loads:
+        await load.begin(cluster, kept=6, sockets=3, downloads=1, uploads=1)
+    leader = await cluster.leader()
+    for node in [leader] + [n for n in cluster.nodes if n is not leader]:
+        cluster.install(node)
+        code, output = await cluster.upgrade(node)
+        print(f"spread: gw{node['id']}{' (leader)' if node is leader else ''}: {output.splitlines()[-1]}", flush=True)
+        if code != 0:
+            raise Failed(f"gw{node['id']}: exit {code}")
+    for load in loads:
+        await load.end()
+    gaps = ", ".join(f"{load.longest_gap * 1000:.0f} ms" for load in loads)
+    failures = [failure for load in loads for failure in load.failures]
+    print(json.dumps([load.counts for load in loads]), f"longest gaps {gaps}")
+    check(not failures, f"three upgrades drop nothing at any of three spread addresses: {failures[:5]}")
+    moved = sum(load.counts["reconnects"] for load in loads)
+    check(moved == 0, "no client was sent away")
+
+    async def nothing_has_moved():
+        return await cluster.holders() == before
+
+    await cluster.wait(nothing_has_moved, "each node holds the address that it held")
+    await cluster.apply(cluster.write_gateway_file("gateway", f'["{cluster.vip}"]'))
+    await cluster.wait(cluster.is_serving, "one address is served by the leader")
+
+
 PRETENDER = """#!/usr/bin/env python3
 import os, socket, struct, sys, time
 s = socket.socket(fileno=0)
 text = b"9.9"
-s.send(b"\\1\\1" + struct.pack("<i", os.getpid()))
+s.send(b"\\2\\1" + struct.pack("<i", os.getpid()))
 s.recv(65536)
-s.send(b"\\1\\2" + struct.pack("<I", len(text)) + text)
+s.send(b"\\2\\2" + struct.pack("<I", len(text)) + text)
 while s.recv(65536)[1] != 9:
     pass
 {end}
@@ -573,7 +631,7 @@ async def failures(cluster):
     await load.end()
 
     # From here on other nodes may have to take the address: what counts is that the node comes back.
-    await is_restored(await cluster.leader(), "a program that ends once it runs", "s.send(b'\\1\\4'); sys.exit(1)")
+    await is_restored(await cluster.leader(), "a program that ends once it runs", "s.send(b'\\2\\4'); sys.exit(1)")
     await cluster.wait(cluster.is_serving, "all nodes serve")
     await is_restored(await cluster.leader(), "a program that hangs when it was to take over", "time.sleep(1000)")
     await cluster.wait(cluster.is_serving, "all nodes serve")
@@ -619,6 +677,7 @@ async def main():
         await upgrades(cluster, options.upgrades)
         if options.lab:
             await guards(cluster)
+        await spread_upgrades(cluster)
         if not options.no_failures:
             await failures(cluster)
     except (Failed, asyncio.TimeoutError) as error:

@@ -16,9 +16,7 @@ package struct ClusterState: Hashable, Sendable {
     package internal(set) var leader: LeaderRecord?
     package internal(set) var virtualAddressHolder: VirtualAddressRecord?
     /// Virtual addresses that are not the leader's own, where they are spread.
-    package internal(set) var loans: [IPAddress: Loan] = [:]
-    /// Changes of loans so far.
-    package internal(set) var loanCount: UInt64 = 0
+    package internal(set) var loans = Loans()
     package internal(set) var members: [NodeID: MemberRecord] = [:]
     package internal(set) var aims: [NodeID: MemberAim] = [:]
     /// Members that shall neither lead nor hold virtual addresses while another can.

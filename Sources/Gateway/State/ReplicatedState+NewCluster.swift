@@ -16,7 +16,7 @@ extension ReplicatedState {
         cluster.drained = []
         cluster.leader = nil
         cluster.virtualAddressHolder = nil
-        cluster.loans = [:]
+        cluster.loans.clear()
     }
 
     /// The commands that make `node` the only one wanted, when `membership` is Raft's at this point.

@@ -191,7 +191,10 @@ extension Continuation {
         self.init(
             term: Term(try reader.read()),
             last: LogPosition(term: Term(try reader.read()), index: LogIndex(try reader.read())),
-            commit: LogIndex(try reader.read()), releasedThrough: Term(try reader.read()), leading: nil)
+            commit: LogIndex(try reader.read()), releasedThrough: Term(try reader.read()), leading: nil,
+            boot: try reader.read(),
+            answered: HeartbeatStamp(round: try reader.read(), sentAt: Instant(nanoseconds: try reader.read())),
+            borrowed: try reader.readOptional("loan"))
         guard try reader.read(UInt8.self) == 1 else { return }
         leading = Leading(
             heartbeats: try reader.read(), claimableFrom: Instant(nanoseconds: try reader.read()),
@@ -207,11 +210,36 @@ extension Continuation {
         writer.write(last.index.number)
         writer.write(commit.number)
         writer.write(releasedThrough.number)
+        writer.write(boot)
+        writer.write(answered.round)
+        writer.write(answered.sentAt.nanoseconds)
+        writer.write(optional: borrowed)
         writer.write(UInt8(leading == nil ? 0 : 1))
         guard let leading else { return }
         writer.write(leading.heartbeats)
         writer.write(leading.claimableFrom.nanoseconds)
         writer.write(leading.longLease.nanoseconds)
         writer.write(list: leading.granted) { $0.write($1.number) }
+    }
+}
+
+extension Borrowed: BinaryCodable {
+    init(from reader: inout BinaryReader) throws(DecodingFault) {
+        self.init(
+            grant: GrantID(term: Term(try reader.read()), round: try reader.read()),
+            rights: try reader.readList("rights", limit: GatewayConfiguration.Limit.virtualAddresses) {
+                reader throws(DecodingFault) in Right(high: try reader.read(), low: try reader.read())
+            },
+            validUntil: Instant(nanoseconds: try reader.read()))
+    }
+
+    func write(to writer: inout BinaryWriter) {
+        writer.write(grant.term.number)
+        writer.write(grant.round)
+        writer.write(list: rights) { writer, right in
+            writer.write(right.high)
+            writer.write(right.low)
+        }
+        writer.write(validUntil.nanoseconds)
     }
 }

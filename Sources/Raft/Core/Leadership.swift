@@ -18,6 +18,8 @@ struct Leadership: Hashable, Sendable {
     let predecessor: NodeID?
     /// Nothing was granted after that by earlier leaders, or a former process of this one.
     var inheritedFrom: Instant
+    /// A former process of this node led in this term until it was replaced.
+    var isContinued = false
     /// A surrendered lease is final: it does not come back in this term.
     var leaseSurrendered = false
     /// The no-op that begins the term. Nothing is read before it is committed (etcd#7331).

@@ -18,10 +18,13 @@ package struct Grant: Hashable, Sendable {
     /// When the receiver sent the newest statement that the leader had got.
     package var echo: BorrowerStamp
     package var rights: [Right]
+    /// Until `pause` after `echo`, as one of both is about to be replaced by another process.
+    package var isLong: Bool
 
-    package init(echo: BorrowerStamp, rights: [Right]) {
+    package init(echo: BorrowerStamp, rights: [Right], isLong: Bool = false) {
         self.echo = echo
         self.rights = rights
+        self.isLong = isLong
     }
 }
 
@@ -44,12 +47,15 @@ package struct BorrowerStatement: Hashable, Sendable {
     package var returned: [Right]
     /// The newest grant of this term beyond whose rights nothing is used here any more; 0 for none.
     package var settled: UInt64
+    /// Another process is about to take the place of this one, so a long grant is wanted.
+    package var pauses: Bool
 
-    package init(stamp: BorrowerStamp, isWilling: Bool, returned: [Right], settled: UInt64) {
+    package init(stamp: BorrowerStamp, isWilling: Bool, returned: [Right], settled: UInt64, pauses: Bool = false) {
         self.stamp = stamp
         self.isWilling = isWilling
         self.returned = returned
         self.settled = settled
+        self.pauses = pauses
     }
 }
 
@@ -59,11 +65,14 @@ package struct BorrowerWish: Hashable, Sendable {
     package var returned: [Right]
     /// The grant beyond whose rights the host uses nothing.
     package var settled: GrantID?
+    /// See `BorrowerStatement`.
+    package var pauses: Bool
 
-    package init(isWilling: Bool = false, returned: [Right] = [], settled: GrantID? = nil) {
+    package init(isWilling: Bool = false, returned: [Right] = [], settled: GrantID? = nil, pauses: Bool = false) {
         self.isWilling = isWilling
         self.returned = returned
         self.settled = settled
+        self.pauses = pauses
     }
 }
 
@@ -110,6 +119,11 @@ struct Lending: Hashable, Sendable {
     /// What the next grant names.
     private(set) var listed: [Right] = []
     private(set) var inUse: [InUse] = []
+    private var isLong = false
+    /// The first of the rounds whose grants are long now.
+    private var longSince: UInt64?
+    /// No long grant can be used after that, on the leader's clock.
+    private(set) var longUntil = Instant.zero
 
     /// Whether anything is lent, or was and has to be called back.
     var isActive: Bool { !listed.isEmpty || !inUse.isEmpty }
@@ -120,11 +134,16 @@ struct Lending: Hashable, Sendable {
     var nextEnd: Instant { inUse.map(\.until).min() ?? .distantFuture }
 
     /// True when that is a change.
-    mutating func list(_ rights: [Right]) -> Bool {
-        guard listed != rights else { return false }
+    mutating func list(_ rights: [Right], isLong: Bool) -> Bool {
+        guard listed != rights || self.isLong != isLong else { return false }
         listed = rights
+        self.isLong = isLong
+        longSince = nil
         return true
     }
+
+    /// Whether the grant that the borrower has is long, once it acknowledged `round`.
+    func isLong(at round: UInt64) -> Bool { longSince.map { $0 <= round } ?? false }
 
     mutating func heard(_ statement: BorrowerStatement, at now: Instant) {
         if let earlier = self.statement?.stamp, earlier.boot == statement.stamp.boot,
@@ -156,17 +175,24 @@ struct Lending: Hashable, Sendable {
         listed.removeAll { right in !left.contains(right) && over.contains { $0.right == right } }
     }
 
-    /// What a heartbeat of `round` says; `term` is how long a grant lasts at the most, on the leader's clock.
-    mutating func grant(round: UInt64, lasting term: Nanoseconds) -> Grant? {
+    /// What a heartbeat of `round` says. A grant, or a long one, lasts so long at the most, on the leader's clock.
+    mutating func grant(round: UInt64, lasting short: Nanoseconds, orLong long: Nanoseconds) -> Grant? {
         guard isActive, let stamp = statement?.stamp else { return nil }
+        if isLong {
+            longSince = longSince ?? round
+            longUntil = max(longUntil, heardAt + long)
+        }
         for position in inUse.indices where !listed.contains(inUse[position].right) {
             inUse[position].withdrawnIn = inUse[position].withdrawnIn ?? round
         }
+        let end = heardAt + (isLong ? long : short)
         for right in listed {
+            // The grant may not arrive, and a longer one before it be used to its end.
+            let former = inUse.first { $0.right == right && $0.boot == stamp.boot }?.until ?? .zero
             inUse.removeAll { $0.right == right && $0.boot == stamp.boot }
-            inUse.append(InUse(right: right, boot: stamp.boot, until: heardAt + term))
+            inUse.append(InUse(right: right, boot: stamp.boot, until: max(end, former)))
         }
-        return Grant(echo: stamp, rights: listed)
+        return Grant(echo: stamp, rights: listed, isLong: isLong)
     }
 }
 
@@ -175,16 +201,20 @@ struct Lending: Hashable, Sendable {
 /// A follower's grant ends `lease` after it *sent* the statement that the grant echoes, so delays only shorten it. The
 /// leader, which got that statement later, waits `leaseGuard` from then, or for the follower's word that it uses the right
 /// no more. A leader grants only while its own lease holds, so all grants of earlier terms end `leaseGuard` after
-/// `claimableFrom` at the latest.
+/// `claimableFrom` at the latest. Long grants (`pause` and `pauseGuard` instead) let another process take the place of the
+/// borrower's or the leader's; the host gives them only for what whoever leads next will know of.
 extension Raft {
     /// Replaces what this leader lends. Rights left out are called back; they may be used elsewhere once
     /// `PeerStatus.claims` has them no more. No effect at a follower.
-    package mutating func lend(_ rights: [NodeID: [Right]], at now: Instant) {
+    /// - Parameter long: whose grants are to be long ones.
+    package mutating func lend(_ rights: [NodeID: [Right]], long: Set<NodeID> = [], at now: Instant) {
         advanceClock(to: now)
         guard let peers = leadership?.peers else { return }
-        for position in peers.indices {
-            let listed = (rights[peers[position].id] ?? []).prefix(limits.rights)
-            if leadership?.peers[position].lending.list(Array(listed)) == true { leadership?.heartbeatWanted = true }
+        for (position, peer) in peers.enumerated() {
+            let listed = Array((rights[peer.id] ?? []).prefix(limits.rights))
+            if leadership?.peers[position].lending.list(listed, isLong: long.contains(peer.id)) == true {
+                leadership?.heartbeatWanted = true
+            }
         }
     }
 
@@ -210,24 +240,25 @@ extension Raft {
         guard wish.isWilling || borrowed != nil else { return nil }
         let settled = wish.settled.flatMap { $0.term == term ? $0.round : nil } ?? 0
         return BorrowerStatement(
-            stamp: BorrowerStamp(boot: settings.seed, sentAt: now), isWilling: wish.isWilling,
-            returned: wish.returned, settled: settled)
+            stamp: BorrowerStamp(boot: boot, sentAt: now), isWilling: wish.isWilling,
+            returned: wish.returned, settled: settled, pauses: wish.pauses)
     }
 
     /// Only a statement of this very process is known to be of this clock.
     mutating func take(_ grant: Grant?, round: UInt64) {
-        guard let grant, grant.echo.boot == settings.seed, grant.echo.sentAt <= now else { return }
+        guard let grant, grant.echo.boot == boot, grant.echo.sentAt <= now else { return }
         borrowed = Borrowed(
             grant: GrantID(term: term, round: round), rights: grant.rights,
-            validUntil: grant.echo.sentAt + timing.lease)
+            validUntil: grant.echo.sentAt + (grant.isLong ? timing.pause : timing.lease))
     }
 
     mutating func grant(to position: Int, round: UInt64) -> Grant? {
         guard lease?.isHeld(at: now) == true else { return nil }
         let now = self.now
         leadership?.peers[position].lending.expire(at: now)
-        let longest = timing.leaseGuard
-        return leadership?.peers[position].lending.grant(round: round, lasting: longest)
+        let timing = self.timing
+        return leadership?.peers[position].lending
+            .grant(round: round, lasting: timing.leaseGuard, orLong: timing.pauseGuard)
     }
 
     mutating func expireLoans() {

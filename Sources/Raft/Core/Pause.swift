@@ -37,8 +37,19 @@ package struct Continuation: Hashable, Sendable {
     package var releasedThrough: Term
     /// Nil when the node did not lead, or had no long lease.
     package var leading: Leading?
+    /// As whom the node borrows.
+    package var boot: UInt64
+    /// The newest heartbeat of the term that was replied to.
+    package var answered: HeartbeatStamp
+    package var borrowed: Borrowed?
 
-    package init(term: Term, last: LogPosition, commit: LogIndex, releasedThrough: Term, leading: Leading?) {
+    package init(
+        term: Term, last: LogPosition, commit: LogIndex, releasedThrough: Term, leading: Leading?, boot: UInt64,
+        answered: HeartbeatStamp, borrowed: Borrowed?
+    ) {
+        self.boot = boot
+        self.answered = answered
+        self.borrowed = borrowed
         self.term = term
         self.last = last
         self.commit = commit
@@ -78,7 +89,8 @@ extension Raft {
     package var continuation: Continuation? {
         guard writes.durable == log.last.index, writes.isDurable(hardState) else { return nil }
         var continuation = Continuation(
-            term: term, last: log.last, commit: commit, releasedThrough: releasedThrough, leading: nil)
+            term: term, last: log.last, commit: commit, releasedThrough: releasedThrough, leading: nil, boot: boot,
+            answered: following.answered, borrowed: borrowed)
         if let leadership, let wish = leadership.longLease, longLeaseEnd != nil, leadership.handover == nil {
             continuation.leading = Continuation.Leading(
                 heartbeats: leadership.stamp.round, claimableFrom: leadership.claimableFrom, longLease: wish.sentAt,
@@ -95,6 +107,10 @@ extension Raft {
         commit = max(commit, continuation.commit)
         following = Following(matched: commit)
         releasedThrough = continuation.releasedThrough
+        boot = continuation.boot
+        // A grant that was under way must not replace a newer one that the former process had taken.
+        following.answered = continuation.answered
+        borrowed = continuation.borrowed
         guard let leading = continuation.leading else { return }
         leader = id
         var leadership = Leadership(
@@ -102,6 +118,7 @@ extension Raft {
             now: now)
         // The former process may have granted something until it ended.
         leadership.inheritedFrom = now
+        leadership.isContinued = true
         leadership.stamp = HeartbeatStamp(round: leading.heartbeats, sentAt: .zero)
         leadership.longLease = LongLease(sentAt: leading.longLease, granted: Set(leading.granted))
         self.leadership = leadership

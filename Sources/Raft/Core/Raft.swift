@@ -39,6 +39,8 @@ package struct Raft: Hashable, Sendable {
     let startedAt: Instant
     var borrowed: Borrowed?
     var wish = BorrowerWish()
+    /// This process, as those who lend to it know it. One that takes another's place goes on with what that was granted.
+    var boot: UInt64
     /// The log was known through here at the start, without knowing what of it is committed.
     let recoveredThrough: LogIndex
 
@@ -51,6 +53,7 @@ package struct Raft: Hashable, Sendable {
     ) {
         self.settings = settings
         random = SplitMix64(seed: settings.seed)
+        boot = settings.seed
         self.now = now
         hardState = recovered.hardState
         log = RaftLog(recovered: recovered)

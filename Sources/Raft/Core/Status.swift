@@ -73,11 +73,21 @@ package struct PeerStatus: Hashable, Sendable {
     package var claims: [Right]
     /// Those of `claims` that it has been granted.
     package var granted: [Right]
+    /// It asks for long grants.
+    package var pauses: Bool
+    /// What it has been granted lasts long, and it knows.
+    package var hasLongGrant: Bool
+    /// When no long grant of this term can be used any more.
+    package var longGrantsEnd: Instant
 
     package init(
         id: NodeID, matched: LogIndex, lastContact: Instant, receivesSnapshot: Bool, isWilling: Bool = false,
-        returned: [Right] = [], claims: [Right] = [], granted: [Right] = []
+        returned: [Right] = [], claims: [Right] = [], granted: [Right] = [], pauses: Bool = false,
+        hasLongGrant: Bool = false, longGrantsEnd: Instant = .zero
     ) {
+        self.pauses = pauses
+        self.hasLongGrant = hasLongGrant
+        self.longGrantsEnd = longGrantsEnd
         self.id = id
         self.matched = matched
         self.lastContact = lastContact
@@ -97,6 +107,10 @@ package struct LendingStatus: Hashable, Sendable {
     package var hasReplayed: Bool
     /// Until then grants of earlier terms may be used; at a leader.
     package var inheritedUntil: Instant
+    /// The same for long grants.
+    package var longInheritedUntil: Instant
+    /// This leader goes on where a former process of its node was replaced.
+    package var isContinued: Bool
     /// How long a grant lasts at the most, on any node's clock.
     package var grantGuard: Nanoseconds
     /// The former leader, which uses nothing of earlier terms after `Lease.claimableFrom`. Nil where that is not known.
@@ -146,7 +160,9 @@ extension Raft {
             return PeerStatus(
                 id: peer.id, matched: peer.matched, lastContact: peer.lastContact, receivesSnapshot: receivesSnapshot,
                 isWilling: peer.lending.statement?.isWilling == true, returned: peer.lending.statement?.returned ?? [],
-                claims: peer.lending.claims, granted: peer.lending.inUse.map(\.right))
+                claims: peer.lending.claims, granted: peer.lending.inUse.map(\.right),
+                pauses: peer.lending.statement?.pauses == true,
+                hasLongGrant: peer.lending.isLong(at: peer.acknowledged.round), longGrantsEnd: peer.lending.longUntil)
         }
         return Status(
             id: id, role: role, term: term, leader: leader, commit: commit, applied: applied, last: log.last,
@@ -162,7 +178,8 @@ extension Raft {
             knowsState: leadership.map { applied >= $0.firstOfTerm.previous } ?? false,
             hasReplayed: applied >= recoveredThrough,
             inheritedUntil: leadership.map { $0.inheritedFrom + timing.leaseGuard } ?? .distantFuture,
-            grantGuard: timing.leaseGuard,
-            predecessor: leadership?.predecessor, boot: settings.seed)
+            longInheritedUntil: leadership.map { $0.inheritedFrom + timing.pauseGuard } ?? .distantFuture,
+            isContinued: leadership?.isContinued ?? false, grantGuard: timing.leaseGuard,
+            predecessor: leadership?.predecessor, boot: boot)
     }
 }

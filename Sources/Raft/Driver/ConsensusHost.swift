@@ -34,11 +34,16 @@ package struct HostTurn: Sendable {
     package var deadline: Instant
     /// What this node lends while it leads: everything, at each turn.
     package var lent: [NodeID: [Right]]
+    /// To whom for long.
+    package var long: Set<NodeID>
     package var wish: BorrowerWish
 
-    package init(deadline: Instant, lent: [NodeID: [Right]] = [:], wish: BorrowerWish = BorrowerWish()) {
+    package init(
+        deadline: Instant, lent: [NodeID: [Right]] = [:], long: Set<NodeID> = [], wish: BorrowerWish = BorrowerWish()
+    ) {
         self.deadline = deadline
         self.lent = lent
+        self.long = long
         self.wish = wish
     }
 }

@@ -165,7 +165,7 @@ final class ConsensusLoop<Host: ConsensusHost> {
         let turn = host.turn(TurnView(now: .now(), raft: status, connected: peers.filter(\.isConnected).map(\.id)))
         hostDeadline = turn.deadline
         // Before anything else happens: the host has begun to use what it does not lend any more.
-        raft.lend(turn.lent, at: now)
+        raft.lend(turn.lent, long: turn.long, at: now)
         raft.borrow(turn.wish, at: now)
         hasMore = hasMore || raft.hasNews
         publish(RaftStatus(at: now, raft: status, transport: peers))

@@ -8,6 +8,7 @@ extension ByteWriter {
         guard let grant else { return }
         append(grant.echo)
         append(grant.rights)
+        append(grant.isLong)
     }
 
     mutating func append(_ statement: BorrowerStatement?) {
@@ -17,6 +18,7 @@ extension ByteWriter {
         append(statement.isWilling)
         append(statement.returned)
         append(statement.settled)
+        append(statement.pauses)
     }
 
     private mutating func append(_ stamp: BorrowerStamp) {
@@ -36,14 +38,15 @@ extension ByteWriter {
 extension ByteReader {
     mutating func readGrant() throws(MalformedBytes) -> Grant? {
         guard try readBool() else { return nil }
-        return Grant(echo: try readBorrowerStamp(), rights: try readRights())
+        return Grant(echo: try readBorrowerStamp(), rights: try readRights(), isLong: try readBool())
     }
 
     mutating func readStatement() throws(MalformedBytes) -> BorrowerStatement? {
         guard try readBool() else { return nil }
         return BorrowerStatement(
             stamp: try readBorrowerStamp(), isWilling: try readBool(), returned: try readRights(),
-            settled: try readUInt64(upTo: CodingLimit.largestNumber, "a round of heartbeats"))
+            settled: try readUInt64(upTo: CodingLimit.largestNumber, "a round of heartbeats"),
+            pauses: try readBool())
     }
 
     private mutating func readBorrowerStamp() throws(MalformedBytes) -> BorrowerStamp {

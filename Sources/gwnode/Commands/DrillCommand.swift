@@ -15,9 +15,11 @@ enum DrillCommand {
         do throws(SystemError) { interruption = try DrillInterruption() } catch {
             throw CommandFailure(.failure, "\(error); \(error.cure)")
         }
+        let place =
+            status.virtualAddresses.count == 1 ? "http://\(service)/" : "an address of its, port \(service.port),"
         Terminal.write(
             Terminal.printable(
-                "\(kind.rawValue) of cluster \(status.cluster)'s leader; a client asks http://\(service)/ every 5 ms")
+                "\(kind.rawValue) of cluster \(status.cluster)'s leader; a client asks \(place) every 5 ms")
                 + "\n")
         let drill = Drill(client, kind, service: service, interruption)
         return carryOut(drill, count)

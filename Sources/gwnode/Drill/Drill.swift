@@ -29,6 +29,7 @@ final class Drill {
 
     private let client: ClusterClient
     private let kind: DrillKind
+    /// Where the leader holds no address, clients ask there.
     private let service: SocketAddress
     private let interruption: DrillInterruption
     /// Nodes that were started again, until they end.
@@ -46,6 +47,11 @@ final class Drill {
         var status: StatusDocument
         var leader: StatusDocument.Node
         var fault: Fault
+
+        /// An address that the leader holds; nil where it holds none, as others have them all.
+        var address: IPAddress? {
+            status.virtualAddresses.first { $0.holder == leader.id }.flatMap { IPAddress($0.address) }
+        }
     }
 
     private enum Fault {
@@ -62,6 +68,7 @@ final class Drill {
         let places = nodes.compactMap { AdminPlace(parsing: $0.admin) }
         let watch: DrillWatch
         let probe: DrillClient
+        let service = SocketAddress(ip: plan.address ?? service.ip, port: service.port)
         do throws(SystemError) {
             probe = try DrillClient(service)
             watch = try DrillWatch(places.map(client.asking))
@@ -70,7 +77,7 @@ final class Drill {
             probe.stop()
             watch.stop()
         }
-        try waitForAnswers(probe)
+        try waitForAnswers(of: service, probe)
         let timeline: DrillTimeline
         do throws(DrillEnd) {
             timeline = try watchTakeover(plan, probe, watch)
@@ -187,7 +194,7 @@ final class Drill {
         }
     }
 
-    private func waitForAnswers(_ probe: DrillClient) throws(DrillEnd) {
+    private func waitForAnswers(of service: SocketAddress, _ probe: DrillClient) throws(DrillEnd) {
         let deadline = Instant.now() + Self.answerLimit
         var answers = 0
         while answers < 20 {

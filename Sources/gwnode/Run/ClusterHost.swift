@@ -23,6 +23,8 @@ final class ClusterHost: ConsensusHost {
     /// Something kept this node from holding what it was lent.
     private var ableAgain = Instant.zero
     private var isLeaving = false
+    /// Another process is about to take the place of this one.
+    private var pauses = false
     /// What Raft was last told of drained nodes.
     private var spared: Set<NodeID> = []
     private let node: RaftNode<ClusterHost>
@@ -112,7 +114,8 @@ final class ClusterHost: ConsensusHost {
             stateHasChanged: clusterHasChanged || address.hasChanged)
         clusterHasChanged = false
         outliving?.turn(turn, held: virtualIP.held, node)
-        return HostTurn(deadline: min(address.nextDeadline, plan.deadline), lent: plan.lent, wish: plan.wish)
+        return HostTurn(
+            deadline: min(address.nextDeadline, plan.deadline), lent: plan.lent, long: plan.long, wish: plan.wish)
     }
 
     private static let unablePause = Nanoseconds.seconds(5)
@@ -122,13 +125,16 @@ final class ClusterHost: ConsensusHost {
         let configuration = state.cluster.configuration
         return Spreading.Conditions(
             now: turn.now, raft: turn.raft, addresses: configuration?.virtualAddresses ?? [],
-            isSpread: configuration?.spreadsAddresses ?? false, loans: state.cluster.loans,
+            isSpread: configuration?.spreadsAddresses ?? false, loans: state.cluster.loans.all,
             drained: state.cluster.drained, occupied: virtualIP.occupied, deserted: mover.departures.deserted,
-            isAble: virtualIP.canHold && !isShuttingDown && !isLeaving && turn.now >= ableAgain)
+            isAble: virtualIP.canHold && !isShuttingDown && !isLeaving && turn.now >= ableAgain, pauses: pauses)
     }
 
     /// From now on this node uses nothing that it was lent; it is about to stop.
     func leave() { isLeaving = true }
+
+    /// Whether what is lent to this node, or by it, shall outlast a pause.
+    func prepareToPause(_ pauses: Bool) { self.pauses = pauses }
 
     /// Only the leader to whom it was said acts on it: read again after a restart, or by a later leader, it is old.
     private func moveLeadership(_ raft: Status) {

@@ -9,7 +9,11 @@ import Testing
         granted: [NodeID(2), NodeID(3)])
     private static let continuation = Continuation(
         term: Term(4), last: LogPosition(term: Term(3), index: LogIndex(12)), commit: LogIndex(11),
-        releasedThrough: Term(2), leading: leading)
+        releasedThrough: Term(2), leading: leading, boot: 1 << 60,
+        answered: HeartbeatStamp(round: 8, sentAt: Instant(nanoseconds: 3)),
+        borrowed: Borrowed(
+            grant: GrantID(term: Term(4), round: 8), rights: [Right(high: 1, low: 2), Right(high: 3, low: 4)],
+            validUntil: Instant(nanoseconds: 99)))
 
     private static let watch = GuardWatch(
         sequence: 9, state: GuardReport.State(sequence: 8, fence: .kernel, held: [], holdsUntil: .zero),

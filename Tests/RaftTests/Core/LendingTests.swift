@@ -98,6 +98,59 @@ private let other = Right(high: 0, low: 8)
         #expect(cluster[2].status.borrowed?.rights == [right])
         #expect(try #require(cluster[2].status.borrowed).validUntil > cluster.now)
     }
+
+    // MARK: Long grants
+
+    private func recovered(_ core: Raft) -> RecoveredState {
+        let entries = (1...core.last.index.number).compactMap { core.entry(at: LogIndex($0)) }
+        return RecoveredState(
+            hardState: core.hardState, entries: entries, foundingMembership: Membership(voters: CoreCluster.ids))
+    }
+
+    @Test func aLongGrantOutlastsAPauseOfTheBorrowerAndIsWaitedFor() throws {
+        var cluster = cluster()
+        cluster.tell(2, BorrowerWish(isWilling: true, pauses: true))
+        cluster.lend([NodeID(2): [right]], long: [NodeID(2)])
+        let peer = try #require(cluster[1].status.peers.first { $0.id == NodeID(2) })
+        #expect(peer.pauses && peer.hasLongGrant && peer.longGrantsEnd > cluster.now + Timing.lan.pause)
+        let borrowed = try #require(cluster[2].status.borrowed)
+        #expect(borrowed.validUntil == cluster.now + Timing.lan.pause)
+        cluster.nodes[NodeID(2)]!.isStopped = true
+        // Grants that do not arrive are no reason to take the address sooner.
+        cluster.lend([NodeID(2): [right]])
+        while claims(cluster) == [right] { cluster.run(.milliseconds(1)) }
+        #expect(cluster.now >= borrowed.validUntil)
+    }
+
+    @Test func theNextProcessOfABorrowerGoesOnAsTheSame() throws {
+        var cluster = cluster()
+        cluster.tell(2, BorrowerWish(isWilling: true, pauses: true))
+        cluster.lend([NodeID(2): [right]], long: [NodeID(2)])
+        let former = cluster[2].status
+        let continuation = try #require(cluster[2].continuation)
+        let disk = recovered(cluster[2])
+        cluster.nodes[NodeID(2)]!.isStopped = true
+        cluster.run(.milliseconds(300))
+        cluster.add(NodeID(2), recovered: disk, continuing: continuation)
+        #expect(cluster[2].status.borrowed == former.borrowed)
+        #expect(cluster[2].status.lending.boot == former.lending.boot)
+        cluster.tell(2, BorrowerWish(isWilling: true))
+        cluster.lend([NodeID(2): [right]])
+        cluster.run(.seconds(3))
+        #expect(claims(cluster) == [right])
+        #expect(try #require(cluster[2].status.borrowed).validUntil <= cluster.now + Timing.lan.lease)
+    }
+
+    @Test func theNextProcessOfALeaderWaitsForWhatTheFormerOneGranted() throws {
+        var cluster = cluster()
+        cluster[1].prepareToPause(at: cluster.now)
+        cluster.lend([NodeID(2): [right]], long: [NodeID(2)])
+        let continuation = try #require(cluster[1].continuation)
+        let end = try #require(cluster[2].status.borrowed).validUntil
+        cluster.add(NodeID(1), recovered: recovered(cluster[1]), continuing: continuation)
+        let lending = cluster[1].status.lending
+        #expect(cluster[1].role == .leader && lending.isContinued && lending.longInheritedUntil > end)
+    }
 }
 
 extension CoreCluster {
@@ -107,8 +160,8 @@ extension CoreCluster {
     }
 
     /// The host says it at each turn.
-    fileprivate mutating func lend(_ rights: [NodeID: [Right]]) {
-        self[1].lend(rights, at: now)
+    fileprivate mutating func lend(_ rights: [NodeID: [Right]], long: Set<NodeID> = []) {
+        self[1].lend(rights, long: long, at: now)
         settle()
     }
 }

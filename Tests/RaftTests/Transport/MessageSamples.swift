@@ -58,10 +58,13 @@ struct MessageSamples {
     private mutating func rights() -> [Right] {
         (0..<random.next() % 4).map { _ in Right(high: random.next(), low: random.next()) }
     }
-    private mutating func grant() -> Grant? { coin() ? Grant(echo: borrowerStamp(), rights: rights()) : nil }
+    private mutating func grant() -> Grant? {
+        coin() ? Grant(echo: borrowerStamp(), rights: rights(), isLong: coin()) : nil
+    }
     private mutating func statement() -> BorrowerStatement? {
         guard coin() else { return nil }
-        return BorrowerStatement(stamp: borrowerStamp(), isWilling: coin(), returned: rights(), settled: number())
+        return BorrowerStatement(
+            stamp: borrowerStamp(), isWilling: coin(), returned: rights(), settled: number(), pauses: coin())
     }
 
     private mutating func membership() -> Membership {

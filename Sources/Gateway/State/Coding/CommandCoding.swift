@@ -3,7 +3,7 @@ import Raft
 
 extension Command {
     /// Of shared keys' changes, too.
-    static let formatVersion: UInt8 = 2
+    static let formatVersion: UInt8 = 3
 
     /// The command as Raft replicates it: the format's version, the kind, the payload.
     package func encoded() -> [UInt8] {

@@ -3,12 +3,15 @@ import Raft
 
 extension Loan: BinaryCodable {
     init(from reader: inout BinaryReader) throws(DecodingFault) {
-        self.init(try reader.read(), isRecalled: try reader.readFlag("recall"), number: try reader.read())
+        self.init(
+            try reader.read(), isRecalled: try reader.readFlag("recall"), isLong: try reader.readFlag("long loan"),
+            number: try reader.read())
     }
 
     func write(to writer: inout BinaryWriter) {
         writer.write(node)
         writer.write(isRecalled ? UInt8(1) : 0)
+        writer.write(isLong ? UInt8(1) : 0)
         writer.write(number)
     }
 }
@@ -35,6 +38,8 @@ extension LoanAim: BinaryCodable {
         case 0: self = .own
         case 1: self = .lent(try reader.read())
         case 2: self = .recalled(try reader.read())
+        case 3: self = .long
+        case 4: self = .short
         default: throw .invalid(what: "aim of a loan", offset: reader.offset - 1)
         }
     }
@@ -48,6 +53,8 @@ extension LoanAim: BinaryCodable {
         case .recalled(let node):
             writer.write(UInt8(2))
             writer.write(node)
+        case .long: writer.write(UInt8(3))
+        case .short: writer.write(UInt8(4))
         }
     }
 }

@@ -2,7 +2,7 @@ import Posix
 import Raft
 
 extension ClusterState {
-    private static let formatVersion: UInt8 = 6
+    private static let formatVersion: UInt8 = 7
 
     /// The state as a snapshot. Equal states give equal bytes.
     ///
@@ -23,8 +23,8 @@ extension ClusterState {
         writer.write(registrations)
         writer.write(ticketKeys)
         writer.write(scaling)
-        writer.write(loanCount)
-        writer.write(list: loans.sorted { Right($0.key) < Right($1.key) }.map(KeyedLoan.init))
+        writer.write(loans.changes)
+        writer.write(list: loans.all.sorted { Right($0.key) < Right($1.key) }.map(KeyedLoan.init))
         return writer.bytes
     }
 
@@ -50,9 +50,11 @@ extension ClusterState {
         registrations = try reader.read()
         ticketKeys = try reader.read()
         scaling = try reader.read()
-        loanCount = try reader.read()
+        let changes = try reader.read(UInt64.self)
+        var lent: [IPAddress: Loan] = [:]
         let loanLimit = GatewayConfiguration.Limit.virtualAddresses
-        for one in try reader.readList(of: KeyedLoan.self, "loans", limit: loanLimit) { loans[one.address] = one.loan }
+        for one in try reader.readList(of: KeyedLoan.self, "loans", limit: loanLimit) { lent[one.address] = one.loan }
+        loans = Loans(lent, changes: changes)
         try reader.finish()
     }
 }

@@ -6,12 +6,15 @@ package struct Loan: Hashable, Sendable {
     package var node: NodeID
     /// The leader wants it back, once the clients have left.
     package var isRecalled: Bool
+    /// Grants of it may be long: one of both nodes is being upgraded, or was a moment ago.
+    package var isLong: Bool
     /// No two loans of a cluster's life have the same, so that a change which comes late finds what it meant, or nothing.
     package var number: UInt64
 
-    package init(_ node: NodeID, isRecalled: Bool = false, number: UInt64) {
+    package init(_ node: NodeID, isRecalled: Bool = false, isLong: Bool = false, number: UInt64) {
         self.node = node
         self.isRecalled = isRecalled
+        self.isLong = isLong
         self.number = number
     }
 }
@@ -22,6 +25,10 @@ package enum LoanAim: Hashable, Sendable {
     case own
     case lent(NodeID)
     case recalled(NodeID)
+    /// The same loan, of which long grants may be given.
+    case long
+    /// The same loan, of which none are left.
+    case short
 }
 
 /// A leader's change of a loan. Nothing changes where another one came first, or in a later term.
@@ -42,26 +49,42 @@ package struct LoanChange: Hashable, Sendable {
     }
 }
 
-extension ClusterState {
-    /// The caller has seen to it that the change was appended in its term.
-    mutating func apply(_ change: LoanChange) -> Outcome {
-        guard loans[change.address] == change.from else { return .unchanged }
-        guard loans[change.address] != nil || loans.count < GatewayConfiguration.Limit.virtualAddresses else {
-            return .refused(.tooMany(what: "lent addresses", limit: GatewayConfiguration.Limit.virtualAddresses))
-        }
-        loanCount += 1
-        switch change.to {
-        case .own:
-            loans[change.address] = nil
-            journal.append(.addressReturned(change.address), at: change.at)
-        case .lent(let node):
-            loans[change.address] = Loan(node, number: loanCount)
-            journal.append(.addressLent(change.address, to: node), at: change.at)
-        case .recalled(let node):
-            loans[change.address] = Loan(node, isRecalled: true, number: loanCount)
-        }
-        return .applied
+/// The loans of a cluster.
+package struct Loans: Hashable, Sendable {
+    package private(set) var all: [IPAddress: Loan]
+    /// So far.
+    package private(set) var changes: UInt64
+
+    package init(_ all: [IPAddress: Loan] = [:], changes: UInt64 = 0) {
+        self.all = all
+        self.changes = changes
     }
+
+    /// False when nothing changes, because another change came first. The caller has seen to it that this one was appended
+    /// in its term.
+    package mutating func apply(_ change: LoanChange) -> Bool {
+        let former = change.from
+        guard all[change.address] == former else { return false }
+        changes += 1
+        switch change.to {
+        case .own: all[change.address] = nil
+        case .lent(let node): all[change.address] = Loan(node, number: changes)
+        case .recalled(let node):
+            all[change.address] = Loan(
+                node, isRecalled: true, isLong: former?.isLong ?? false, number: changes)
+        case .long: setLong(true, change.address)
+        case .short: setLong(false, change.address)
+        }
+        return true
+    }
+
+    private mutating func setLong(_ isLong: Bool, _ address: IPAddress) {
+        all[address]?.isLong = isLong
+        all[address]?.number = changes
+    }
+
+    /// Nothing is lent any more.
+    package mutating func clear() { all = [:] }
 }
 
 extension Right {

@@ -49,6 +49,8 @@ final class Estate {
         return successor.send(.estate(estate), sockets + extras)
     }
 
-    /// The end of the lease that the next process may go on with; nil when there is none.
-    func leaseEnd(_ pause: Nanoseconds) -> Instant? { continuation?.leading.map { $0.longLease + pause } }
+    /// The end of the lease, or of the grant, that the next process may go on with; nil when there is none.
+    func leaseEnd(_ pause: Nanoseconds) -> Instant? {
+        continuation?.leading.map { $0.longLease + pause } ?? continuation?.borrowed?.validUntil
+    }
 }

@@ -27,9 +27,10 @@ extension GatewayNode {
     private func servesWell(_ inheritance: Heritage) -> Bool {
         guard let raft = view.current?.raft, raft.hasQuorum || !inheritance.hadQuorum else { return false }
         var missing = workers.inherited
-        // Who does not lead any more has no use for what only the leader listens on.
-        let virtual = serving.configuration?.virtualAddresses ?? []
-        if raft.role != .leader { missing = missing.filter { !virtual.contains($0.ip) } }
+        // Who does not lead any more has no use for what only the leader listens on, or who was lent it.
+        let virtual = Set(serving.configuration?.virtualAddresses ?? [])
+        let lent = Set(raft.borrowed?.rights.map(IPAddress.init) ?? [])
+        if raft.role != .leader { missing = missing.filter { !virtual.subtracting(lent).contains($0.ip) } }
         return missing.isEmpty
     }
 

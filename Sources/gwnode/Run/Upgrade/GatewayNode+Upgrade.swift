@@ -100,6 +100,7 @@ extension GatewayNode {
     }
 
     private func letGo() {
+        raft.perform { $0.prepareToPause(false) }
         mover.letGo()
         end(.none)
     }

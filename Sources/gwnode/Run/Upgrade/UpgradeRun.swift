@@ -133,18 +133,26 @@ final class UpgradeRun {
     }
 
     private func askForTime() {
-        guard node.view.current?.raft.role == .leader else { return events.append(.granted) }
+        node.raft.perform { $0.prepareToPause(true) }
         node.raft.prepareToPause()
         let deadline = Instant.now() + Self.grantLimit
         while Instant.now() < deadline {
             guard let raft = node.view.current?.raft else { break }
-            if raft.role != .leader { return events.append(.granted) }
-            if let end = raft.pauseEnd, end > Instant.now() + Self.shortestGrant { return events.append(.granted) }
+            if outlastsPause(raft, at: .now()) { return events.append(.granted) }
             _ = poll(nil, 0, Self.pauseMilliseconds)
         }
         events.append(
             .notGranted(
                 "the other nodes do not grant the time that the switch takes; `gwnode status` shows how they are"))
+    }
+
+    /// Whether this node, and those to which it lends addresses, keep what they hold until the switch is over.
+    private func outlastsPause(_ raft: Status, at now: Instant) -> Bool {
+        let least = now + Self.shortestGrant
+        guard raft.role == .leader else {
+            return raft.borrowed.map { $0.rights.isEmpty || $0.validUntil > least } ?? true
+        }
+        return (raft.pauseEnd ?? .zero) > least && raft.peers.allSatisfy { $0.granted.isEmpty || $0.hasLongGrant }
     }
 
     private func suspend() {

@@ -1,4 +1,5 @@
 import Glibc
+import SpreadSimulation
 import Testing
 
 @Suite struct SpreadSimulationTests {

@@ -20,43 +20,52 @@ final class GatedMachine: VirtualIPProvider {
 
 /// One gateway and what outlives its process.
 struct SpreadNode {
+    enum Process: Hashable {
+        case none, runs, stopped
+        /// Consensus has ended for good in one process, and not begun in the next one.
+        case isReplaced
+    }
+
     let id: NodeID
-    private let founders: Membership
     private let clockStart: UInt64
     /// Local nanoseconds in a million of true ones.
     private let rate: UInt64
 
     var core: Raft
-    private(set) var state = ClusterState()
+    private(set) var loans = Loans()
     private var spreading = Spreading(calm: SpreadSimulation.calm)
     private var machine = GatedMachine()
-    /// Of processes that ended, and whose guards have not acted yet, or never will.
-    private var remains: [(seed: UInt64, machine: GatedMachine, hasGuard: Bool)] = []
+    /// What processes left whose guards have not acted yet, or never will.
+    private var remains: [GatedMachine] = []
     private var keeper: VirtualIPManager?
-    private var durable = RecoveredState(foundingMembership: Membership(voters: []))
+    private(set) var durable: RecoveredState
     private var deserted: Set<IPAddress> = []
+    /// Counts what ran consensus here.
     private(set) var boot = 0
+    /// As whom the node borrows.
     private(set) var seed: UInt64 = 0
     private(set) var lastLease: Lease?
     private(set) var lastShare = AddressShare.all
     private(set) var deadline = Instant.distantFuture
     private(set) var resigns = false
-    private var addresses: [IPAddress] = []
+    private let addresses: [IPAddress]
+    var process = Process.none
+    var pauses = false
     var proposals: UInt64 = 0
     var wakes = 0
     var diskFreeAt: UInt64 = 0
-    var isUp = false
-    var isPaused = false
     var waiting: [SpreadSimulation.Event] = []
 
-    init(_ id: NodeID, _ founders: Membership, start: UInt64, _ rate: UInt64) {
+    init(_ id: NodeID, _ founders: Membership, _ addresses: [IPAddress], start: UInt64, _ rate: UInt64) {
         self.id = id
-        self.founders = founders
+        self.addresses = addresses
         clockStart = start
         self.rate = rate
         durable = RecoveredState(foundingMembership: founders)
         core = Raft(Settings(id: id, timing: SpreadSimulation.timing, seed: 0), recovered: durable, at: .zero)
     }
+
+    var isUp: Bool { process == .runs || process == .stopped }
 
     func now(at time: UInt64) -> Instant { Instant(nanoseconds: clockStart + time * rate / 1_000_000) }
 
@@ -68,60 +77,97 @@ struct SpreadNode {
 
     func answers(on address: IPAddress, at time: UInt64) -> Bool {
         let now = now(at: time)
-        return ([machine] + remains.map(\.machine)).contains { $0.ends[address].map { now < $0 } ?? false }
+        return ([machine] + remains).contains { $0.ends[address].map { now < $0 } ?? false }
     }
 
-    mutating func start(seed: UInt64, addresses: [IPAddress], at time: UInt64) {
+    // MARK: Processes
+
+    /// `known`: the state of the snapshot that is on the disk.
+    mutating func start(seed: UInt64, knowing known: Loans, at time: UInt64) {
         // A new process's guard takes off what a former one left.
         remains = []
         machine = GatedMachine()
         keeper = VirtualIPManager(provider: machine)
         keeper?.configure(addresses: addresses, ports: [])
-        self.addresses = addresses
-        self.seed = seed
-        boot += 1
-        isUp = true
-        isPaused = false
-        state = ClusterState()
-        spreading = Spreading(calm: SpreadSimulation.calm)
-        deserted = []
-        lastLease = nil
-        lastShare = .all
-        core = Raft(
-            Settings(id: id, timing: SpreadSimulation.timing, seed: seed), recovered: durable, at: now(at: time))
+        begin(seed: seed, knowing: known, continuing: nil, at: time)
     }
 
-    /// The process is gone and its guard, too: the kernel goes on until the end that it knows.
-    mutating func orphan() { keep(remaining: false) }
+    /// A process takes the former one's place, and goes on with its guard.
+    mutating func succeed(seed: UInt64, knowing known: Loans, continuing: Continuation?, at time: UInt64) {
+        begin(seed: seed, knowing: known, continuing: continuing, at: time)
+        if continuing != nil { self.seed = core.status.lending.boot }
+    }
 
-    private mutating func keep(remaining hasGuard: Bool) {
+    private mutating func begin(seed: UInt64, knowing known: Loans, continuing: Continuation?, at time: UInt64) {
+        self.seed = seed
+        boot += 1
+        process = .runs
+        pauses = false
+        loans = known
+        spreading = Spreading(calm: SpreadSimulation.calm)
+        deserted = []
+        core = Raft(
+            Settings(id: id, timing: SpreadSimulation.timing, limits: SpreadSimulation.limits, seed: seed),
+            recovered: durable, continuing: continuing, at: now(at: time))
+        if let snapshot = durable.snapshot { core.applied(through: snapshot.index, at: now(at: time)) }
+    }
+
+    /// Another process is about to run consensus.
+    mutating func suspend() {
+        process = .isReplaced
+        boot += 1
+        waiting = []
+    }
+
+    mutating func crash() {
+        process = .none
+        boot += 1
+        waiting = []
+    }
+
+    /// The guard is gone, too: the kernel goes on until the end that it knows.
+    mutating func orphan() {
         let left = GatedMachine()
         for (address, end) in machine.ends { left.claim(address, until: end) }
-        remains.append((seed, left, hasGuard))
+        remains.append(left)
         machine.clear()
         keeper = nil
     }
 
     /// False when another process has done it already.
     mutating func releaseAll(of seed: UInt64) -> Bool {
-        guard self.seed == seed, !isUp else { return false }
+        guard self.seed == seed, process == .none else { return false }
         machine.clear()
         return true
     }
 
+    // MARK: Disk and state
+
     mutating func keep(_ ticket: WriteTicket) {
         if let hardState = ticket.hardState { durable.hardState = hardState }
+        if let snapshot = ticket.snapshot {
+            durable.snapshot = snapshot
+            durable.entries = []
+        }
         if let first = ticket.entries.first {
             durable.entries.removeAll { $0.index >= first.index }
             durable.entries += ticket.entries
         }
     }
 
-    mutating func apply(_ entry: Entry) {
-        guard case .command(_, let bytes) = entry.payload, let command = try? Command(decoding: bytes) else { return }
-        if case .changeLoan(let change) = command, change.term != entry.term { return }
-        _ = state.apply(command)
+    mutating func keep(_ snapshot: Snapshot, at time: UInt64) {
+        durable.snapshot = snapshot
+        durable.entries.removeAll { $0.index <= snapshot.index }
+        core.snapshotTaken(snapshot, at: now(at: time))
     }
+
+    mutating func apply(_ change: LoanChange, appendedIn term: Term) {
+        if change.term == term { _ = loans.apply(change) }
+    }
+
+    mutating func restore(_ state: Loans) { loans = state }
+
+    // MARK: Turns
 
     mutating func withdraw(at time: UInt64) { _ = keeper?.turn(now: now(at: time), lease: nil) }
 
@@ -131,8 +177,8 @@ struct SpreadNode {
         guard let keeper else { return [] }
         let plan = spreading.turn(
             Spreading.Conditions(
-                now: now, raft: core.status, addresses: addresses, isSpread: true, loans: state.loans,
-                occupied: keeper.occupied, deserted: deserted))
+                now: now, raft: core.status, addresses: addresses, isSpread: true, loans: loans.all,
+                occupied: keeper.occupied, deserted: deserted, pauses: pauses))
         let turn = keeper.turn(now: now, lease: plan.lease, share: plan.share)
         deserted = plan.departing
         lastLease = plan.lease
@@ -140,8 +186,18 @@ struct SpreadNode {
         resigns = turn.resignation != nil && core.role == .leader
         deadline = min(plan.deadline, turn.nextDeadline)
         if !plan.departing.isEmpty { deadline = min(deadline, now + .milliseconds(1)) }
-        core.lend(plan.lent, at: now)
+        core.lend(plan.lent, long: plan.long, at: now)
         core.borrow(plan.wish, at: now)
         return plan.changes
+    }
+
+    /// Whether all that this node holds and lends lasts long enough for another process to take its place.
+    func outlastsPause(at time: UInt64) -> Bool {
+        let raft = core.status
+        let least = now(at: time) + SpreadSimulation.timing.pause / 2
+        guard raft.role == .leader else {
+            return raft.borrowed.map { $0.rights.isEmpty || $0.validUntil > least } ?? true
+        }
+        return (raft.pauseEnd ?? .zero) > least && raft.peers.allSatisfy { $0.granted.isEmpty || $0.hasLongGrant }
     }
 }

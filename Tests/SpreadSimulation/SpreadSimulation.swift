@@ -3,23 +3,44 @@ import Posix
 import Raft
 
 /// A cluster that spreads addresses, in one thread and from one seed: the real core, the real decisions and the real
-/// keeper of addresses, over a simulated network, disks, clocks, guards and kernel gates.
-struct SpreadSimulation {
-    static let timing = Timing.lan
+/// keeper of addresses, over a simulated network, disks, clocks, guards and kernel gates. Nodes crash, are stopped, cut
+/// off, replaced by another process, added and removed, and write snapshots.
+package struct SpreadSimulation {
+    static let timing: Timing = {
+        var timing = Timing.lan
+        timing.pause = .milliseconds(160)
+        return timing
+    }()
+    /// So little of the log is kept that who was away needs a snapshot.
+    static let limits: Limits = {
+        var limits = Limits()
+        limits.retainedEntries = 2
+        return limits
+    }()
     static let calm = Nanoseconds.milliseconds(100)
     static let faultyTime: UInt64 = 1_500_000_000
     static let recovery: UInt64 = 5_000_000_000
+    /// Applied entries between two snapshots of a node.
+    private static let snapshotEvery: UInt64 = 12
 
     enum Event {
         case deliver(Envelope, from: Int)
         case wake(Int, boot: Int, number: Int)
         case written(Int, boot: Int, WriteTicket)
-        case released(Int, boot: Int, seed: UInt64, Lease?, isBorrowed: Bool)
-        case notice(to: Int, about: Int, ReleaseNotice)
+        case released(Int, seed: UInt64, Lease?, isBorrowed: Bool)
+        case notice(to: Int, about: Int, Notice)
         case start(Int)
         case resume(Int)
+        case replace(Int, boot: Int)
+        case succeed(Int, boot: Int, Continuation?)
         case fault
         case heal
+    }
+
+    /// What the guard of a process that is gone tells the others.
+    enum Notice {
+        case leader(Term)
+        case borrower(boot: UInt64)
     }
 
     let seed: UInt64
@@ -29,36 +50,45 @@ struct SpreadSimulation {
     var sequence: UInt64 = 0
     var queue: [(at: UInt64, number: UInt64, event: Event)] = []
     var nodes: [SpreadNode]
+    /// Those from here on begin without being members.
+    let founders: Int
     var cuts: Set<Int> = []
     var isFaulty = true
+    /// What entries and snapshots mean, by the number that is all of their bytes.
+    private var changes: [LoanChange] = []
+    private var states: [Loans] = []
     private let lost: Int
     private let delay: ClosedRange<UInt64>
-    private let faultGap: ClosedRange<UInt64>
-    private(set) var violation: String?
-    private(set) var counts: [String: Int] = [:]
-    private(set) var transcript: [String] = []
+    let faultGap: ClosedRange<UInt64>
+    package private(set) var violation: String?
+    package private(set) var counts: [String: Int] = [:]
+    package private(set) var transcript: [String] = []
 
-    init(seed: UInt64) {
+    package init(seed: UInt64) {
         self.seed = seed
         var random = SplitMix64(seed: seed)
         let size = [3, 3, 5][Int(random.next() % 3)]
-        addresses = (0..<(2 + random.next() % 4)).map { IPAddress(v4: 0x0a00_0064 + UInt32($0)) }
+        founders = size
+        let addresses = (0..<(2 + random.next() % 4)).map { IPAddress(v4: 0x0a00_0064 + UInt32($0)) }
+        self.addresses = addresses
         lost = [0, 0, 10, 100][Int(random.next() % 4)]
         delay = 50_000...[200_000, 1_000_000, 4_000_000][Int(random.next() % 3)]
         faultGap = 1_000_000...[40_000_000, 150_000_000, 400_000_000][Int(random.next() % 3)]
-        let founders = Membership(voters: (1...UInt64(size)).map { NodeID($0) })
-        nodes = (0..<size).map { position in
+        let membership = Membership(voters: (1...UInt64(size)).map { NodeID($0) })
+        nodes = (0..<size + 2).map { position in
             let rate = 990_000 + random.next() % 20_001
-            return SpreadNode(NodeID(UInt64(position) + 1), founders, start: 1 << 32 + random.next() % 1_000_000, rate)
+            return SpreadNode(
+                NodeID(UInt64(position) + 1), position < size ? membership : Membership(voters: []), addresses,
+                start: 1 << 32 + random.next() % 1_000_000, rate)
         }
         self.random = random
     }
 
     /// Nil for a good run.
-    mutating func run() -> String? {
+    package mutating func run() -> String? {
         for position in nodes.indices { start(position) }
         schedule(.fault, in: faultGap)
-        while violation == nil, let next = popEvent(), next.at <= Self.faultyTime + Self.recovery {
+        while violation == nil, let next = queue.popLast(), next.at <= Self.faultyTime + Self.recovery {
             if isFaulty && next.at > Self.faultyTime { heal() }
             time = max(time, next.at)
             handle(next.event)
@@ -94,8 +124,6 @@ struct SpreadSimulation {
 
     mutating func schedule(_ event: Event, in range: ClosedRange<UInt64>) { schedule(event, at: time + draw(range)) }
 
-    private mutating func popEvent() -> (at: UInt64, number: UInt64, event: Event)? { queue.popLast() }
-
     mutating func draw(_ range: ClosedRange<UInt64>) -> UInt64 {
         range.lowerBound + random.next() % (range.upperBound - range.lowerBound + 1)
     }
@@ -110,9 +138,8 @@ struct SpreadSimulation {
             nodes[receiver].core.step(envelope.message, from: nodes[sender].id, at: now(receiver))
             turn(receiver)
         case .wake(let position, let boot, let number):
-            guard nodes[position].boot == boot, nodes[position].wakes == number, nodes[position].isUp,
-                !nodes[position].isPaused
-            else { return }
+            let node = nodes[position]
+            guard node.boot == boot, node.wakes == number, node.process == .runs else { return }
             nodes[position].core.tick(at: now(position))
             turn(position)
         case .written(let position, let boot, let ticket):
@@ -120,123 +147,33 @@ struct SpreadSimulation {
             nodes[position].keep(ticket)
             nodes[position].core.persisted(ticket.id, at: now(position))
             turn(position)
-        case .released(let position, _, let seed, let lease, let isBorrowed):
+        case .released(let position, let seed, let lease, let isBorrowed):
             release(position, seed, lease, isBorrowed)
         case .notice(let position, let about, let notice):
             guard isRunning(position, or: event) else { return }
-            switch notice.cause {
-            case .borrowerGone: nodes[position].core.borrowerGone(nodes[about].id, boot: notice.boot, at: now(position))
-            case .processGone, .leaseExpired:
-                nodes[position].core.leaderReleased(
-                    notice.term, by: nodes[about].id, processGone: notice.cause == .processGone, at: now(position))
+            switch notice {
+            case .borrower(let boot): nodes[position].core.borrowerGone(nodes[about].id, boot: boot, at: now(position))
+            case .leader(let term):
+                nodes[position].core.leaderReleased(term, by: nodes[about].id, processGone: true, at: now(position))
             }
             turn(position)
-        case .start(let position): if !nodes[position].isUp { start(position) }
+        case .start(let position): if nodes[position].process == .none { start(position) }
         case .resume(let position): resume(position)
+        case .replace(let position, let boot):
+            guard nodes[position].boot == boot, isRunning(position, or: event) else { return }
+            replace(position)
+        case .succeed(let position, let boot, let continuation): succeed(position, boot, continuation)
         case .fault: if isFaulty { injectFault() }
         case .heal: cuts = []
         }
     }
 
     private mutating func isRunning(_ position: Int, or event: Event) -> Bool {
-        guard nodes[position].isUp else { return false }
-        if nodes[position].isPaused { nodes[position].waiting.append(event) }
-        return !nodes[position].isPaused
+        if nodes[position].process == .stopped { nodes[position].waiting.append(event) }
+        return nodes[position].process == .runs
     }
 
     func now(_ position: Int) -> Instant { nodes[position].now(at: time) }
-
-    // MARK: Faults
-
-    private mutating func start(_ position: Int) {
-        nodes[position].start(seed: random.next(), addresses: addresses, at: time)
-        trace("node \(nodes[position].id) starts")
-        turn(position)
-    }
-
-    private mutating func injectFault() {
-        schedule(.fault, in: faultGap)
-        let victim = Int(random.next() % UInt64(nodes.count))
-        switch random.next() % 6 {
-        case 0, 1: crash(victim)
-        case 2:
-            guard nodes[victim].isUp, !nodes[victim].isPaused else { return }
-            count("pauses")
-            trace("node \(nodes[victim].id) is stopped")
-            nodes[victim].isPaused = true
-            schedule(.resume(victim), in: 5_000_000...300_000_000)
-        case 3:
-            count("cuts")
-            let side = random.next()
-            for from in nodes.indices {
-                for to in nodes.indices where side >> from & 1 != side >> to & 1 { cuts.insert(from * 8 + to) }
-            }
-            trace("network: split \(side % 32)")
-            schedule(.heal, in: 5_000_000...400_000_000)
-        case 4:
-            count("cuts")
-            let other = Int(random.next() % UInt64(nodes.count))
-            cuts.insert(victim * 8 + other)
-            trace("network: cut \(victim + 1) → \(other + 1)")
-            schedule(.heal, in: 5_000_000...400_000_000)
-        default:
-            guard nodes[victim].isUp, !nodes[victim].isPaused else { return }
-            count("transfers")
-            try? nodes[victim].core.transferLeadership(to: nil, at: now(victim))
-            turn(victim)
-        }
-    }
-
-    private mutating func crash(_ position: Int) {
-        guard nodes[position].isUp else { return }
-        count("crashes")
-        trace("node \(nodes[position].id) crashes")
-        nodes[position].isUp = false
-        nodes[position].isPaused = false
-        nodes[position].waiting = []
-        let guardDies = chance(300)
-        if guardDies {
-            nodes[position].orphan()
-        } else {
-            let lease = nodes[position].lastLease
-            schedule(
-                .released(
-                    position, boot: nodes[position].boot, seed: nodes[position].seed, lease,
-                    isBorrowed: nodes[position].lastShare.tenure == .borrowed), in: 200_000...3_000_000)
-        }
-        let longest: UInt64 = chance(500) ? 8_000_000 : 300_000_000
-        schedule(.start(position), in: 1_000_000...longest)
-    }
-
-    /// The guard of a process that ended has taken everything off, and tells the others.
-    private mutating func release(_ position: Int, _ seed: UInt64, _ lease: Lease?, _ isBorrowed: Bool) {
-        guard nodes[position].releaseAll(of: seed), let lease else { return }
-        let notice = ReleaseNotice(
-            node: nodes[position].id, term: lease.term, cause: isBorrowed ? .borrowerGone : .processGone,
-            boot: isBorrowed ? seed : 0)
-        for other in nodes.indices where other != position && chance(800) {
-            schedule(.notice(to: other, about: position, notice), in: 50_000...60_000_000)
-        }
-    }
-
-    private mutating func resume(_ position: Int) {
-        guard nodes[position].isPaused else { return }
-        nodes[position].isPaused = false
-        let waiting = nodes[position].waiting
-        nodes[position].waiting = []
-        for event in waiting { schedule(event, at: time) }
-        wake(position, at: time + 2)
-    }
-
-    private mutating func heal() {
-        isFaulty = false
-        time = Self.faultyTime
-        cuts = []
-        for position in nodes.indices {
-            if !nodes[position].isUp { start(position) }
-            resume(position)
-        }
-    }
 
     // MARK: Invariants
 
@@ -248,15 +185,24 @@ struct SpreadSimulation {
     }
 
     private mutating func checkBalance() {
+        guard
+            let leader = nodes.first(where: {
+                $0.process == .runs && $0.core.lease?.isHeld(at: $0.now(at: time)) == true
+            })
+        else { return violation = "nobody leads in the end" }
+        let members = leader.core.status.committedMembership.voters
         var shares: [Int] = []
-        for node in nodes { shares.append(addresses.count { node.answers(on: $0, at: time) }) }
+        for node in nodes where members.contains(node.id) {
+            shares.append(addresses.count { node.answers(on: $0, at: time) })
+        }
         if shares.reduce(0, +) != addresses.count { violation = "\(addresses.count) addresses are held as \(shares)" }
         if shares.max()! - shares.min()! > 1 { violation = "not balanced: \(shares)" }
+        if leader.loans.all.values.contains(where: \.isLong) { violation = "a loan stays long: \(leader.loans.all)" }
     }
 
     // MARK: Turns
 
-    private mutating func turn(_ position: Int) {
+    mutating func turn(_ position: Int) {
         for _ in 0..<100 {
             act(position)
             let node = nodes[position]
@@ -266,9 +212,10 @@ struct SpreadSimulation {
                 nodes[position].proposals += 1
                 count("changes of loans")
                 trace("node \(node.id) proposes \(change.address) \(change.to)")
+                self.changes.append(change)
                 nodes[position].core.propose(
-                    ProposalID(node: node.id, boot: node.seed, sequence: nodes[position].proposals),
-                    Command.changeLoan(change).encoded(), at: now(position))
+                    ProposalID(node: node.id, boot: UInt64(node.boot), sequence: nodes[position].proposals),
+                    Self.bytes(of: self.changes.count - 1), at: now(position))
             }
             if nodes[position].resigns { nodes[position].core.stepDown(at: now(position)) }
             if !nodes[position].core.hasNews && changes.isEmpty && !nodes[position].resigns { break }
@@ -277,7 +224,7 @@ struct SpreadSimulation {
         wake(position, at: nodes[position].time(of: deadline))
     }
 
-    private mutating func wake(_ position: Int, at when: UInt64) {
+    mutating func wake(_ position: Int, at when: UInt64) {
         nodes[position].wakes += 1
         schedule(.wake(position, boot: nodes[position].boot, number: nodes[position].wakes), at: when)
     }
@@ -294,10 +241,42 @@ struct SpreadSimulation {
                 schedule(
                     .written(position, boot: nodes[position].boot, ticket), at: nodes[position].diskFreeAt)
             }
-            for entry in ready.committed { nodes[position].apply(entry) }
+            if let snapshot = ready.restore {
+                count("snapshots installed")
+                nodes[position].restore(states[Self.number(of: snapshot.state)])
+                nodes[position].core.applied(through: snapshot.index, at: now(position))
+            }
+            for entry in ready.committed {
+                guard case .command(_, let bytes) = entry.payload else { continue }
+                nodes[position].apply(changes[Self.number(of: bytes)], appendedIn: entry.term)
+            }
             if let last = ready.committed.last { nodes[position].core.applied(through: last.index, at: now(position)) }
         }
+        writeSnapshot(position)
     }
+
+    /// At once, and only of what is durable anyhow.
+    private mutating func writeSnapshot(_ position: Int) {
+        let (core, durable) = (nodes[position].core, nodes[position].durable)
+        guard core.applied.number >= core.snapshotIndex.number + Self.snapshotEvery,
+            durable.entries.contains(where: { $0.index == core.applied })
+        else { return }
+        count("snapshots")
+        states.append(nodes[position].loans)
+        let snapshot = core.snapshot(ofAppliedState: Self.bytes(of: states.count - 1))
+        nodes[position].keep(snapshot, at: time)
+    }
+
+    /// What a process knows before its log.
+    func known(_ position: Int) -> Loans {
+        nodes[position].durable.snapshot.map { states[Self.number(of: $0.state)] } ?? Loans()
+    }
+
+    private static func bytes(of number: Int) -> [UInt8] {
+        (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }
+    }
+
+    private static func number(of bytes: [UInt8]) -> Int { bytes.reversed().reduce(0) { $0 << 8 | Int($1) } }
 
     private mutating func send(_ envelope: Envelope, from sender: Int) {
         let receiver = Int(envelope.to.number) - 1

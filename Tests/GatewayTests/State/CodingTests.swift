@@ -44,6 +44,11 @@ private let commands: [Command] = [
     .forgetMembers([NodeID(3)], at: stamp),
     .moveLeadership(LeadershipMove(to: NodeID(2), author: "eva", at: stamp)),
     .moveLeadership(LeadershipMove(to: nil, author: "eva", at: stamp)),
+    .changeLoan(LoanChange(IPAddress("192.0.2.1")!, from: nil, to: .lent(NodeID(3)), term: Term(4))),
+    .changeLoan(
+        LoanChange(
+            IPAddress("2001:db8::1")!, from: Loan(NodeID(2), isRecalled: true, isLong: true, number: 9), to: .short,
+            term: Term(4))),
 ]
 
 private func fault(in bytes: [UInt8]) -> DecodingFault? {
@@ -68,7 +73,7 @@ private func fault(in bytes: [UInt8]) -> DecodingFault? {
 
     @Test func unknownVersionAndKindAreRefused() {
         #expect(fault(in: [99, 1, 0]) == .unknownVersion(99))
-        #expect(fault(in: [2, 99]) == .invalid(what: "kind of command", offset: 1))
+        #expect(fault(in: [3, 99]) == .invalid(what: "kind of command", offset: 1))
     }
 
     @Test(arguments: ["x", "\u{e9}", "\u{1f600}"]) func longTextsForPeopleAreCutOffAndStayReadable(piece: String) throws
@@ -83,7 +88,7 @@ private func fault(in bytes: [UInt8]) -> DecodingFault? {
     }
 
     @Test func hugeLengthsAreRefusedBeforeAnythingIsAllocated() {
-        let huge: [UInt8] = [2, 7, 0xff, 0xff, 0xff, 0xff]
+        let huge: [UInt8] = [3, 7, 0xff, 0xff, 0xff, 0xff]
         #expect(fault(in: huge) == .tooLong(what: "nodes", limit: Command.Limit.nodes, offset: 2))
     }
 

@@ -42,6 +42,17 @@ struct RepairedSocketTests {
         #expect(try again.receive(12) == "still there?")
     }
 
+    /// Otherwise the kernel would scale the windows that it tells, and the peer would never send more than some bytes.
+    @Test func windowsAreNotScaledWhereThatWasNotAgreed() throws {
+        let pair = try ConnectedPair(on: #require(SocketAddress("127.0.0.1:0")))
+        var image = try image(of: pair)
+        image.options.windowScales = nil
+        let restored = try RepairedSocket(restoring: image).resume()
+        let scales = try RepairedSocket(capturing: restored).image.options.windowScales
+        #expect(scales == TCPConnectionImage.WindowScales(sending: 0, receiving: 0))
+        withExtendedLifetime(pair) {}
+    }
+
     @Test func aConnectionThatTheClientHasEndedIsNotMoved() throws {
         let pair = try ConnectedPair(on: #require(SocketAddress("127.0.0.1:0")))
         shutdown(pair.client.raw, Int32(SHUT_WR))

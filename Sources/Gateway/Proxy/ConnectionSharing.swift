@@ -2,9 +2,9 @@ import CLinux
 import Posix
 import Synchronization
 
-/// What the workers tell other nodes of clients' connections at rest. Shared by them and whoever knows the other nodes.
+/// What the workers tell other nodes of clients' connections. Shared by them and whoever knows the other nodes.
 package final class ConnectionSharing: Sendable {
-    /// How often a worker looks for connections at rest.
+    /// How often a worker looks at them.
     static let interval = Nanoseconds.milliseconds(100)
     /// A record is sent again after this time: a node may have missed it, or be new.
     static let renewal = Nanoseconds.seconds(5)
@@ -22,6 +22,7 @@ package final class ConnectionSharing: Sendable {
     /// So that a worker need not take the lock to find nothing.
     private let hasOrder = Atomic(false)
     private let sent = Atomic<UInt64>(0)
+    private let orders = Atomic<UInt32>(0)
 
     package init() {}
 
@@ -29,6 +30,7 @@ package final class ConnectionSharing: Sendable {
     /// workers.
     package func share(connectionsTo addresses: Set<IPAddress>, _ send: @escaping Send) {
         order.withLock { $0 = Order(addresses: addresses, send: send) }
+        orders.add(1, ordering: .relaxed)
         hasOrder.store(true, ordering: .relaxed)
     }
 
@@ -41,6 +43,8 @@ package final class ConnectionSharing: Sendable {
     var count: UInt64 { sent.load(ordering: .relaxed) }
 
     var isOn: Bool { hasOrder.load(ordering: .relaxed) }
+    /// Another one whenever there may be a node that has heard of nothing yet.
+    var round: UInt32 { orders.load(ordering: .relaxed) }
 
     func shares(_ address: IPAddress) -> Bool { order.withLock { $0?.addresses.contains(address) == true } }
 
@@ -55,8 +59,10 @@ package final class ConnectionSharing: Sendable {
 
 /// What other nodes were told of one connection.
 struct SharedPosition {
-    /// The rest of it is known.
+    /// Sequence numbers, clock and segment size are known.
     var isKnown = false
+    /// It was not at rest at a look at which it was to be shared.
+    var wasBusy = false
     /// Sequence numbers of the first byte either way; the others follow from the kernel's counts of bytes.
     var firstSent: UInt32 = 0
     var firstReceived: UInt32 = 0
@@ -68,6 +74,8 @@ struct SharedPosition {
     /// When the request began after which the last record was made.
     var requestBegan = Instant.distantFuture
     var renewAt = Instant.zero
+    /// In which the last record was made.
+    var round: UInt32 = 0
 
     /// Nil when the connection was not at rest the whole time.
     init?(of descriptor: Int32, _ rest: clinux_tcp_rest) {
@@ -91,11 +99,12 @@ struct SharedPosition {
         let scales = TCPConnectionImage.WindowScales(sending: rest.send_scale, receiving: rest.receive_scale)
         return ConnectionRecord(
             place: place, local: local, peer: peer,
-            options: TCPConnectionImage.Options(
-                maximumSegmentSize: maximumSegmentSize, windowScales: has(TCPI_OPT_WSCALE) ? scales : nil,
-                hasSelectiveAcknowledgements: has(TCPI_OPT_SACK),
-                timestamp: has(TCPI_OPT_TIMESTAMPS) ? timestamp : nil),
-            sendSequence: firstSent &+ UInt32(truncatingIfNeeded: rest.sent),
-            receiveSequence: firstReceived &+ UInt32(truncatingIfNeeded: rest.received))
+            rest: ConnectionRecord.Rest(
+                options: TCPConnectionImage.Options(
+                    maximumSegmentSize: maximumSegmentSize, windowScales: has(TCPI_OPT_WSCALE) ? scales : nil,
+                    hasSelectiveAcknowledgements: has(TCPI_OPT_SACK),
+                    timestamp: has(TCPI_OPT_TIMESTAMPS) ? timestamp : nil),
+                sendSequence: firstSent &+ UInt32(truncatingIfNeeded: rest.sent),
+                receiveSequence: firstReceived &+ UInt32(truncatingIfNeeded: rest.received)))
     }
 }

@@ -207,11 +207,13 @@ package final class RepairedSocket {
     }
 
     private static func set(_ options: TCPConnectionImage.Options, _ raw: Int32) throws(SystemError) {
-        var list = [tcp_repair_opt(opt_code: UInt32(TCPOPT_MAXSEG), opt_val: options.maximumSegmentSize)]
-        if let scales = options.windowScales {
-            let value = UInt32(scales.sending) | UInt32(scales.receiving) << 16
-            list.append(tcp_repair_opt(opt_code: UInt32(TCPOPT_WINDOW), opt_val: value))
-        }
+        // Where nothing was agreed that has to be said, too: the connect chose a scale to offer, and would use it.
+        let scales = options.windowScales ?? TCPConnectionImage.WindowScales(sending: 0, receiving: 0)
+        var list = [
+            tcp_repair_opt(opt_code: UInt32(TCPOPT_MAXSEG), opt_val: options.maximumSegmentSize),
+            tcp_repair_opt(
+                opt_code: UInt32(TCPOPT_WINDOW), opt_val: UInt32(scales.sending) | UInt32(scales.receiving) << 16),
+        ]
         if options.hasSelectiveAcknowledgements {
             list.append(tcp_repair_opt(opt_code: UInt32(TCPOPT_SACK_PERMITTED), opt_val: 0))
         }

@@ -54,4 +54,6 @@ package struct TurnView: Sendable {
     package let raft: Status
     /// The peers with an open connection to them.
     package let connected: [NodeID]
+    /// Connections to peers that were opened until now: with another one there may be a process that heard of nothing yet.
+    package let openedConnections: UInt64
 }

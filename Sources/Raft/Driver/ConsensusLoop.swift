@@ -162,7 +162,10 @@ final class ConsensusLoop<Host: ConsensusHost> {
         let status = raft.status
         let peers = transport.peers
         leadershipLog.note(status)
-        let turn = host.turn(TurnView(now: .now(), raft: status, connected: peers.filter(\.isConnected).map(\.id)))
+        let turn = host.turn(
+            TurnView(
+                now: .now(), raft: status, connected: peers.filter(\.isConnected).map(\.id),
+                openedConnections: transport.openedCount))
         hostDeadline = turn.deadline
         // Before anything else happens: the host has begun to use what it does not lend any more.
         raft.lend(turn.lent, long: turn.long, at: now)

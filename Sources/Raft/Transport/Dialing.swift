@@ -100,6 +100,7 @@ extension Transport {
         connection.phase = .open
         connection.deadline = nil
         links[peer]![lane].opened(token: connection.token)
+        openedCount += 1
         links[peer]!.owesInfo = true
         if lane == .control {
             Log.info(

@@ -73,6 +73,8 @@ package final class Transport {
     private let listenerToken: UInt64
     var registry: PeerRegistry
     var links: [NodeID: Link] = [:]
+    /// Connections to peers that were opened until now, of both lanes.
+    var openedCount: UInt64 = 0
     /// Former members, which are told so when they come back.
     var removed: Set<NodeID> = []
     var connections: [UInt64: Connection] = [:]

@@ -67,7 +67,7 @@ enum AddressKeeping {
                     case .borrowerGone: raft.borrowerGone(notice.node, boot: notice.boot)
                     }
                     if notice.connections > 0, let key = key(notice.node) {
-                        outliving?.rebuilder.moved(from: notice.node)
+                        outliving?.rebuilder.bequeathed(by: notice.node)
                         heir?.bequeathed(notice, key: key, by: sender)
                     }
                 case .bequest(let note): heir?.received(note)

@@ -78,12 +78,14 @@ final class GatewayNode: Sendable {
         let mover = AddressMover(
             raft: raft, workers: workers, view: view, timeout: configuration.moveTimeout,
             carrier: isCarrying ? ConnectionCarrier(raft: raft, tally: workers.moves) : nil)
+        let outliving = try OutlivingConnections(proxy.sharing, mute, workers)
         let heir = try StartFailure.wrap { () throws(SystemError) -> ConnectionHeir? in
             guard let interface = carryingInterface else { return nil }
-            return try ConnectionHeir(on: interface, raft: raft, workers: workers, view: view, tally: workers.moves)
+            return try ConnectionHeir(on: interface, raft: raft, workers: workers, view: view, tally: workers.moves) {
+                outliving?.rebuilder.inherited($0)
+            }
         }
         passGuard = (virtualIP as? GuardedAddresses)?.pass
-        let outliving = try OutlivingConnections(proxy.sharing, mute, workers)
         let setWitnesses = (virtualIP as? GuardedAddresses)?.setWitnesses
         let prober = try StartFailure.wrap { () throws(SystemError) in
             try HealthProber(seed: .random(in: 0 ... .max)) { observation in

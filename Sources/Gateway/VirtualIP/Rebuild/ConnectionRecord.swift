@@ -1,32 +1,39 @@
 import Posix
 
-/// What a node tells the others of an open connection of a client that is at rest: all that has to be known to go on with
-/// it when the machine dies.
-///
-/// At rest means that the client has acknowledged all that was sent to it, and that every byte that arrived was used for
-/// requests that are answered.
+/// What a node tells the others of an open connection of a client.
 package struct ConnectionRecord: Hashable, Sendable {
+    /// All that has to be known to go on with a connection when the machine dies.
+    ///
+    /// At rest means that the client has acknowledged all that was sent to it, and that every byte that arrived was used for
+    /// requests that are answered.
+    package struct Rest: Hashable, Sendable {
+        /// The time stamp is one that was sent before.
+        package var options: TCPConnectionImage.Options
+        /// Of the next byte to the client.
+        package var sendSequence: UInt32
+        /// Of the next byte from the client.
+        package var receiveSequence: UInt32
+
+        package init(options: TCPConnectionImage.Options, sendSequence: UInt32, receiveSequence: UInt32) {
+            self.options = options
+            self.sendSequence = sendSequence
+            self.receiveSequence = receiveSequence
+        }
+    }
+
     /// A node has one connection at a place, so a newer record of it takes the place of the older one.
     package var place: UInt32
     package var local: SocketAddress
     package var peer: SocketAddress
-    /// The time stamp is one that was sent before.
-    package var options: TCPConnectionImage.Options
-    /// Of the next byte to the client.
-    package var sendSequence: UInt32
-    /// Of the next byte from the client.
-    package var receiveSequence: UInt32
+    /// Nil of a connection that was not at rest: nobody can go on with it, but its client is to hear of its end, which may
+    /// wait for an answer and so would never send anything that could be reset.
+    package var rest: Rest?
 
-    package init(
-        place: UInt32, local: SocketAddress, peer: SocketAddress, options: TCPConnectionImage.Options,
-        sendSequence: UInt32, receiveSequence: UInt32
-    ) {
+    package init(place: UInt32, local: SocketAddress, peer: SocketAddress, rest: Rest?) {
         self.place = place
         self.local = local
         self.peer = peer
-        self.options = options
-        self.sendSequence = sendSequence
-        self.receiveSequence = receiveSequence
+        self.rest = rest
     }
 
     package var flow: Flow { Flow(local: local, peer: peer) }
@@ -35,6 +42,11 @@ package struct ConnectionRecord: Hashable, Sendable {
     package struct Flow: Hashable, Sendable {
         package var local: SocketAddress
         package var peer: SocketAddress
+
+        package init(local: SocketAddress, peer: SocketAddress) {
+            self.local = local
+            self.peer = peer
+        }
     }
 }
 
@@ -42,7 +54,7 @@ package struct ConnectionRecord: Hashable, Sendable {
 package struct ConnectionRecords: Hashable, Sendable {
     /// Of one note; some 60 bytes each.
     package static let limit = 4096
-    private static let version: UInt8 = 1
+    private static let version: UInt8 = 2
 
     package var records: [ConnectionRecord]
 
@@ -68,9 +80,7 @@ extension ConnectionRecord: BinaryCodable {
         writer.write(place)
         writer.write(local)
         writer.write(peer)
-        writer.write(options)
-        writer.write(sendSequence)
-        writer.write(receiveSequence)
+        writer.write(optional: rest)
     }
 
     init(from reader: inout BinaryReader) throws(DecodingFault) {
@@ -79,6 +89,18 @@ extension ConnectionRecord: BinaryCodable {
         guard local.ip.isIPv4 == peer.ip.isIPv4 else {
             throw .invalid(what: "pair of addresses", offset: reader.offset)
         }
+        rest = try reader.readOptional("rest")
+    }
+}
+
+extension ConnectionRecord.Rest: BinaryCodable {
+    func write(to writer: inout BinaryWriter) {
+        writer.write(options)
+        writer.write(sendSequence)
+        writer.write(receiveSequence)
+    }
+
+    init(from reader: inout BinaryReader) throws(DecodingFault) {
         options = try reader.read()
         (sendSequence, receiveSequence) = (try reader.read(), try reader.read())
     }

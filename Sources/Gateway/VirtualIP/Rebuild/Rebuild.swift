@@ -11,11 +11,13 @@ import Posix
 ///   have been carried out: the client will not send it again, so its connection ends. What was not acknowledged comes
 ///   again, into the rebuilt connection, and is taken if it may be repeated (`UnheardRequest`).
 /// - Anything else ends the connection: bytes that the client lacks, or an answer of which this node knows nothing.
+///   So do connections that were not at rest when they were shared.
 ///
 /// So no request is lost unnoticed, and none is carried out twice that must not be.
 ///
-/// To end a connection, its client is asked once more when the kernel may answer for itself: it has no such connection, and
-/// resets it. Should it have one, because the client has connected anew from the same port, that goes on undisturbed.
+/// To end a connection, its client is asked again when the kernel may answer for itself: it has no such connection, and
+/// resets it. Should it have one, because the client has connected anew from the same port, that goes on undisturbed. As any
+/// of these segments may be lost, and a client that waits for an answer never sends anything by itself, that is repeated.
 package struct Rebuild: Sendable {
     package enum Action: Hashable, Sendable {
         /// Send `TCPSegment(asking:)`.
@@ -28,7 +30,7 @@ package struct Rebuild: Sendable {
 
     /// What became of the connections.
     package struct Tally: Hashable, Sendable {
-        /// They go on; those that have to send something again may end later.
+        /// They go on; those that have to send something again may end later, and count twice then.
         package var restored = 0
         package var ended = 0
         /// Their clients had ended them, or made new ones from the same port.
@@ -45,12 +47,21 @@ package struct Rebuild: Sendable {
         package static let patience = Nanoseconds.milliseconds(120)
         /// For all that is done before the kernel may answer by itself.
         package static let whole = Nanoseconds.milliseconds(800)
-        /// Until the connections that end are asked for the second time, as the first question may get lost.
-        package static let endingPause = Nanoseconds.milliseconds(60)
+        /// From one question to the next of the connections that end. Systems answer a SYN but once in half a second.
+        package static let endingPauses = [60, 600, 600].map { Nanoseconds.milliseconds($0) }
     }
 
-    private enum Phase {
-        case asking, ending, over
+    private enum Phase: Equatable {
+        case asking
+        /// So many times their clients were asked.
+        case ending(asked: Int)
+        case over
+    }
+
+    private struct Waiting {
+        let record: ConnectionRecord
+        let rest: ConnectionRecord.Rest
+        var questions = 0
     }
 
     /// Of a restored connection. The machine that died may have let the client send more, but it has sent nothing.
@@ -58,17 +69,22 @@ package struct Rebuild: Sendable {
 
     package private(set) var tally = Tally()
     private var phase = Phase.asking
-    private var waiting: [ConnectionRecord.Flow: (record: ConnectionRecord, questions: Int)] = [:]
+    private var waiting: [ConnectionRecord.Flow: Waiting] = [:]
     private var unasked: ArraySlice<ConnectionRecord.Flow>
     /// In the order of time.
     private var asked: ArraySlice<(flow: ConnectionRecord.Flow, at: Instant)> = []
     private var ended: [ConnectionRecord] = []
     private var phaseEnd: Instant
 
-    package init(_ records: [ConnectionRecord], at now: Instant) {
-        for record in records { waiting[record.flow] = (record, 0) }
+    /// - Parameter ending: Nobody can go on with these.
+    package init(_ records: [ConnectionRecord], ending: [ConnectionRecord] = [], at now: Instant) {
+        for record in records {
+            if let rest = record.rest { waiting[record.flow] = Waiting(record: record, rest: rest) }
+        }
         unasked = waiting.keys.map(\.self)[...]
         phaseEnd = now + Limit.whole
+        for record in records where record.rest == nil { end(record) }
+        for record in ending { end(record) }
     }
 
     package var isOver: Bool { phase == .over }
@@ -95,9 +111,14 @@ package struct Rebuild: Sendable {
             for flow in unasked.prefix(Limit.burst) { actions += ask(flow, at: now) }
             unasked = unasked.dropFirst(Limit.burst)
             return waiting.isEmpty ? beginEnding(at: now) : actions
-        case .ending:
+        case .ending(let asked):
             guard now >= phaseEnd else { return [] }
-            phase = .over
+            if asked < Limit.endingPauses.count {
+                phase = .ending(asked: asked + 1)
+                phaseEnd = now + Limit.endingPauses[asked]
+            } else {
+                phase = .over
+            }
             return ended.map(Action.ask)
         case .over: return []
         }
@@ -108,8 +129,8 @@ package struct Rebuild: Sendable {
         let flow = ConnectionRecord.Flow(
             local: SocketAddress(ip: local, port: segment.destinationPort),
             peer: SocketAddress(ip: peer, port: segment.sourcePort))
-        guard phase == .asking, let (record, questions) = waiting[flow], questions > 0 else { return nil }
-        switch judge(segment, record) {
+        guard phase == .asking, let client = waiting[flow], client.questions > 0 else { return nil }
+        switch judge(segment, client.rest) {
         case .nothing: return nil
         case .gone:
             waiting[flow] = nil
@@ -117,12 +138,12 @@ package struct Rebuild: Sendable {
             return nil
         case .end:
             waiting[flow] = nil
-            end(record)
+            end(client.record)
             return nil
         case .goOn(let unheard):
             waiting[flow] = nil
             tally.restored += 1
-            return .restore(image(record, segment), unheard: unheard)
+            return .restore(image(client.record, client.rest, segment), unheard: unheard)
         }
     }
 
@@ -131,33 +152,35 @@ package struct Rebuild: Sendable {
         case goOn(unheard: Int)
     }
 
-    private func judge(_ segment: TCPSegment, _ record: ConnectionRecord) -> Judgement {
+    private func judge(_ segment: TCPSegment, _ rest: ConnectionRecord.Rest) -> Judgement {
         if !segment.flags.isDisjoint(with: [.reset, .syn]) { return .gone }
         // Bytes that come say nothing of what was sent before or behind them; the answer does.
         guard segment.flags.contains(.acknowledgement), segment.payloadCount == 0 else { return .nothing }
-        if segment.flags.contains(.fin) || segment.acknowledgement != record.sendSequence { return .end }
-        if record.options.timestamp != nil, segment.timestamps == nil { return .end }
-        let unheard = Int(Int32(bitPattern: segment.sequence &- record.receiveSequence))
+        if segment.flags.contains(.fin) || segment.acknowledgement != rest.sendSequence { return .end }
+        if rest.options.timestamp != nil, segment.timestamps == nil { return .end }
+        let unheard = Int(Int32(bitPattern: segment.sequence &- rest.receiveSequence))
         return 0...UnheardRequest.limit ~= unheard ? .goOn(unheard: unheard) : .end
     }
 
-    private func image(_ record: ConnectionRecord, _ answer: TCPSegment) -> TCPConnectionImage {
-        var options = record.options
+    private func image(
+        _ record: ConnectionRecord, _ rest: ConnectionRecord.Rest, _ answer: TCPSegment
+    ) -> TCPConnectionImage {
+        var options = rest.options
         // The client has seen no later time of its former gateway's clock than it echoes.
         if let timestamps = answer.timestamps, options.timestamp != nil { options.timestamp = timestamps.echo &+ 1 }
         let window = UInt32(answer.window) << UInt32(options.windowScales?.sending ?? 0)
         return TCPConnectionImage(
             local: record.local, peer: record.peer, options: options,
             windows: .init(
-                sendWL1: record.receiveSequence, send: window, largest: max(window, 1), receive: Self.receiveWindow,
-                receiveUpdatedAt: record.receiveSequence),
-            sendSequence: record.sendSequence, unacknowledged: [], unsentCount: 0,
-            receiveSequence: record.receiveSequence, unread: [])
+                sendWL1: rest.receiveSequence, send: window, largest: max(window, 1), receive: Self.receiveWindow,
+                receiveUpdatedAt: rest.receiveSequence),
+            sendSequence: rest.sendSequence, unacknowledged: [], unsentCount: 0,
+            receiveSequence: rest.receiveSequence, unread: [])
     }
 
     private mutating func ask(_ flow: ConnectionRecord.Flow, at now: Instant) -> [Action] {
-        guard let (record, questions) = waiting[flow] else { return [] }
-        waiting[flow] = (record, questions + 1)
+        guard let record = waiting[flow]?.record else { return [] }
+        waiting[flow]?.questions += 1
         asked.append((flow, now))
         return [.ask(record)]
     }
@@ -166,15 +189,24 @@ package struct Rebuild: Sendable {
         var actions: [Action] = []
         while let (flow, at) = asked.first, at + Limit.patience <= now {
             asked.removeFirst()
-            guard let (record, questions) = waiting[flow] else { continue }
-            if questions < Limit.questions {
+            guard let client = waiting[flow] else { continue }
+            if client.questions < Limit.questions {
                 actions += ask(flow, at: now)
             } else {
                 waiting[flow] = nil
-                end(record)
+                end(client.record)
             }
         }
         return actions
+    }
+
+    /// A connection that was restored has been reset, as what its client sent again can not be taken. To be called when the
+    /// kernel may answer by itself.
+    package mutating func endRestored(_ record: ConnectionRecord, at now: Instant) {
+        precondition(!isMuted, "the reset of a connection was muted")
+        end(record)
+        phase = .ending(asked: 1)
+        phaseEnd = now + Limit.endingPauses[0]
     }
 
     private mutating func end(_ record: ConnectionRecord) {
@@ -183,10 +215,10 @@ package struct Rebuild: Sendable {
     }
 
     private mutating func beginEnding(at now: Instant) -> [Action] {
-        for (record, _) in waiting.values { end(record) }
+        for client in waiting.values { end(client.record) }
         waiting = [:]
-        phase = ended.isEmpty ? .over : .ending
-        phaseEnd = now + Limit.endingPause
+        phase = ended.isEmpty ? .over : .ending(asked: 1)
+        phaseEnd = now + Limit.endingPauses[0]
         return [.unmute] + ended.map(Action.ask)
     }
 }

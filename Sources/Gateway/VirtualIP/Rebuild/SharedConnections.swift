@@ -17,7 +17,13 @@ package struct SharedConnections: Sendable {
         var place: UInt32
     }
 
-    private var entries: [Key: (record: ConnectionRecord, heardAt: Instant)] = [:]
+    private struct Entry {
+        var record: ConnectionRecord
+        var heardAt: Instant
+        var isBequeathed = false
+    }
+
+    private var entries: [Key: Entry] = [:]
     private var nextPurge = Instant.zero
 
     package init() {}
@@ -34,7 +40,7 @@ package struct SharedConnections: Sendable {
         for record in records {
             let key = Key(node: node, place: record.place)
             if entries.count < Self.capacity || entries[key] != nil {
-                entries[key] = (record, now)
+                entries[key] = Entry(record: record, heardAt: now)
             } else {
                 refused += 1
             }
@@ -45,16 +51,31 @@ package struct SharedConnections: Sendable {
     /// They went on elsewhere in another way.
     package mutating func forget(from node: NodeID) { entries = entries.filter { $0.key.node != node } }
 
+    /// The gateway of the node was killed, and its guard hands over those that can go on. The others end.
+    package mutating func bequeath(from node: NodeID) {
+        for key in entries.keys where key.node == node { entries[key]?.isBequeathed = true }
+    }
+
+    package struct Taken {
+        package var records: [ConnectionRecord] = []
+        /// These are handed over, or end.
+        package var bequeathed: [ConnectionRecord] = []
+    }
+
     /// Takes out the connections to `addresses`, of each the latest record.
-    package mutating func take(to addresses: Set<IPAddress>, at now: Instant) -> [ConnectionRecord] {
-        var latest: [ConnectionRecord.Flow: (record: ConnectionRecord, heardAt: Instant)] = [:]
+    package mutating func take(to addresses: Set<IPAddress>, at now: Instant) -> Taken {
+        var latest: [ConnectionRecord.Flow: Entry] = [:]
         for (key, entry) in entries where addresses.contains(entry.record.local.ip) {
             entries[key] = nil
             guard entry.heardAt + Self.lifetime > now else { continue }
             if let other = latest[entry.record.flow], other.heardAt >= entry.heardAt { continue }
             latest[entry.record.flow] = entry
         }
-        return latest.values.map(\.record)
+        var taken = Taken()
+        for entry in latest.values {
+            if entry.isBequeathed { taken.bequeathed.append(entry.record) } else { taken.records.append(entry.record) }
+        }
+        return taken
     }
 
     /// The addresses that there are connections to.

@@ -55,13 +55,19 @@ package struct TCPSegment: Hashable, Sendable {
         self.payloadCount = payloadCount
     }
 
-    /// What its client answers with its present sequence numbers, whatever they are: a byte before those that it still
-    /// expects, which it therefore drops (RFC 9293, section 3.10.7.4). Systems limit answers to segments without any byte.
+    /// What its client answers with its present sequence numbers, whatever they are. Of a connection that was at rest that
+    /// is a byte before those that it still expects, which it therefore drops (RFC 9293, section 3.10.7.4); systems limit
+    /// answers to segments without any byte. Of another one no number is known that a client certainly drops: it gets a
+    /// SYN, which is never taken, and answered but twice a second or so (RFC 5961, section 4.2).
     package init(asking record: ConnectionRecord) {
-        self.init(
-            from: record.local.port, to: record.peer.port, sequence: record.sendSequence &- 1,
-            acknowledgement: record.receiveSequence,
-            timestamps: record.options.timestamp.map { Timestamps(value: $0, echo: 0) }, payloadCount: 1)
+        let (source, destination) = (record.local.port, record.peer.port)
+        if let rest = record.rest {
+            self.init(
+                from: source, to: destination, sequence: rest.sendSequence &- 1, acknowledgement: rest.receiveSequence,
+                timestamps: rest.options.timestamp.map { Timestamps(value: $0, echo: 0) }, payloadCount: 1)
+        } else {
+            self.init(from: source, to: destination, sequence: 0, acknowledgement: 0, flags: .syn)
+        }
     }
 
     /// Reads a segment of `total` bytes whose beginning is `bytes`. Nil for what is none.

@@ -27,19 +27,22 @@ final class ConnectionHeir: Sendable {
     private let workers: WorkerPool
     private let view: SharedClusterView
     private let tally: MoveTally
+    private let inherited: @Sendable (Set<ConnectionRecord.Flow>) -> Void
     private let mailbox: Mailbox<Message>
     private let thread = Mutex<Posix.Thread?>(nil)
 
-    /// `interface` is the one that gets the addresses.
+    /// `interface` is the one that gets the addresses. `inherited` is told which connections of a killed gateway go on here
+    /// when no more will come.
     init(
         on interface: String, raft: RaftNode<ClusterHost>, workers: WorkerPool, view: SharedClusterView,
-        tally: MoveTally
+        tally: MoveTally, inherited: @escaping @Sendable (Set<ConnectionRecord.Flow>) -> Void
     ) throws(SystemError) {
         self.interface = interface
         self.raft = raft
         self.workers = workers
         self.view = view
         self.tally = tally
+        self.inherited = inherited
         mailbox = try Mailbox(capacity: Self.mailboxCapacity)
         let started = try Posix.Thread(name: "heir", stackBytes: 256 << 10) { [self] in run() }
         thread.withLock { $0 = started }
@@ -97,23 +100,28 @@ final class ConnectionHeir: Sendable {
                 switch arrival {
                 case .images(let left):
                     tally.lost(left.lost)
-                    takeOver(left.images.filter(isServed))
+                    inherited(takeOver(left.images.filter(isServed)))
                 case .connections(let connections): goOn(with: connections)
+                case .nothing: inherited([])
                 }
             }
         }
     }
 
     /// Goes on with connections of a node that was killed, whose addresses are here.
-    private func takeOver(_ images: [TCPConnectionImage]) {
+    /// - Returns: those that could be made.
+    private func takeOver(_ images: [TCPConnectionImage]) -> Set<ConnectionRecord.Flow> {
+        var flows: Set<ConnectionRecord.Flow> = []
         for start in stride(from: 0, to: images.count, by: Self.pieceCount) {
             let piece = images[start..<min(start + Self.pieceCount, images.count)]
             var inheritance = Inheritance(move: 0, until: .now())
             inheritance.add(Array(piece), limit: Self.pieceCount)
             tally.lost(piece.count - inheritance.sockets.count)
             goOn(with: inheritance.sockets)
+            flows.formUnion(inheritance.sockets.map { .init(local: $0.image.local, peer: $0.image.peer) })
         }
-        Log.info("vip: the open connections of a killed node, \(images.count), go on here")
+        Log.info("vip: the open connections of a killed node, \(flows.count), go on here")
+        return flows
     }
 
     private func answer(_ node: NodeID, _ inheritance: Inheritance?) {

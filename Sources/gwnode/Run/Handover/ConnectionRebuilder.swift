@@ -10,6 +10,8 @@ final class ConnectionRebuilder: Sendable {
     private enum Message: Sendable {
         case shared([UInt8], NodeID)
         case moved(NodeID)
+        case bequeathed(NodeID)
+        case inherited(Set<ConnectionRecord.Flow>)
         case leaderless
         case held(Set<IPAddress>)
         case stop
@@ -18,6 +20,8 @@ final class ConnectionRebuilder: Sendable {
     private static let mailboxCapacity = 4096
     /// Longer than a rebuild.
     private static let muteTime = Nanoseconds.milliseconds(1500)
+    /// Until connections end of which the guard of a killed gateway should have said whether they go on.
+    private static let bequestPatience = Nanoseconds.seconds(6)
 
     private let workers: WorkerPool
     private let tally: RebuildTally
@@ -45,6 +49,12 @@ final class ConnectionRebuilder: Sendable {
     /// The connections of `node` are on their way here, or elsewhere, by themselves.
     func moved(from node: NodeID) { mailbox.post(.moved(node)) }
 
+    /// On any thread: the gateway of `node` was killed, and its guard has those of its connections that can go on.
+    func bequeathed(by node: NodeID) { mailbox.post(.bequeathed(node)) }
+
+    /// On the heir's thread: these connections of a killed gateway go on here, and no more will come.
+    func inherited(_ flows: Set<ConnectionRecord.Flow>) { mailbox.post(.inherited(flows)) }
+
     /// The addresses that this node holds, and whether it looks for a new leader or is one that has just been elected.
     func turn(held: [IPAddress], isLeaderless: Bool) {
         noticed.withLock { noticed in
@@ -65,29 +75,48 @@ final class ConnectionRebuilder: Sendable {
         var held: Set<IPAddress> = []
         // They left this node, whose connections to them may still be open.
         var lost: Set<IPAddress> = []
+        // Left by a killed gateway to whose addresses this node succeeded.
+        var left: (records: [ConnectionRecord], until: Instant)?
         while true {
             var waiting = pollfd(fd: mailbox.descriptor, events: Int16(POLLIN), revents: 0)
-            _ = poll(&waiting, 1, -1)
+            _ = poll(&waiting, 1, left.map { Int32(($0.until - .now()).milliseconds.rounded(.up)) } ?? -1)
             for message in mailbox.drain() {
                 switch message {
                 case .shared(let bytes, let node):
                     take(bytes, from: node, into: &connections)
                     if !lost.isEmpty { forsake(&lost, connections.addresses) }
                 case .moved(let node): connections.forget(from: node)
+                case .bequeathed(let node): connections.bequeath(from: node)
+                case .inherited(let flows):
+                    if let records = left?.records { end(records.filter { !flows.contains($0.flow) }) }
+                    left = nil
                 case .leaderless: muteResets(connections.addresses)
                 case .held(let addresses):
                     let gained = addresses.subtracting(held)
                     lost = lost.union(held).subtracting(addresses)
                     held = addresses
-                    let records = connections.take(to: gained, at: .now())
-                    if !records.isEmpty { rebuild(records) }
+                    let taken = connections.take(to: gained, at: .now())
+                    if !taken.records.isEmpty { rebuild(taken.records) }
+                    if !taken.bequeathed.isEmpty { left = (taken.bequeathed, .now() + Self.bequestPatience) }
                 case .stop:
                     unmute()
                     return
                 }
             }
+            if let (records, until) = left, .now() >= until {
+                end(records)
+                left = nil
+            }
             tally.known(connections.count)
         }
+    }
+
+    /// The guard of the gateway that had them resets those that it knows, once, and resets get lost.
+    private func end(_ records: [ConnectionRecord]) {
+        if records.isEmpty { return }
+        var run = RebuildRun([], ending: records, workers: workers)
+        run.finish { unmute() }
+        Log.info("vip: \(records.count) connections that a killed gateway left busy have ended")
     }
 
     private func forsake(_ lost: inout Set<IPAddress>, _ elsewhere: Set<IPAddress>) {

@@ -9,6 +9,7 @@ final class OutlivingConnections: Sendable {
     private struct Sight: Equatable {
         var held: [IPAddress] = []
         var connected: [NodeID] = []
+        var openedConnections: UInt64 = 0
     }
 
     let rebuilder: ConnectionRebuilder
@@ -54,7 +55,7 @@ final class OutlivingConnections: Sendable {
         rebuilder.turn(held: held, isLeaderless: isLeaderless)
         let isNews = sight.withLock { sight in
             let before = sight
-            sight = Sight(held: held, connected: turn.connected)
+            sight = Sight(held: held, connected: turn.connected, openedConnections: turn.openedConnections)
             return before != sight
         }
         if isNews { share(connectionsTo: held, with: turn.connected, node) }

@@ -9,6 +9,8 @@ struct PendingBequests: ~Copyable {
         case images(ConnectionImages)
         /// From the former gateway of this one.
         case connections([ArrivingConnection])
+        /// Nothing will come any more.
+        case nothing
     }
 
     private var bequest: PendingBequest?
@@ -45,7 +47,7 @@ struct PendingBequests: ~Copyable {
         if now > formerDeadline { former = nil }
         switch bequest?.turn(view, at: now) {
         case .waits, nil: return
-        case .over: break
+        case .over: use(.nothing)
         case .connections(let images):
             use(.images(images))
             bequest?.sayTaken(by: view)

@@ -13,6 +13,7 @@ struct RebuildRun: ~Copyable {
     /// A rebuilt connection whose client has to send something again.
     private struct Hearing {
         var connection: ArrivingConnection
+        var record: ConnectionRecord
         var unheard: Int
         var deadline: Instant
     }
@@ -25,15 +26,16 @@ struct RebuildRun: ~Copyable {
     private var ready: [ArrivingConnection] = []
     private var buffer = [UInt8](repeating: 0, count: headerBytes)
 
-    init(_ records: [ConnectionRecord], workers: WorkerPool) {
+    init(_ records: [ConnectionRecord], ending: [ConnectionRecord] = [], workers: WorkerPool) {
         self.workers = workers
-        for address in Set(records.map(\.local.ip)) {
+        for address in Set((records + ending).map(\.local.ip)) {
             do throws(SystemError) { sockets[address] = try RawTCPSocket(at: address) } catch {
                 Log.warning("vip: connections to \(address) can not be rebuilt: \(error)")
             }
         }
         let sockets = sockets
-        core = Rebuild(records.filter { sockets[$0.local.ip] != nil }, at: .now())
+        func canBeAsked(_ record: ConnectionRecord) -> Bool { sockets[record.local.ip] != nil }
+        core = Rebuild(records.filter(canBeAsked), ending: ending.filter(canBeAsked), at: .now())
     }
 
     /// `unmute` lets the kernel answer by itself again.
@@ -81,7 +83,10 @@ struct RebuildRun: ~Copyable {
                 ready.append(connection)
                 outcome.restored += 1
             } else {
-                hearing.append(Hearing(connection: connection, unheard: unheard, deadline: .now() + Self.hearingLimit))
+                hearing.append(
+                    Hearing(
+                        connection: connection, record: ConnectionRecord(image), unheard: unheard,
+                        deadline: .now() + Self.hearingLimit))
             }
         } catch {
             // The client has made another connection from there, perhaps.
@@ -90,7 +95,7 @@ struct RebuildRun: ~Copyable {
         }
     }
 
-    /// Looks at what clients have sent again. Those that end do so when their resets are sent.
+    /// Looks at what clients have sent again. Those that end do so when their resets are sent, and not only once.
     private mutating func hear() {
         let now = Instant.now()
         var rest: [Hearing] = []
@@ -104,7 +109,7 @@ struct RebuildRun: ~Copyable {
             } else if !core.isMuted, count == one.unheard || now >= one.deadline {
                 Socket.resetWhenClosed(raw)
                 close(raw)
-                outcome.ended += 1
+                core.endRestored(one.record, at: now)
             } else {
                 rest.append(one)
             }
@@ -112,11 +117,23 @@ struct RebuildRun: ~Copyable {
         hearing = rest
     }
 
+    /// Clients who send something again are looked at by turns; all else arrives or is due.
     private func wait() {
-        let now = Instant.now()
-        let isDue = core.nextDeadline.map { $0 <= now } ?? false
-        if isDue { return }
+        var pause = Self.pauseMilliseconds
+        if hearing.isEmpty, let deadline = core.nextDeadline {
+            pause = Int32((deadline - .now()).milliseconds.rounded(.up))
+        }
         var polls = sockets.values.map { pollfd(fd: $0.raw, events: Int16(POLLIN), revents: 0) }
-        _ = poll(&polls, nfds_t(polls.count), Self.pauseMilliseconds)
+        _ = poll(&polls, nfds_t(polls.count), pause)
+    }
+}
+
+extension ConnectionRecord {
+    /// Of a connection that was made as `image` says.
+    fileprivate init(_ image: TCPConnectionImage) {
+        self.init(
+            place: 0, local: image.local, peer: image.peer,
+            rest: Rest(
+                options: image.options, sendSequence: image.sendSequence, receiveSequence: image.receiveSequence))
     }
 }

@@ -8,11 +8,23 @@ private func record(_ number: UInt16, timestamp: UInt32? = nil) -> ConnectionRec
     ConnectionRecord(
         place: UInt32(number), local: SocketAddress(ip: service, port: 80),
         peer: SocketAddress(ip: IPAddress("192.0.2.7")!, port: number),
-        options: .init(
-            maximumSegmentSize: 1460, windowScales: .init(sending: 7, receiving: 5), hasSelectiveAcknowledgements: true,
-            timestamp: timestamp),
-        // So that the numbers go round.
-        sendSequence: .max - 2, receiveSequence: .max - 4)
+        rest: .init(
+            options: .init(
+                maximumSegmentSize: 1460, windowScales: .init(sending: 7, receiving: 5),
+                hasSelectiveAcknowledgements: true, timestamp: timestamp),
+            // So that the numbers go round.
+            sendSequence: .max - 2, receiveSequence: .max - 4))
+}
+
+private func busy(_ number: UInt16) -> ConnectionRecord {
+    var record = record(number)
+    record.rest = nil
+    return record
+}
+
+extension ConnectionRecord {
+    fileprivate var sendSequence: UInt32 { rest?.sendSequence ?? 0 }
+    fileprivate var receiveSequence: UInt32 { rest?.receiveSequence ?? 0 }
 }
 
 private func answer(
@@ -71,11 +83,54 @@ private func answer(
         _ = rebuild.turn(at: start)
         #expect(take(&rebuild, answer(one, sentMore: Int32(sentMore), hasMore: Int32(hasMore)), of: one) == nil)
         #expect(rebuild.turn(at: start) == [.unmute, .ask(one)], "the kernel answers the answer to this with a reset")
-        let later = start + Rebuild.Limit.endingPause
-        #expect(rebuild.nextDeadline == later)
-        #expect(rebuild.turn(at: start) == [])
-        #expect(rebuild.turn(at: later) == [.ask(one)])
-        #expect(rebuild.isOver && rebuild.tally.ended == 1)
+        askUntilTheEnd(&rebuild, [one])
+    }
+
+    /// Any of the segments may be lost.
+    private func askUntilTheEnd(_ rebuild: inout Rebuild, _ records: [ConnectionRecord]) {
+        var now = start
+        for pause in Rebuild.Limit.endingPauses {
+            #expect(rebuild.turn(at: now) == [] && !rebuild.isOver)
+            now = now + pause
+            #expect(rebuild.nextDeadline == now)
+            #expect(rebuild.turn(at: now) == records.map(Rebuild.Action.ask))
+        }
+        #expect(rebuild.isOver && rebuild.tally.ended == records.count)
+    }
+
+    @Test func whoWasNotAtRestEnds() {
+        let (first, second) = (busy(1), busy(2))
+        var alone = Rebuild([first, second], at: start)
+        #expect(alone.turn(at: start) == [.unmute, .ask(first), .ask(second)])
+        #expect(take(&alone, answer(first), of: first) == nil)
+        askUntilTheEnd(&alone, [first, second])
+
+        let resting = record(3)
+        var mixed = Rebuild([first, resting], at: start)
+        #expect(mixed.turn(at: start) == [.ask(resting)])
+        #expect(take(&mixed, answer(first), of: first) == nil, "nobody asked")
+        #expect(take(&mixed, answer(resting), of: resting) != nil)
+        #expect(mixed.turn(at: start) == [.unmute, .ask(first)])
+        askUntilTheEnd(&mixed, [first])
+    }
+
+    @Test func whoWasHeardInVainEnds() {
+        let one = record(1)
+        var rebuild = Rebuild([one], at: start)
+        _ = rebuild.turn(at: start)
+        #expect(take(&rebuild, answer(one, sentMore: 50), of: one) != nil)
+        #expect(rebuild.turn(at: start) == [.unmute])
+        #expect(rebuild.isOver)
+        rebuild.endRestored(one, at: start)
+        askUntilTheEnd(&rebuild, [one])
+    }
+
+    @Test func thoseWithWhomNobodyCanGoOnEnd() {
+        let one = record(1)
+        var rebuild = Rebuild([], ending: [one], at: start)
+        #expect(rebuild.turn(at: start) == [.unmute, .ask(one)])
+        #expect(take(&rebuild, answer(one), of: one) == nil)
+        askUntilTheEnd(&rebuild, [one])
     }
 
     @Test func aTimestampThatIsMissingOrAnEndEnds() {
@@ -128,7 +183,7 @@ private func answer(
     func anyOrder(seed: UInt64) {
         var random = RandomSource(seed: seed)
         let count = 1 + random.below(600)
-        let records = (0..<count).map { record(UInt16($0 + 1)) }
+        let records = (0..<count).map { random.below(8) == 0 ? busy(UInt16($0 + 1)) : record(UInt16($0 + 1)) }
         var rebuild = Rebuild(records, at: start)
         var now = start
         var muted: [Rebuild.Action] = []
@@ -153,11 +208,13 @@ private func answer(
                 let segment = answer(
                     one, sentMore: sentMore, hasMore: hasMore, flags: flags, payload: Int(random.below(2)))
                 guard case .restore(let image, let unheard) = take(&rebuild, segment, of: one) else { continue }
-                #expect(isMuted && hasMore == 0 && unheard == sentMore && segment.payloadCount == 0, "seed \(seed)")
+                #expect(
+                    isMuted && one.rest != nil && hasMore == 0 && unheard == sentMore && segment.payloadCount == 0,
+                    "seed \(seed)")
                 #expect(image.peer == one.peer && restored.insert(one.flow).inserted, "seed \(seed)")
             }
             now = now + .milliseconds(UInt64(random.below(50)))
-            #expect(now < start + .seconds(1), "seed \(seed)")
+            #expect(now < start + (isMuted ? .seconds(1) : .seconds(3)), "seed \(seed)")
         }
         #expect(restored.isDisjoint(with: ended), "seed \(seed)")
         #expect(restored.count == rebuild.tally.restored && ended.count == rebuild.tally.ended, "seed \(seed)")

@@ -11,10 +11,17 @@ private func record(_ place: UInt32, to address: IPAddress = four, send: UInt32 
     return ConnectionRecord(
         place: place, local: SocketAddress(ip: address, port: 80),
         peer: SocketAddress(ip: peer, port: UInt16(place % 60_000)),
-        options: .init(
-            maximumSegmentSize: 1440, windowScales: place % 2 == 0 ? nil : .init(sending: 7, receiving: 14),
-            hasSelectiveAcknowledgements: place % 3 == 0, timestamp: place % 5 == 0 ? place : nil),
-        sendSequence: send, receiveSequence: .max)
+        rest: .init(
+            options: .init(
+                maximumSegmentSize: 1440, windowScales: place % 2 == 0 ? nil : .init(sending: 7, receiving: 14),
+                hasSelectiveAcknowledgements: place % 3 == 0, timestamp: place % 5 == 0 ? place : nil),
+            sendSequence: send, receiveSequence: .max))
+}
+
+private func busy(_ place: UInt32) -> ConnectionRecord {
+    var record = record(place)
+    record.rest = nil
+    return record
 }
 
 @Suite struct SharedConnectionsTests {
@@ -25,7 +32,7 @@ private func record(_ place: UInt32, to address: IPAddress = four, send: UInt32 
         #expect(shared.take([record(1), record(2)], from: NodeID(1), at: start) == 0)
         #expect(shared.take([record(1, send: 5)], from: NodeID(1), at: start + .seconds(1)) == 0)
         #expect(shared.count == 2 && shared.addresses == [four])
-        let taken = shared.take(to: [four], at: start + .seconds(2))
+        let taken = shared.take(to: [four], at: start + .seconds(2)).records
         #expect(Set(taken) == [record(1, send: 5), record(2)])
         #expect(shared.count == 0)
     }
@@ -34,13 +41,13 @@ private func record(_ place: UInt32, to address: IPAddress = four, send: UInt32 
         var shared = SharedConnections()
         _ = shared.take([record(1, send: 9)], from: NodeID(2), at: start + .seconds(1))
         _ = shared.take([record(1)], from: NodeID(1), at: start)
-        #expect(shared.take(to: [four], at: start + .seconds(2)) == [record(1, send: 9)])
+        #expect(shared.take(to: [four], at: start + .seconds(2)).records == [record(1, send: 9)])
     }
 
     @Test func onlyTheAddressesThatWereTaken() {
         var shared = SharedConnections()
         _ = shared.take([record(1), record(2, to: six)], from: NodeID(1), at: start)
-        #expect(shared.take(to: [six], at: start) == [record(2, to: six)])
+        #expect(shared.take(to: [six], at: start).records == [record(2, to: six)])
         #expect(shared.count == 1)
     }
 
@@ -50,7 +57,7 @@ private func record(_ place: UInt32, to address: IPAddress = four, send: UInt32 
         let later = start + SharedConnections.lifetime
         #expect(shared.take([record(2)], from: NodeID(1), at: later) == 0)
         #expect(shared.count == 1)
-        #expect(shared.take(to: [four], at: later + SharedConnections.lifetime) == [])
+        #expect(shared.take(to: [four], at: later + SharedConnections.lifetime).records == [])
     }
 
     @Test func whatMovedIsForgotten() {
@@ -58,7 +65,20 @@ private func record(_ place: UInt32, to address: IPAddress = four, send: UInt32 
         _ = shared.take([record(1)], from: NodeID(1), at: start)
         _ = shared.take([record(2)], from: NodeID(2), at: start)
         shared.forget(from: NodeID(1))
-        #expect(shared.take(to: [four], at: start) == [record(2)])
+        #expect(shared.take(to: [four], at: start).records == [record(2)])
+    }
+
+    @Test func whatAKilledGatewayLeavesIsKeptApart() {
+        var shared = SharedConnections()
+        _ = shared.take([record(1), record(3)], from: NodeID(1), at: start)
+        _ = shared.take([record(2)], from: NodeID(2), at: start)
+        shared.bequeath(from: NodeID(1))
+        // Its next process has another connection at that place.
+        _ = shared.take([record(3, send: 9)], from: NodeID(1), at: start)
+        let taken = shared.take(to: [four], at: start)
+        #expect(taken.bequeathed == [record(1)])
+        #expect(Set(taken.records) == [record(2), record(3, send: 9)])
+        #expect(shared.count == 0)
     }
 
     @Test func memoryIsBounded() {
@@ -72,7 +92,7 @@ private func record(_ place: UInt32, to address: IPAddress = four, send: UInt32 
 }
 
 @Suite struct ConnectionRecordTests {
-    private let records = ConnectionRecords((0..<30).map { record($0, to: $0 % 2 == 0 ? four : six) })
+    private let records = ConnectionRecords((0..<30).map { record($0, to: $0 % 2 == 0 ? four : six) } + [busy(31)])
 
     @Test func roundTripWithinANote() throws {
         #expect(try ConnectionRecords(decoding: records.encoded()) == records)
@@ -104,7 +124,7 @@ private func record(_ place: UInt32, to address: IPAddress = four, send: UInt32 
         guard let decoded = try? ConnectionRecords(decoding: bytes) else { return }
         for record in decoded.records {
             #expect(record.local.ip.isIPv4 == record.peer.ip.isIPv4, "seed \(seed)")
-            #expect((record.options.windowScales?.sending ?? 0) <= 14, "seed \(seed)")
+            #expect((record.rest?.options.windowScales?.sending ?? 0) <= 14, "seed \(seed)")
         }
     }
 }
@@ -134,9 +154,16 @@ private func record(_ place: UInt32, to address: IPAddress = four, send: UInt32 
     @Test func aClientIsAskedByAByteThatItHas() {
         let one = record(10)
         let question = TCPSegment(asking: one)
-        #expect(question.sequence == one.sendSequence &- 1 && question.payloadCount == 1)
+        #expect(question.sequence == one.rest.map { $0.sendSequence &- 1 } && question.payloadCount == 1)
         #expect(question.timestamps?.value == 10)
         #expect(TCPSegment(asking: record(1)).timestamps == nil)
+    }
+
+    /// A byte at an unknown place could be taken for one of the connection.
+    @Test func aClientOfWhomNothingIsKnownIsAskedByNoByte() {
+        let question = TCPSegment(asking: busy(10))
+        #expect(question.flags == .syn && question.payloadCount == 0)
+        #expect(question.sourcePort == 80 && question.destinationPort == 10)
     }
 
     @Test(arguments: UInt64(1)...500)

@@ -1,0 +1,239 @@
+"""Moves and kills the nodes of a cluster, by dice, while clients ask numbered requests over a rough link.
+
+Each event hits the machine that has the addresses, or at times another one. After each, every client has to be answered
+again, and the cluster has to be well. All the while history.py is told what was asked, carried out and answered.
+"""
+import argparse, collections, enum, os, random, shutil, signal, socket, sys, tempfile, time
+
+import lab
+import link
+from history import History
+from load import Load
+
+LOG_LINES = 60
+HOLDER_SHARE = 0.8
+
+
+class Event(enum.Enum):
+    TRANSFER = "transfer"
+    DRAIN = "drain"
+    STOP = "stop and start"
+    KILL = "kill"
+    KILL_AND_START = "kill and start at once"
+    CRASH = "crash of the machine"
+    UPGRADE = "upgrade"
+    PAUSE_GATEWAY = "gateway paused"
+    PAUSE_ALL = "gateway and guard paused"
+    CUT = "cable cut"
+    KILL_GUARD = "guard killed"
+
+    @property
+    def keeps_the_addresses(self):
+        """Whether the machine may keep them, or get them back, before it is mended."""
+        return self in (Event.UPGRADE, Event.KILL_AND_START, Event.KILL_GUARD)
+
+    @property
+    def silences_the_machine(self):
+        """Whether clients can hear nothing of it any more."""
+        return self in (Event.CRASH, Event.CUT, Event.PAUSE_GATEWAY, Event.PAUSE_ALL)
+
+
+def cause(event, n, cluster):
+    """Returns what mends it."""
+    def nothing():
+        pass
+
+    def start_again():
+        cluster.wait_for_end(n)
+        cluster.start(n)
+
+    gateway, everything = [cluster.gateways[n]], cluster.everything(n)
+    match event:
+        case Event.TRANSFER:
+            cluster.order(n, "leader", "transfer")
+            return nothing
+        case Event.DRAIN:
+            cluster.order(n, "node", "drain", f"m{n}")
+            return lambda: cluster.order(n, "node", "undrain", f"m{n}")
+        case Event.STOP:
+            cluster.signal(signal.SIGTERM, gateway)
+            return start_again
+        case Event.KILL:
+            cluster.signal(signal.SIGKILL, gateway)
+            return start_again
+        case Event.KILL_AND_START:
+            cluster.signal(signal.SIGKILL, gateway)
+            start_again()
+            return nothing
+        case Event.CRASH:
+            cluster.crash(n)
+            return lambda: cluster.reboot(n)
+        case Event.UPGRADE:
+            cluster.upgrade(n)
+            return nothing
+        case Event.PAUSE_GATEWAY:
+            cluster.signal(signal.SIGSTOP, gateway)
+            return lambda: cluster.signal(signal.SIGCONT, gateway)
+        case Event.PAUSE_ALL:
+            cluster.signal(signal.SIGSTOP, everything)
+            return lambda: cluster.signal(signal.SIGCONT, everything)
+        case Event.CUT:
+            cluster.lab.cable(n, "down").wait()
+            return lambda: cluster.lab.cable(n, "up").wait()
+        case Event.KILL_GUARD:
+            cluster.signal(signal.SIGKILL, [pid for pid in everything if pid not in gateway])
+            return nothing
+
+
+class Tally:
+    """What the events did to connections, by event and by whether those rested."""
+
+    def __init__(self):
+        self.events = collections.Counter()
+        self.kept = collections.Counter()
+        self.ended = collections.Counter()
+        self.longest = {}
+
+    def note(self, event, before, clients, longest):
+        self.events[event] += 1
+        for client, connection in before:
+            count = self.kept if client.connection == connection else self.ended
+            count[event, client.temper.pause is None] += 1
+        self.longest[event] = max(self.longest.get(event, (0.0, "")), longest)
+
+    def lines(self):
+        yield f"{'event':26} {'times':>5} {'resting connections kept':>26} {'busy ones':>18}  longest answer"
+        for event, times in sorted(self.events.items(), key=lambda pair: pair[0].value):
+            rows = []
+            for rests in (True, False):
+                kept, ended = self.kept[event, rests], self.ended[event, rests]
+                rows.append(f"{kept} of {kept + ended}")
+            seconds, what = self.longest.get(event, (0.0, "of others alone"))
+            yield f"{event.value:26} {times:5} {rows[0]:>26} {rows[1]:>18}  {seconds:.2f} s: {what}"
+
+
+class Run:
+    def __init__(self, options, directory):
+        self.options, self.directory = options, directory
+        self.dice = random.Random(f"{options.seed} events")
+        self.history, self.tally, self.said = History(), Tally(), "at the beginning"
+        self.lab = lab.Lab(f"{options.seed} link")
+        self.load = Load(
+            self.history, options.seed, self.make_socket, lab.CLIENTS, lab.ADDRESSES, lab.PORT, lab.BACKEND)
+        self.load.start()
+        self.cluster = lab.Cluster(self.lab, directory, os.path.abspath(options.binary), options.timing, self.check)
+
+    @staticmethod
+    def make_socket(space, address):
+        def make():
+            end = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+            end.setblocking(False)
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return end
+        return lab.failover.inside(space, make)
+
+    def all(self):
+        self.settle()
+        for number in range(1, self.options.count + 1):
+            self.one(number)
+        self.lab.link.become(link.SMOOTH)
+        self.settle()
+
+    def one(self, number):
+        holder = self.cluster.wait_until("one machine has the addresses", self.cluster.holder)
+        event = self.dice.choice(self.options.only or list(Event))
+        others = [n for n in self.lab.numbers if n != holder]
+        n = holder if self.dice.random() < HOLDER_SHARE else self.dice.choice(others)
+        rests, waits = self.dice.uniform(0, 0.8), self.dice.random() < 0.7
+        self.lab.link.become(link.rough(self.dice))
+        self.said = f"event {number}: {event.value} of {'the holder' if n == holder else 'another'}, m{n}"
+        began = time.monotonic()
+        time.sleep(rests)
+        self.load.take_longest()
+        before = [(client, client.connection) for client in self.load.clients if client.connection]
+        if event.silences_the_machine and n == holder:
+            self.load.silent_since = self.load.clock.now
+        mend = cause(event, n, self.cluster)
+        if waits and n == holder and not event.keeps_the_addresses:
+            self.cluster.wait_until("another machine has the addresses", lambda: self.cluster.holder() not in (None, n))
+        self.be_answered()
+        mend()
+        self.cluster.wait_until_well()
+        if n == holder:
+            self.tally.note(event, before, self.load.clients, self.load.take_longest())
+        else:
+            self.tally.events[event] += 1
+        self.check()
+        print(f"{self.said}: {time.monotonic() - began:.1f} s", flush=True)
+
+    def settle(self):
+        self.cluster.wait_until_well()
+        self.be_answered()
+
+    def be_answered(self):
+        self.load.ring()
+        self.cluster.wait_until("every client is answered", self.load.has_heard)
+
+    def check(self):
+        if self.history.problems:
+            raise lab.Failed(self.history.problems[0])
+
+    def explain(self, failure):
+        print(f"{self.said}: {failure}")
+        for problem in self.history.problems[:20]:
+            print(f"  {problem}")
+        for client in self.load.clients:
+            if client.answered != self.load.bell:
+                waits = ", ".join(map(str, self.history.open.get(client.connection, ())))
+                print(f"  not answered: {client.temper.name}, {client.space}, {client.address}, connection "
+                      f"{client.connection}: {waits}")
+        with open(f"{self.directory}/sockets", "w") as file:
+            for space in [*lab.CLIENTS, *(f"m{n}" for n in self.lab.numbers)]:
+                file.write(f"{space}:\n{lab.sh('ip', 'netns', 'exec', space, 'ss', '-tnoie', check=False).stdout}\n")
+        print(f"  all logs, and the sockets of all machines, are in {self.directory}")
+        for n in self.lab.numbers:
+            print(f"--- m{n}, the last of {self.directory}/m{n}.log:\n{self.cluster.last_words(n, LOG_LINES)}")
+
+    def summary(self):
+        counts = self.history.count()
+        return "\n".join([
+            *self.tally.lines(),
+            "requests: " + ", ".join(f"{what} {count}" for what, count in sorted(counts.items())),
+            f"refused with: {dict(self.load.refusals)}; connections ended by: {dict(self.load.ends)}; too new to be known "
+            f"when their machine fell silent: {self.load.unknown}",
+            f"the link: {self.lab.link.counts()}"])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
+    parser.add_argument("binary")
+    parser.add_argument("--count", type=int, default=12, help="of moves and kills")
+    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
+    parser.add_argument("--timing", default="cautious")
+    parser.add_argument("--only", type=Event, action="append", help=", ".join(event.value for event in Event))
+    options = parser.parse_args()
+    lab.failover.enter_lab(os.path.abspath(__file__))
+    print(f"seed {options.seed}", flush=True)
+    directory = tempfile.mkdtemp(prefix="gwnode-moves-", dir="/var/tmp")
+    began = time.monotonic()
+    run, failure = Run(options, directory), None
+    try:
+        run.all()
+    except lab.Failed as found:
+        failure = found
+        run.explain(failure)
+    finally:
+        run.load.stop()
+        run.cluster.stop()
+    print(run.summary())
+    if failure:
+        print(f"FAILED: {failure}; again: Tests/Moves/run {' '.join(sys.argv[1:])} --seed {options.seed}")
+        return 1
+    shutil.rmtree(directory)
+    print(f"seed {options.seed}: {options.count} moves and kills in {time.monotonic() - began:.0f} s, nothing lost, "
+          "doubled or mixed up")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -27,7 +27,7 @@ help:
 	@echo "make fuzz     all that reads bytes from outside, under libFuzzer (FUZZ_SECONDS=60 a target)"
 	@echo "make sanitize the tests in this process with the address and the thread sanitizer"
 	@echo "make soak     simulated clusters, seed after seed (SEEDS=… SECONDS=600)"
-	@echo "make mutants  classic bugs put into a copy of the core; the simulator has to find each"
+	@echo "make mutants  classic bugs put into a copy of the core and of spreading; the simulators have to find each"
 	@echo "make deps     what must be installed (Debian 12; needs root)"
 	@echo "make deb      a Debian package, in .build/packages"
 	@echo "make install  binary, systemd unit, manual page and completions below PREFIX (/usr/local)"

@@ -3,7 +3,7 @@ struct Mutant {
     var name: String
     /// Where it was seen, or which rule it breaks.
     var source: String
-    /// In Sources/Raft, in any of its folders.
+    /// In Sources/Raft or what spreads addresses of Sources/Gateway, in any of their folders.
     var file: String
     var original: String
     var mutated: String

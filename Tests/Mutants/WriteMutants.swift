@@ -1,7 +1,8 @@
 import Glibc
 import Posix
 
-/// Writes a package of its own in which core and storage have all the bugs of the table, each behind a switch:
+/// Writes a package of its own in which core, storage and the spreading of addresses have all the bugs of the tables, each
+/// behind a switch:
 /// `write-mutants PROJECT OUTPUT`. The switches exist in that copy only, so no build of the project can have them.
 @main
 enum WriteMutants {
@@ -13,31 +14,39 @@ enum WriteMutants {
             exit(2)
         }
         let (project, output) = (CommandLine.arguments[1], CommandLine.arguments[2])
-        for folder in ["Sources/Raft", "Sources/Hunt", "Tests"] { try makeDirectories(output + "/" + folder) }
-        for folder in ["Sources/CLinux", "Sources/Posix", "Tests/Simulation"] {
+        for folder in ["Sources/Raft", "Sources/Gateway", "Sources/Hunt", "Tests"] {
+            try makeDirectories(output + "/" + folder)
+        }
+        for folder in ["Sources/CLinux", "Sources/Posix", "Tests/Simulation", "Tests/SpreadSimulation"] {
             unlink(output + "/" + folder)
             symlink(project + "/" + folder, output + "/" + folder)
         }
         for folder in ["Core", "Coding", "Storage"] {
             try copy(project + "/Sources/Raft/" + folder, to: output + "/Sources/Raft")
         }
+        let addresses = project + "/Sources/Gateway/VirtualIP"
+        try copy(addresses + "/Spread", to: output + "/Sources/Gateway")
+        try copy(addresses + "/Guard", to: output + "/Sources/Gateway", only: ["GuardIdentity.swift"])
+        try copy(
+            addresses, to: output + "/Sources/Gateway",
+            only: ["Resignations.swift", "VirtualIPClaim.swift", "VirtualIPManager.swift", "VirtualIPProvider.swift"])
         try write(switches, to: output + "/Sources/Raft/Switches.swift")
         try write(table, to: output + "/Sources/Hunt/Table.swift")
         try write(read(project + "/Tests/Mutants/Hunt/Hunt.swift"), to: output + "/Sources/Hunt/Hunt.swift")
         try write(manifest, to: output + "/Package.swift")
     }
 
-    /// The sources of one folder with the bugs of the table in them.
-    private static func copy(_ source: String, to target: String) throws {
+    /// The sources of one folder, or some of them, with the bugs of the tables in them.
+    private static func copy(_ source: String, to target: String, only some: Set<String>? = nil) throws {
         guard let folder = opendir(source) else { throw SystemError("opendir") }
         defer { closedir(folder) }
         while let entry = readdir(folder) {
             let file = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
                 pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
-            guard file.hasSuffix(".swift") else { continue }
+            guard file.hasSuffix(".swift"), some?.contains(file) != false else { continue }
             var text = try read(source + "/" + file)
-            for (number, mutant) in mutants.enumerated() where mutant.file == file {
+            for (number, mutant) in (mutants + spreadMutants).enumerated() where mutant.file == file {
                 text = replace(mutant, number, in: text)
             }
             try write(text, to: target + "/" + file)
@@ -59,14 +68,17 @@ enum WriteMutants {
         """
         package nonisolated(unsafe) var activeMutant = -1
 
-        func isMutant(_ number: Int) -> Bool { activeMutant == number }
+        package func isMutant(_ number: Int) -> Bool { activeMutant == number }
 
         """
     }
 
     private static var table: String {
-        let rows = mutants.map { "    (\"\($0.name)\", \"\($0.source)\"),\n" }
-        return "let mutants: [(name: String, source: String)] = [\n\(rows.joined())]\n"
+        func rows(_ mutants: [Mutant]) -> String {
+            mutants.map { "    (\"\($0.name)\", \"\($0.source)\"),\n" }.joined()
+        }
+        let type = "[(name: String, source: String)]"
+        return "let mutants: \(type) = [\n\(rows(mutants))]\nlet spreadMutants: \(type) = [\n\(rows(spreadMutants))]\n"
     }
 
     private static var manifest: String {
@@ -88,7 +100,13 @@ enum WriteMutants {
                 .target(
                     name: "Simulation", dependencies: ["Raft", "Posix"], path: "Tests/Simulation",
                     swiftSettings: settings),
-                .executableTarget(name: "hunt", dependencies: ["Simulation", "Raft"], path: "Sources/Hunt"),
+                .target(name: "Gateway", dependencies: ["Raft", "Posix"], swiftSettings: settings),
+                .target(
+                    name: "SpreadSimulation", dependencies: ["Gateway", "Raft", "Posix"],
+                    path: "Tests/SpreadSimulation", swiftSettings: settings),
+                .executableTarget(
+                    name: "hunt", dependencies: ["Simulation", "SpreadSimulation", "Raft", "Posix"],
+                    path: "Sources/Hunt"),
             ]
         )
 

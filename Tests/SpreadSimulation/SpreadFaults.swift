@@ -13,7 +13,7 @@ extension SpreadSimulation {
     mutating func injectFault() {
         schedule(.fault, in: faultGap)
         let victim = Int(random.next() % UInt64(nodes.count))
-        switch random.next() % 9 {
+        switch random.next() % 10 {
         case 0, 1: crash(victim)
         case 2: stop(victim)
         case 3:
@@ -31,6 +31,11 @@ extension SpreadSimulation {
             trace("network: cut \(victim + 1) → \(other + 1)")
             schedule(.heal, in: 5_000_000...400_000_000)
         case 5: changeMembers(victim)
+        case 8:
+            count("jams")
+            trace("node \(nodes[victim].id) can take no address off")
+            nodes[victim].jam(true)
+            schedule(.unjam(victim), in: 5_000_000...100_000_000)
         case 6, 7:
             guard nodes[victim].process == .runs else { return }
             trace("node \(nodes[victim].id) prepares to be replaced")
@@ -146,6 +151,7 @@ extension SpreadSimulation {
         time = Self.faultyTime
         cuts = []
         for position in nodes.indices {
+            nodes[position].jam(false)
             if nodes[position].process == .none { start(position) }
             resume(position)
         }

@@ -5,6 +5,8 @@ import Raft
 /// A machine whose kernel answers on an address until the end that it was told, whatever its processes do.
 final class GatedMachine: VirtualIPProvider {
     private(set) var ends: [IPAddress: Instant] = [:]
+    /// No address can be taken off by itself.
+    var isJammed = false
 
     var fence: Fence { .kernel }
     var hasCarrier: Bool { true }
@@ -13,7 +15,10 @@ final class GatedMachine: VirtualIPProvider {
     func extend(_ held: [IPAddress], until end: Instant) { for address in held { ends[address] = end } }
     func announce(_ address: IPAddress) {}
     func hold(_ hold: ArrivalHold, for addresses: [IPAddress]) {}
-    func release(_ address: IPAddress) { ends[address] = nil }
+    func release(_ address: IPAddress) throws(VirtualIPError) {
+        if isJammed && ends[address] != nil { throw VirtualIPError("jammed", cure: "wait") }
+        ends[address] = nil
+    }
     func hasLost(anyOf held: [IPAddress]) -> Bool { false }
     func clear() { ends = [:] }
 }
@@ -48,6 +53,8 @@ struct SpreadNode {
     private(set) var lastShare = AddressShare.all
     private(set) var deadline = Instant.distantFuture
     private(set) var resigns = false
+    /// Others may not be told yet that this lease is given up.
+    private var surrendered: Term?
     private let addresses: [IPAddress]
     var process = Process.none
     var pauses = false
@@ -106,6 +113,7 @@ struct SpreadNode {
         loans = known
         spreading = Spreading(calm: SpreadSimulation.calm)
         deserted = []
+        surrendered = nil
         core = Raft(
             Settings(id: id, timing: SpreadSimulation.timing, limits: SpreadSimulation.limits, seed: seed),
             recovered: durable, continuing: continuing, at: now(at: time))
@@ -169,7 +177,19 @@ struct SpreadNode {
 
     // MARK: Turns
 
-    mutating func withdraw(at time: UInt64) { _ = keeper?.turn(now: now(at: time), lease: nil) }
+    mutating func jam(_ isJammed: Bool) { machine.isJammed = isJammed }
+
+    mutating func surrender(_ term: Term, at time: UInt64) {
+        _ = keeper?.turn(now: now(at: time), lease: nil)
+        surrendered = term
+        confirmSurrender(at: time)
+    }
+
+    private mutating func confirmSurrender(at time: UInt64) {
+        guard let term = surrendered, keeper?.isClear == true else { return }
+        surrendered = nil
+        core.leaseWithdrawn(term, at: now(at: time))
+    }
 
     /// What the host of a node does at the end of each turn; returns what it proposes.
     mutating func turn(at time: UInt64) -> [LoanChange] {
@@ -180,6 +200,7 @@ struct SpreadNode {
                 now: now, raft: core.status, addresses: addresses, isSpread: true, loans: loans.all,
                 occupied: keeper.occupied, deserted: deserted, pauses: pauses))
         let turn = keeper.turn(now: now, lease: plan.lease, share: plan.share)
+        confirmSurrender(at: time)
         deserted = plan.departing
         lastLease = plan.lease
         lastShare = plan.share

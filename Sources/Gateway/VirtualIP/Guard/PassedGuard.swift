@@ -30,20 +30,11 @@ package struct GuardWatch: Hashable, Sendable, BinaryCodable {
     }
 }
 
-/// Which process a guard is, and of which version its program. It may be older than its gateway's: an upgrade leaves the
-/// guard as it is.
-package struct GuardIdentity: Codable, Hashable, Sendable, BinaryCodable {
-    package var pid: Int32
-    package var version: String
-
-    package init(pid: Int32, version: String) {
-        self.pid = pid
-        self.version = version
-    }
-
+extension GuardIdentity: BinaryCodable {
     init(from reader: inout BinaryReader) throws(DecodingFault) {
-        pid = try reader.read()
-        version = try reader.readText("version of the guard", limit: NodeReport.Limit.versionBytes)
+        self.init(
+            pid: try reader.read(),
+            version: try reader.readText("version of the guard", limit: NodeReport.Limit.versionBytes))
     }
 
     func write(to writer: inout BinaryWriter) {

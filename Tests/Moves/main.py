@@ -227,7 +227,9 @@ def main():
         run.cluster.stop()
     print(run.summary())
     if failure:
-        print(f"FAILED: {failure}; again: Tests/Moves/run {' '.join(sys.argv[1:])} --seed {options.seed}")
+        only = "".join(f" --only '{event.value}'" for event in options.only or [])
+        print(f"FAILED: {failure}; again: Tests/Moves/run {options.binary} --seed {options.seed} --count {options.count} "
+              f"--timing {options.timing}{only}")
         return 1
     shutil.rmtree(directory)
     print(f"seed {options.seed}: {options.count} moves and kills in {time.monotonic() - began:.0f} s, nothing lost, "

@@ -9,7 +9,7 @@ import Testing
 struct NetworkTests {
     @Test(arguments: [
         "VirtualAddressTests", "PlannedMoveTests", "OpenConnectionTests", "KilledGatewayTests", "HostDeathTests",
-        "FaultTests", "SpreadTests", "DrillTests",
+        "FaultTests", "FilterChurnTests", "SpreadTests", "DrillTests",
     ])
     func inANamespace(suite: String) throws {
         let outcome = try Namespace.run(filter: "NetworkTests.\(suite)/", .root)

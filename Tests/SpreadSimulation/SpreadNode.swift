@@ -12,7 +12,10 @@ final class GatedMachine: VirtualIPProvider {
     var hasCarrier: Bool { true }
     func configure(addresses: [IPAddress], ports: [UInt16]) {}
     func claim(_ address: IPAddress, until end: Instant) { ends[address] = end }
-    func extend(_ held: [IPAddress], until end: Instant) { for address in held { ends[address] = end } }
+    func extend(_ held: [IPAddress], until end: Instant) -> Bool {
+        for address in held { ends[address] = end }
+        return true
+    }
     func announce(_ address: IPAddress) {}
     func hold(_ hold: ArrivalHold, for addresses: [IPAddress]) {}
     func release(_ address: IPAddress) throws(VirtualIPError) {

@@ -47,7 +47,7 @@ package final class LoopbackProvider: VirtualIPProvider {
         }
     }
 
-    package func extend(_ held: [IPAddress], until end: Instant) {}
+    package func extend(_ held: [IPAddress], until end: Instant) -> Bool { true }
 
     package func announce(_ address: IPAddress) {}
 

@@ -89,30 +89,32 @@ package final class NetlinkProvider: VirtualIPProvider {
 
     package func claim(_ address: IPAddress, until end: Instant) throws(VirtualIPError) {
         try Self.explaining(name) { () throws(SystemError) in
-            try openGate([address], until: end)
+            // One that opens too late is opened by the extension.
+            _ = try openGate([address], until: end)
             try addresses.add(address)
             claimed.insert(address)
         }
     }
 
-    package func extend(_ held: [IPAddress], until end: Instant) throws(VirtualIPError) {
+    package func extend(_ held: [IPAddress], until end: Instant) throws(VirtualIPError) -> Bool {
         try Self.explaining(name) { () throws(SystemError) in
-            try openGate(held, until: end)
+            let isOpen = try openGate(held, until: end)
             let now = Instant.now()
-            guard now - lifetimesSetAt >= Self.lifetimeRenewal else { return }
+            guard now - lifetimesSetAt >= Self.lifetimeRenewal else { return isOpen }
             lifetimesSetAt = now
             try addresses.renew()
+            return isOpen
         }
     }
 
     /// Whoever reloads the machine's own firewall may have removed the gate; it is then put up again.
-    private func openGate(_ addresses: [IPAddress], until end: Instant) throws(SystemError) {
-        do throws(SystemError) { try gate?.open(addresses, until: end) } catch {
+    private func openGate(_ addresses: [IPAddress], until end: Instant) throws(SystemError) -> Bool {
+        do throws(SystemError) { return try gate?.open(addresses, until: end) ?? true } catch {
             guard error.code == ENOENT else { throw error }
             Log.warning("vip: somebody removed the kernel gate of \(name); it is put up again")
             gate = try KernelGate.closing(name)
             try gate?.guardAddresses(configured, keepingOthers: true)
-            try gate?.open(addresses, until: end)
+            return try gate?.open(addresses, until: end) ?? true
         }
     }
 

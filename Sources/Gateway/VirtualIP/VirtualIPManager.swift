@@ -75,6 +75,8 @@ package final class VirtualIPManager: AddressKeeper {
     private var claim = VirtualIPClaim()
     private var wanted: [IPAddress] = []
     private var extendedUntil = Instant.zero
+    /// Since when an extension that came too late keeps arrivals away.
+    private var closedSince: Instant?
     /// Addresses that are given up but could not be removed yet.
     private var stuck: Set<IPAddress> = []
 
@@ -144,12 +146,25 @@ package final class VirtualIPManager: AddressKeeper {
         guard !claim.held.isEmpty, let end = conditions.lease?.validUntil, end != extendedUntil else { return nil }
         if onHold == .everything { return nil }
         do throws(VirtualIPError) {
-            try provider.extend(claim.held, until: end)
-            extendedUntil = end
+            let isOpen = try provider.extend(claim.held, until: end)
+            if isOpen { extendedUntil = end }
+            noteClosed(!isOpen, at: conditions.now)
             return nil
         } catch {
             Log.error("vip: \(error)")
             return carryOut(claim.fail(because: .leaseExpired, conditions), conditions)
+        }
+    }
+
+    /// Nothing is given up for it: a later extension of the same lease opens again, and the end of the lease decides.
+    private func noteClosed(_ isClosed: Bool, at now: Instant) {
+        if isClosed, closedSince == nil {
+            closedSince = now
+            Log.warning(
+                "vip: the kernel took the extension of the lease too late; nothing arrives until it takes another one",
+                [.event("gate-late")])
+        } else if !isClosed, let since = closedSince.take() {
+            Log.info("vip: the kernel lets arrivals in again after \((now - since).milliseconds) ms")
         }
     }
 

@@ -13,10 +13,11 @@ package protocol VirtualIPProvider: AnyObject {
     /// listeners themselves.
     func configure(addresses: [IPAddress], ports: [UInt16])
     /// Makes this node answer on `address`, until `end` at the latest where the provider can see to that. An address
-    /// that is there already is claimed as well.
+    /// that is there already is claimed as well. `extend` follows.
     func claim(_ address: IPAddress, until end: Instant) throws(VirtualIPError)
-    /// The node may answer on what it claimed until `end` now.
-    func extend(_ held: [IPAddress], until end: Instant) throws(VirtualIPError)
+    /// The node may answer on what it claimed until `end` now. False when that came too late: it answers on nothing until
+    /// the next extension, with which it may go on.
+    func extend(_ held: [IPAddress], until end: Instant) throws(VirtualIPError) -> Bool
     /// Tells the neighbours on the link that `address` is here now.
     func announce(_ address: IPAddress) throws(VirtualIPError)
     /// Keeps back what arrives for `addresses`, and for no others any more.
@@ -88,7 +89,7 @@ package final class NoProvider: VirtualIPProvider {
     package var hasCarrier: Bool { true }
     package func configure(addresses: [IPAddress], ports: [UInt16]) {}
     package func claim(_ address: IPAddress, until end: Instant) {}
-    package func extend(_ held: [IPAddress], until end: Instant) {}
+    package func extend(_ held: [IPAddress], until end: Instant) -> Bool { true }
     package func announce(_ address: IPAddress) {}
     package func hold(_ hold: ArrivalHold, for addresses: [IPAddress]) {}
     package func release(_ address: IPAddress) {}

@@ -20,6 +20,7 @@ private final class FakeProvider: VirtualIPProvider {
     var refusesReleases = false
     var lost = false
     var refusesExtensions = false
+    var extendsTooLate = false
     var hasCarrier = true
     var fence = Fence.kernel
     var extendedUntil = Instant.zero
@@ -31,9 +32,11 @@ private final class FakeProvider: VirtualIPProvider {
         present.insert(address)
     }
 
-    func extend(_ held: [IPAddress], until end: Instant) throws(VirtualIPError) {
+    func extend(_ held: [IPAddress], until end: Instant) throws(VirtualIPError) -> Bool {
         if refusesExtensions { throw refusal }
+        if extendsTooLate { return false }
         extendedUntil = end
+        return true
     }
 
     func announce(_ address: IPAddress) { announcements += 1 }
@@ -107,6 +110,25 @@ private final class FakeProvider: VirtualIPProvider {
         extended.validUntil = at(150)
         _ = manager.turn(now: at(110), lease: extended)
         #expect(provider.extendedUntil == at(150))
+    }
+
+    /// What is held stays held as long as the lease does: the next extension of it is tried like the first.
+    @Test func anExtensionThatComesTooLateIsMadeUpForByTheNext() {
+        let manager = manager()
+        _ = manager.turn(now: at(100), lease: lease)
+        provider.extendsTooLate = true
+        var extended = lease
+        extended.validUntil = at(150)
+        let late = manager.turn(now: at(139), lease: extended)
+        #expect(late.resignation == nil && manager.held == [one] && provider.extendedUntil == at(140))
+        provider.extendsTooLate = false
+        #expect(manager.turn(now: at(145), lease: extended).resignation == nil)
+        #expect(provider.extendedUntil == at(150) && provider.present == [one])
+        provider.extendsTooLate = true
+        extended.validUntil = at(160)
+        _ = manager.turn(now: at(148), lease: extended)
+        #expect(manager.turn(now: at(160), lease: extended).resignation == .leaseExpired)
+        #expect(provider.present == [])
     }
 
     @Test func refusedExtensionGivesUpAndIsFinal() {

@@ -81,6 +81,27 @@ final class NetworkCluster {
         return try #require(found, "gw\(node) has a guard\n\(logs())")
     }
 
+    /// Has other programs of a node's machine change its packet filter: tables come and go, and a set of 20,000 addresses
+    /// is replaced as a whole.
+    func churnFilters(of node: Int, times: Int) throws -> ChildProcess {
+        let elements = (0..<20_000).map { "10.\(100 + $0 >> 16).\($0 >> 8 & 255).\($0 & 255)" }.joined(separator: ", ")
+        try write(
+            "churn\(node).nft",
+            "table ip big\ndelete table ip big\ntable ip big { set s { type ipv4_addr; elements = { \(elements) }; }; }\n"
+        )
+        let script = """
+            for round in $(seq \(times)); do
+                for table in 1 2 3 4 5 6; do
+                    nft 'add table ip churn; add chain ip churn c { type filter hook input priority 0; }' || exit 1
+                    nft delete table ip churn || exit 1
+                done
+                nft -f \(directory)/churn\(node).nft || exit 1
+            done
+            """
+        let entry = VirtualNetwork.entry(to: node)
+        return try launch(entry.path, entry.arguments + ["sh", "-c", script], log: "churn")
+    }
+
     /// A node's machine dies: nothing leaves it any more, and nothing of it is left.
     func crash(_ node: Int) throws {
         try network.cut(node)

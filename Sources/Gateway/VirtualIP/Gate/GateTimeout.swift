@@ -1,0 +1,37 @@
+import CLinux
+import Glibc
+import Posix
+
+/// How long the kernel is told to let an address in, so that it never does after the lease.
+///
+/// A pure core. The kernel counts a timeout from when it carries the order out, in ticks of its own clock: less than one
+/// becomes one, and the last one is cut short.
+package struct GateTimeout: Hashable, Sendable {
+    /// With longer ticks (Linux with HZ=100) a permit would take most of a lease.
+    private static let longestTick = Nanoseconds.milliseconds(5)
+    private static let shortestPermit = Nanoseconds.milliseconds(4)
+
+    /// Of the kernel's clock.
+    package let tick: Nanoseconds
+    /// How long a permit lasts at the most; nil where there are none. With one tick alone it could end at once.
+    package let permit: Nanoseconds?
+
+    package init(tick: Nanoseconds) {
+        self.tick = tick
+        let ticks = Nanoseconds.milliseconds(UInt64((tick * 2).milliseconds.rounded(.up)))
+        permit = tick > Self.longestTick ? nil : max(ticks, Self.shortestPermit)
+    }
+
+    /// As this machine's kernel counts.
+    package static func ofThisKernel() -> GateTimeout {
+        var resolution = timespec()
+        // The coarse clock advances with each tick.
+        clock_getres(CLOCK_MONOTONIC_COARSE, &resolution)
+        return GateTimeout(tick: max(Nanoseconds(UInt64(resolution.tv_nsec)), .milliseconds(1)))
+    }
+
+    /// For an order that is carried out by `latest`, in milliseconds; nil when too little is left.
+    package func milliseconds(from latest: Instant, until end: Instant) -> UInt64? {
+        end >= latest + tick ? (end - latest).count / 1_000_000 : nil
+    }
+}

@@ -1,0 +1,27 @@
+import Gateway
+import Posix
+import Testing
+
+@Suite struct GateTimeoutTests {
+    private let now = Instant.zero + .seconds(1)
+
+    /// The kernel makes a tick of less than that, which would be late.
+    @Test func nothingShorterThanATickIsAskedFor() {
+        let timeouts = GateTimeout(tick: .milliseconds(4))
+        #expect(timeouts.milliseconds(from: now, until: now + .milliseconds(4)) == 4)
+        #expect(timeouts.milliseconds(from: now, until: now + .microseconds(3999)) == nil)
+        #expect(timeouts.milliseconds(from: now, until: now + .microseconds(19_999)) == 19)
+        #expect(timeouts.milliseconds(from: now + .seconds(1), until: now) == nil)
+    }
+
+    @Test(arguments: [(1000, 4), (300, 7), (250, 8)]) func aPermitLastsTwoTicks(hertz: UInt64, milliseconds: UInt64) {
+        #expect(GateTimeout(tick: Nanoseconds(1_000_000_000 / hertz)).permit == .milliseconds(milliseconds))
+    }
+
+    @Test func aCoarseClockHasNoPermits() { #expect(GateTimeout(tick: .milliseconds(10)).permit == nil) }
+
+    @Test func thisKernelHasATick() {
+        #expect(
+            GateTimeout.ofThisKernel().tick >= .milliseconds(1) && GateTimeout.ofThisKernel().tick <= .milliseconds(10))
+    }
+}

@@ -84,7 +84,8 @@ soak:
 
 mutants:
 	$(SWIFT) run $(TEST_FLAGS) write-mutants $(CURDIR) $(CURDIR)/.build-mutants
-	$(SWIFT) run -c release --package-path .build-mutants hunt
+	$(SWIFT) build -c release --package-path .build-mutants --product hunt
+	.build-mutants/.build/release/hunt list | xargs -n 1 -P $$(nproc) .build-mutants/.build/release/hunt
 
 format:
 	$(SWIFT) format --in-place --recursive Package.swift Sources Tests

@@ -5,19 +5,23 @@ import Simulation
 import SpreadSimulation
 
 /// Compiled in the package of mutants only: simulates core and storage, or the spreading of addresses, with one bug after the
-/// other, and prints how many seeds it took to find each. `hunt [SEEDS] [NUMBER]`; a bug that is not found within so many
-/// seeds ends it with status 1.
+/// other, and prints how many seeds it took to find each. `hunt [NUMBER [SEEDS]]`; a bug that is not found within so many
+/// seeds ends it with status 1. `hunt list` prints the numbers, for whoever has several processors.
 @main
 enum Hunt {
     private static let seeds: UInt64 = 10_000
 
     static func main() {
+        if CommandLine.arguments.dropFirst() == ["list"] {
+            for number in 0..<mutants.count + spreadMutants.count { print(number) }
+            return
+        }
         Log.setLevel(.error)
         let arguments = CommandLine.arguments.dropFirst().compactMap { UInt64($0) }
-        let limit = arguments.first ?? seeds
+        let limit = arguments.count < 2 ? seeds : arguments[1]
         var missed = 0
         for (number, mutant) in (mutants + spreadMutants).enumerated()
-        where arguments.count < 2 || arguments[1] == UInt64(number) {
+        where arguments.isEmpty || arguments[0] == UInt64(number) {
             activeMutant = number
             let isSpread = number >= mutants.count
             let found = (1...limit).lazy.compactMap { seed in
@@ -28,8 +32,6 @@ enum Hunt {
             fflush(nil)
             if found == nil { missed += 1 }
         }
-        let count = mutants.count + spreadMutants.count
-        print("\(count - missed) of \(count) bugs found")
         exit(missed == 0 ? 0 : 1)
     }
 

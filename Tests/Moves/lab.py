@@ -26,6 +26,8 @@ class Lab(failover.Machines):
 
     def __init__(self, seed):
         super().__init__()
+        # The backend's address is on one switch alone; nobody is to be told of another way to it.
+        sh("sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1")
         sh("ip", "address", "add", "fd78::fe/64", "dev", "switch0", "nodad")
         sh("ip", "link", "add", "switch1", "type", "bridge")
         sh("ip", "link", "set", "switch1", "up")

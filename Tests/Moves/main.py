@@ -12,6 +12,9 @@ from load import Load
 
 LOG_LINES = 60
 HOLDER_SHARE = 0.8
+# From the end of one event to the next. A node that was away knows all connections again within half a second of its
+# return, and who loses two machines within that time may be left with connections that nobody knows.
+REST_SECONDS = (0.5, 1.3)
 
 
 class Event(enum.Enum):
@@ -144,7 +147,7 @@ class Run:
         event = self.dice.choice(self.options.only or list(Event))
         others = [n for n in self.lab.numbers if n != holder]
         n = holder if self.dice.random() < HOLDER_SHARE else self.dice.choice(others)
-        rests, waits = self.dice.uniform(0, 0.8), self.dice.random() < 0.7
+        rests, waits = self.dice.uniform(*REST_SECONDS), self.dice.random() < 0.7
         self.lab.link.become(link.rough(self.dice))
         self.said = f"event {number}: {event.value} of {'the holder' if n == holder else 'another'}, m{n}"
         began = time.monotonic()

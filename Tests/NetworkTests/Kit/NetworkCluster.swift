@@ -81,10 +81,10 @@ final class NetworkCluster {
         return try #require(found, "gw\(node) has a guard\n\(logs())")
     }
 
-    /// Has other programs of a node's machine change its packet filter: tables come and go, and a set of 20,000 addresses
+    /// Has other programs of a node's machine change its packet filter: tables come and go, and a set of 4,000 addresses
     /// is replaced as a whole.
     func churnFilters(of node: Int, times: Int) throws -> ChildProcess {
-        let elements = (0..<20_000).map { "10.\(100 + $0 >> 16).\($0 >> 8 & 255).\($0 & 255)" }.joined(separator: ", ")
+        let elements = (0..<4_000).map { "10.\(100 + $0 >> 16).\($0 >> 8 & 255).\($0 & 255)" }.joined(separator: ", ")
         try write(
             "churn\(node).nft",
             "table ip big\ndelete table ip big\ntable ip big { set s { type ipv4_addr; elements = { \(elements) }; }; }\n"

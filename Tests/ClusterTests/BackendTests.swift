@@ -39,7 +39,8 @@ extension ClusterTests {
             #expect(try cluster.runUntilTaken(["backend", "drain", "round-robin", address]).status == 0)
             let drained = eventually { Set(cluster.names(12, "/round-robin")) == ["b2", "b3"] ? true : nil }
             #expect(drained == true)
-            #expect(cluster.status()?.backend(address, in: "round-robin")?.mode == "draining")
+            func mode() -> String? { cluster.status()?.backend(address, in: "round-robin")?.mode }
+            #expect(eventually { mode() == "draining" ? true : nil } == true)
             #expect(try cluster.runUntilTaken(["backend", "enable", "round-robin", address]).status == 0)
             #expect(eventually { Set(cluster.names(12, "/round-robin")) == ["b1", "b2", "b3"] ? true : nil } == true)
         }

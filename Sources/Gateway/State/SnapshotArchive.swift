@@ -27,9 +27,12 @@ package struct SnapshotArchive: Hashable, Sendable {
     private static let stateBytesKey = "state-bytes"
     private static let stateChecksumKey = "state-checksum"
 
-    package init(of state: ReplicatedState, through index: LogIndex, term: Term, cluster: String, by node: NodeID) {
+    package init(
+        of state: ReplicatedState, through index: LogIndex, term: Term, cluster: String, by node: NodeID,
+        at time: WallTime
+    ) {
         self.cluster = cluster
-        takenAt = WallTime.now().description
+        takenAt = time.description
         takenBy = node
         revision = state.cluster.revision
         keyCount = state.keys.records.count

@@ -1,4 +1,5 @@
 import Gateway
+import Posix
 import Raft
 
 extension NodeServices {
@@ -12,7 +13,7 @@ extension NodeServices {
                     result.map { state, index in
                         SnapshotArchive(
                             of: state, through: index, term: view.current?.raft.term ?? .zero, cluster: node.cluster,
-                            by: node.node.id)
+                            by: node.node.id, at: .now())
                     })
             }
             if !isQueued { completion(.failure(.unavailable("too much waits at this node, try again"))) }

@@ -10,7 +10,8 @@ import Testing
             source: "{}", backends: [], virtualAddresses: [], expectedRevision: nil, author: "eva", at: .now())
         _ = state.apply(.cluster(.applyConfiguration(change)))
         _ = state.apply(.key(KeyChange(key: KeyName("a/b")!, value: [1, 2], condition: .any, at: .now())))
-        return SnapshotArchive(of: state, through: LogIndex(17), term: Term(3), cluster: "web", by: NodeID(2))
+        return SnapshotArchive(
+            of: state, through: LogIndex(17), term: Term(3), cluster: "web", by: NodeID(2), at: .now())
     }
 
     @Test func whatIsWrittenIsRead() throws {

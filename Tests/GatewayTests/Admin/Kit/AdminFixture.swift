@@ -93,7 +93,8 @@ final class FakeNode: Sendable {
                 completion(
                     .success(
                         SnapshotArchive(
-                            of: state, through: LogIndex(17), term: Term(3), cluster: "demo", by: NodeID(1))))
+                            of: state, through: LogIndex(17), term: Term(3), cluster: "demo", by: NodeID(1),
+                            at: WallTime(millisecondsSince1970: 0))))
             }, begin: {})
     }
 

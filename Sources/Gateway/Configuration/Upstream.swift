@@ -162,5 +162,5 @@ package struct UpstreamTimeouts: Hashable, Sendable {
     }
 
     package static let standard = UpstreamTimeouts(
-        connect: .seconds(1), response: .seconds(60), idle: .seconds(60))
+        connect: .milliseconds(1500), response: .seconds(60), idle: .seconds(60))
 }

@@ -49,7 +49,7 @@ private func writtenDefaults(_ all: [(path: String, field: FieldShape)], at path
             "\(defaults), timeouts: {\(timeouts)}, ",
             writtenDefaults(gateway, at: "\(upstream).backends[]"), "health: {\(health)}")
         let plain = file("", "", "", "", "health: {type: '\(type)'}")
-        #expect(explicit.contains("retries: 2") && explicit.contains("connect: \"1s\""))
+        #expect(explicit.contains("retries: 2") && explicit.contains("connect: \"1500ms\""))
         #expect(
             try GatewayConfiguration.read(Array(explicit.utf8), file: "f")
                 == GatewayConfiguration.read(Array(plain.utf8), file: "f"))

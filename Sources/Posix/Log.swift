@@ -43,7 +43,8 @@ package enum Log {
     private static let format = Mutex(LogFormat.text)
     private static let wake = Result { () throws(SystemError) in try Mailbox<Void>(capacity: 1) }
 
-    package static func setLevel(_ level: Level) { minimum.store(level.rawValue, ordering: .relaxed) }
+    /// Nil: nothing is written, as for nodes that are only simulated.
+    package static func setLevel(_ level: Level?) { minimum.store(level?.rawValue ?? .max, ordering: .relaxed) }
 
     /// Also for the children of this process that log with it: they take it over with `inheritFormat`.
     package static func setFormat(_ format: LogFormat) {

@@ -153,6 +153,23 @@ package enum Socket {
         }
     }
 
+    /// The kernel shows each packet to the program before the socket gets it (linux/filter.h, classic BPF).
+    package static func attachFilter(_ descriptor: Int32, _ program: [sock_filter]) throws(SystemError) {
+        var program = program
+        let count = UInt16(program.count)
+        let result = program.withUnsafeMutableBufferPointer { program in
+            var filter = sock_fprog(len: count, filter: program.baseAddress)
+            return setsockopt(
+                descriptor, SOL_SOCKET, SO_ATTACH_FILTER, &filter, socklen_t(MemoryLayout<sock_fprog>.size))
+        }
+        guard result == 0 else { throw SystemError("filter what a socket gets") }
+    }
+
+    /// By a filter that lets nothing through.
+    static func ignoreArrivals(_ descriptor: Int32) throws(SystemError) {
+        try attachFilter(descriptor, [sock_filter(code: UInt16(BPF_RET | BPF_K), jt: 0, jf: 0, k: 0)])
+    }
+
     static func open(family: Int32) throws(SystemError) -> FileDescriptor {
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         let raw = socket(family, type, 0)

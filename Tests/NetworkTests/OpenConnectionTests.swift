@@ -31,6 +31,32 @@ struct OpenConnectionTests {
         #expect(backend.problems == [])
     }
 
+    /// Longer than a move waits for them.
+    @Test func whoWaitsForAnAnswerIsToldThatNoneComes() throws {
+        let backend = try NumberedBackend()
+        defer { backend.stop() }
+        let cluster = try NetworkCluster(
+            moveTimeout: "100ms", addresses: Self.addresses.map(\.ip.description), hasNumberedBackend: true)
+        var clients = try (0..<20).map { client in
+            try #require(RestingClient(to: Self.addresses[client % Self.addresses.count], number: UInt32(client)))
+        }
+        for client in clients.indices { #expect(clients[client].ask(.small) == .answered) }
+        backend.isSilent = true
+        for client in clients.indices where client < 10 { clients[client].send(.order) }
+        #expect(eventually { backend.carriedOut.count == 10 ? true : nil } == true)
+        let former = try cluster.holder()
+        try cluster.transfer(from: former)
+        _ = try cluster.holder(otherThan: former)
+        backend.isSilent = false
+        for client in clients.indices where client < 10 {
+            #expect(clients[client].receive() == .ended, "\(cluster.logs())")
+        }
+        for client in clients.indices where client >= 10 {
+            #expect(clients[client].ask(.small) == .answered, "\(cluster.logs())")
+        }
+        #expect(backend.problems == [])
+    }
+
     @Test func busyOnesGoOnThroughManyMoves() throws {
         let backend = try NumberedBackend()
         defer { backend.stop() }

@@ -53,6 +53,25 @@ struct RepairedSocketTests {
         withExtendedLifetime(pair) {}
     }
 
+    private func information(_ descriptor: borrowing FileDescriptor) throws -> tcp_info {
+        var information = tcp_info()
+        var length = socklen_t(MemoryLayout<tcp_info>.size)
+        try #require(getsockopt(descriptor.raw, Int32(IPPROTO_TCP), TCP_INFO, &information, &length) == 0)
+        return information
+    }
+
+    /// Otherwise they would be small for the rest of the connection.
+    @Test(arguments: ["127.0.0.1:0", "[::1]:0"])
+    func segmentsAreAsLongAsBefore(address: String) throws {
+        let pair = try ConnectedPair(on: #require(SocketAddress(address)))
+        var image = try image(of: pair)
+        image.options.maximumSegmentSize = 1460
+        let restored = try RepairedSocket(restoring: image).resume()
+        let bytes = try information(restored).tcpi_snd_mss
+        #expect(1440...1460 ~= bytes, "\(bytes) bytes")
+        withExtendedLifetime(pair) {}
+    }
+
     @Test func aConnectionThatTheClientHasEndedIsNotMoved() throws {
         let pair = try ConnectedPair(on: #require(SocketAddress("127.0.0.1:0")))
         shutdown(pair.client.raw, Int32(SHUT_WR))

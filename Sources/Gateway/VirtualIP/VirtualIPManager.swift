@@ -79,6 +79,8 @@ package final class VirtualIPManager: AddressKeeper {
     private var closedSince: Instant?
     /// Addresses that are given up but could not be removed yet.
     private var stuck: Set<IPAddress> = []
+    /// Held, and nothing is to arrive for them while `onHold` lasts.
+    private var shut: Set<IPAddress> = []
 
     package init(provider: any VirtualIPProvider) { self.provider = provider }
 
@@ -109,6 +111,10 @@ package final class VirtualIPManager: AddressKeeper {
 
     package func keepBack(_ hold: ArrivalHold, for addresses: Set<IPAddress>) {
         onHold = hold
+        switch hold {
+        case .nothing, .newConnections: shut = []
+        case .everything: shut = addresses
+        }
         // What was closed to arrivals is opened by the next extension.
         extendedUntil = .zero
         do throws(VirtualIPError) { try provider.hold(hold, for: claim.held.filter(addresses.contains)) } catch {
@@ -143,10 +149,10 @@ package final class VirtualIPManager: AddressKeeper {
     }
 
     private func extend(_ conditions: VirtualIPClaim.Conditions) -> VirtualIPClaim.Reason? {
-        guard !claim.held.isEmpty, let end = conditions.lease?.validUntil, end != extendedUntil else { return nil }
-        if onHold == .everything { return nil }
+        let open = claim.held.filter { !shut.contains($0) }
+        guard !open.isEmpty, let end = conditions.lease?.validUntil, end != extendedUntil else { return nil }
         do throws(VirtualIPError) {
-            let isOpen = try provider.extend(claim.held, until: end)
+            let isOpen = try provider.extend(open, until: end)
             if isOpen { extendedUntil = end }
             noteClosed(!isOpen, at: conditions.now)
             return nil
@@ -177,6 +183,7 @@ package final class VirtualIPManager: AddressKeeper {
             do throws(VirtualIPError) {
                 switch action {
                 case .claim(let address):
+                    shut.remove(address)
                     try provider.claim(address, until: conditions.lease?.validUntil ?? conditions.now)
                     stuck.remove(address)
                     Log.info(

@@ -10,7 +10,8 @@ package final class RawTCPSocket {
     package let local: IPAddress
     private let descriptor: FileDescriptor
 
-    package init(at local: IPAddress) throws(SystemError) {
+    /// - Parameter hears: Otherwise it sends, and nothing that arrives waits in it.
+    package init(at local: IPAddress, hears: Bool = true) throws(SystemError) {
         let type = Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
         let raw = socket(local.isIPv4 ? AF_INET : AF_INET6, type, Int32(IPPROTO_TCP))
         guard raw >= 0 else { throw SystemError("open a raw socket") }
@@ -19,7 +20,11 @@ package final class RawTCPSocket {
         guard SocketAddress(ip: local, port: 0).withSockaddr({ bind(raw, $0, $1) }) == 0 else {
             throw SystemError("bind a raw socket to", "\(local)")
         }
-        try? Socket.enlarge(raw, .receiving, toHold: Self.bufferBytes)
+        if hears {
+            try? Socket.enlarge(raw, .receiving, toHold: Self.bufferBytes)
+        } else {
+            try Socket.ignoreArrivals(raw)
+        }
     }
 
     package var raw: Int32 { descriptor.raw }

@@ -69,9 +69,10 @@ package final class RepairedSocket {
         guard image.local.withSockaddr({ bind(raw, $0, $1) }) == 0 else {
             throw SystemError("bind", image.local.description)
         }
-        try Self.ignoreArrivals(raw)
+        try Socket.ignoreArrivals(raw)
         try Self.setSequence(image.receiveSequence, of: .receive, raw)
         try Self.setSequence(image.sendSequence, of: .send, raw)
+        try Self.limitSegments(raw, to: image.options.maximumSegmentSize)
         guard image.peer.withSockaddr({ connect(raw, $0, $1) }) == 0 else {
             throw SystemError("restore the connection from", image.peer.description)
         }
@@ -183,17 +184,6 @@ package final class RepairedSocket {
 
     // Putting in.
 
-    /// The kernel shows each segment to the filter before it looks at it itself.
-    private static func ignoreArrivals(_ raw: Int32) throws(SystemError) {
-        var nothing = sock_filter(code: UInt16(BPF_RET | BPF_K), jt: 0, jf: 0, k: 0)
-        let result = withUnsafeMutablePointer(to: &nothing) { program in
-            var filter = sock_fprog(len: 1, filter: program)
-            return setsockopt(
-                raw, SOL_SOCKET, SO_ATTACH_FILTER, &filter, socklen_t(MemoryLayout<sock_fprog>.size))
-        }
-        guard result == 0 else { throw SystemError("filter a connection") }
-    }
-
     private static func heedArrivals(_ raw: Int32) throws(SystemError) {
         do throws(SystemError) { try Socket.set(raw, SOL_SOCKET, SO_DETACH_FILTER, 0) } catch {
             // One that was taken out of this kernel has none.
@@ -204,6 +194,14 @@ package final class RepairedSocket {
     private static func setSequence(_ sequence: UInt32, of queue: Queue, _ raw: Int32) throws(SystemError) {
         try Socket.set(raw, Int32(IPPROTO_TCP), TCP_REPAIR_QUEUE, queue.rawValue)
         try set(raw, TCP_QUEUE_SEQ, sequence)
+    }
+
+    /// The connect sizes segments by this. What the repair says of them later is noted and not used until the path changes,
+    /// and they would have the 536 bytes of who says nothing (RFC 9293, section 3.7.1).
+    private static func limitSegments(_ raw: Int32, to bytes: UInt32) throws(SystemError) {
+        let accepted: ClosedRange<UInt32> = 88...32767
+        try Socket.set(
+            raw, Int32(IPPROTO_TCP), TCP_MAXSEG, Int32(min(max(bytes, accepted.lowerBound), accepted.upperBound)))
     }
 
     private static func set(_ options: TCPConnectionImage.Options, _ raw: Int32) throws(SystemError) {

@@ -97,7 +97,8 @@ final class ClusterHost: ConsensusHost {
             change.at = .now()
             node.propose(Command.changeLoan(change).encoded(), timeout: Self.loanTimeout) { _ in }
         }
-        if mover.departures.want(plan.departing.intersection(virtualIP.held)) { mover.clearDepartures() }
+        let departure = Departure(plan.departing.intersection(virtualIP.held), to: plan.heir)
+        if mover.departures.want(departure) { mover.clearDepartures() }
         confirmSurrender()
         moveLeadership(turn.raft)
         if state.cluster.drained != spared {
@@ -173,16 +174,25 @@ final class ClusterHost: ConsensusHost {
     func received(note: [UInt8], from node: NodeID) {
         do throws(DecodingFault) {
             switch try HandoverNote(decoding: note) {
-            case .offer(let move, let images, let isLast):
-                heir?.offered(images, move: move, isLast: isLast, by: node)
-                outliving?.rebuilder.moved(from: node)
+            case .offer(let offer):
+                heir?.offered(offer, by: node)
+                outliving?.rebuilder.moved(offer, by: node)
             case .taken(let move, let count): mover.carrier?.answered(move: move, by: node, taken: count)
+            case .withdrawn(let move): heir?.withdrawn(move: move, by: node)
             case .shared(let records): outliving?.rebuilder.shared(records, by: node)
+            case .forsaken(let records): outliving?.rebuilder.forsaken(records, by: node)
             }
         } catch {
             Log.debug("a note of node \(node) can not be read: \(error)")
         }
     }
+
+    /// `heir` has these connections, whose addresses it is about to get. Should its machine die before it shares them, this
+    /// node knows them.
+    func carried(_ images: [TCPConnectionImage], to heir: NodeID) { outliving?.rebuilder.carried(images, to: heir) }
+
+    /// The connections to `addresses` go on here.
+    func keep(connectionsTo addresses: Set<IPAddress>) { outliving?.rebuilder.stayed(at: addresses) }
 
     func serve(addresses: [IPAddress], ports: [UInt16]) {
         virtualIP.configure(addresses: addresses, ports: ports)

@@ -48,15 +48,8 @@ final class GatewayNode: Sendable {
         let token = try GatewayNode.adminToken(configuration)
         let renewals = SharedRenewals()
         let view = SharedClusterView { events.post(.viewChanged) }
-        var proxy = ProxyOptions(configuration)
-        proxy.engine = try StartFailure.wrap { () throws(SystemError) in try proxy.engine.resolved() }
-        let carryingInterface = GatewayNode.carryingInterface(configuration)
-        let isCarrying = carryingInterface != nil
-        let rebuildingInterface = configuration.rebuildsConnections ? carryingInterface : nil
-        let mute = rebuildingInterface.flatMap(OutlivingConnections.mute(on:))
-        let custody = try StartFailure.wrap { () throws(SystemError) in isCarrying ? try Custody(mute) : nil }
-        proxy.custody = custody
-        if rebuildingInterface != nil { proxy.sharing = ConnectionSharing() }
+        let continuity = try Continuity(configuration)
+        let proxy = try ProxyOptions(configuration, continuity)
         let serving = Serving(
             firstStep: Int(configuration.node.id.number) - 1, workers: proxy.workers, engine: proxy.engine)
         let workers = try StartFailure.wrap { () throws(SystemError) in
@@ -65,35 +58,20 @@ final class GatewayNode: Sendable {
         let own = UpgradeOffer(configuration, workers: workers.count, guardVersion: GuardOrder.version)
         let inheritance = try predecessor?.takeOver(own, version: gwnodeVersion)
         workers.inherit(inheritance?.listeners ?? [:])
-        let raft: RaftNode<ClusterHost>
-        try StartFailure.wrap { () throws(SystemError) in try makeDirectories(configuration.dataDirectory) }
-        var options = try RaftNodeOptions(configuration)
-        options.heritage = inheritance?.raft
-        do throws(RaftNodeError) { raft = try RaftNode(options) } catch { throw StartFailure("\(error)") }
+        let raft = try Self.makeRaft(configuration, inheriting: inheritance?.raft)
         // Made here so that its errors are told; only the consensus thread ever uses it.
         nonisolated(unsafe) let virtualIP = try AddressKeeping.keeper(
-            configuration, workers, custody, inheriting: inheritance?.guard
+            configuration, workers, continuity.custody, inheriting: inheritance?.guard
         ) { raft.perform { _ in } }
         let noticeKey = NoticeKey.random()
         let mover = AddressMover(
             raft: raft, workers: workers, view: view, timeout: configuration.moveTimeout,
-            carrier: isCarrying ? ConnectionCarrier(raft: raft, tally: workers.moves) : nil)
-        let outliving = try OutlivingConnections(proxy.sharing, mute, workers)
-        let heir = try StartFailure.wrap { () throws(SystemError) -> ConnectionHeir? in
-            guard let interface = carryingInterface else { return nil }
-            return try ConnectionHeir(on: interface, raft: raft, workers: workers, view: view, tally: workers.moves) {
-                outliving?.rebuilder.inherited($0)
-            }
-        }
+            carrier: continuity.carrier(raft, workers))
+        let outliving = try OutlivingConnections(continuity.sharing, continuity.mute, workers)
+        let heir = try continuity.heir(raft, workers, view, outliving)
         passGuard = (virtualIP as? GuardedAddresses)?.pass
         let setWitnesses = (virtualIP as? GuardedAddresses)?.setWitnesses
-        let prober = try StartFailure.wrap { () throws(SystemError) in
-            try HealthProber(seed: .random(in: 0 ... .max)) { observation in
-                if observation.result.isSuccess == true { serving.readmit(observation.backend) }
-                guard observation.isChange, let verdict = observation.verdict else { return }
-                events.post(.verdict(observation.backend, verdict))
-            }
-        }
+        let prober = try Self.makeProber(serving, events)
 
         self.configuration = configuration
         self.view = view
@@ -111,23 +89,13 @@ final class GatewayNode: Sendable {
             configuration, view: view, serving: serving, liveBoard: LiveBoard(), raft: raft,
             control: { events.post(.perform($0)) }, statistics: { workers.statistics }, renewals: renewals,
             upgrades: upgrades)
-        let admin: AdminServer
-        let adminCertificate = try Self.adminCertificate(configuration)
-        do throws(AdminServerError) {
-            admin = try AdminServer(
-                configuration.admin, rights: configuration.adminSocket, inheriting: inheritance?.admin,
-                handler: AdminHandler(
-                    services: services.adminServices, names: GatewayNode.adminNames(configuration), token: token),
-                certificate: adminCertificate)
-        } catch {
-            throw StartFailure("\(error)")
-        }
+        let admin = try Self.makeAdmin(configuration, inheriting: inheritance?.admin, services, token)
         self.admin = admin
         control = try StartFailure.wrap { () throws(SystemError) in
             try Posix.Thread(name: "control") {
                 GatewayNode.runControl(
                     configuration, seed, events, view, serving, workers, prober, raft, mover, renewals, services,
-                    custody, isSucceeding: inheritance != nil, tellWatchers: { admin.tellWatchers() }
+                    continuity.custody, isSucceeding: inheritance != nil, tellWatchers: { admin.tellWatchers() }
                 ) { peers in
                     setWitnesses?(Witnesses(node: configuration.node.id, key: noticeKey, peers: peers))
                 }
@@ -164,6 +132,41 @@ final class GatewayNode: Sendable {
 
     /// What another process could not take along may go on for some time yet.
     func stopRemains() { workers.stop(drainingUntil: .now() + GatewayNode.drainLimit) }
+
+    private static func makeRaft(
+        _ configuration: NodeConfiguration, inheriting heritage: RaftHeritage?
+    ) throws(StartFailure) -> RaftNode<ClusterHost> {
+        try StartFailure.wrap { () throws(SystemError) in try makeDirectories(configuration.dataDirectory) }
+        var options = try RaftNodeOptions(configuration)
+        options.heritage = heritage
+        do throws(RaftNodeError) { return try RaftNode(options) } catch { throw StartFailure("\(error)") }
+    }
+
+    private static func makeProber(
+        _ serving: Serving, _ events: Mailbox<ControlLoop.Event>
+    ) throws(StartFailure) -> HealthProber {
+        try StartFailure.wrap { () throws(SystemError) in
+            try HealthProber(seed: .random(in: 0 ... .max)) { observation in
+                if observation.result.isSuccess == true { serving.readmit(observation.backend) }
+                guard observation.isChange, let verdict = observation.verdict else { return }
+                events.post(.verdict(observation.backend, verdict))
+            }
+        }
+    }
+
+    private static func makeAdmin(
+        _ configuration: NodeConfiguration, inheriting inherited: Int32?, _ services: NodeServices, _ token: AdminToken?
+    ) throws(StartFailure) -> AdminServer {
+        let certificate = try adminCertificate(configuration)
+        let handler = AdminHandler(services: services.adminServices, names: adminNames(configuration), token: token)
+        do throws(AdminServerError) {
+            return try AdminServer(
+                configuration.admin, rights: configuration.adminSocket, inheriting: inherited, handler: handler,
+                certificate: certificate)
+        } catch {
+            throw StartFailure("\(error)")
+        }
+    }
 
     /// Another one than Raft's: each belongs to its thread.
     private static func adminCertificate(
@@ -230,17 +233,6 @@ final class GatewayNode: Sendable {
     /// Opens the access log again, for whoever has renamed its file.
     func reopenLogs() { workers.reopenAccessLog() }
 
-    /// The interface whose open connections go along when addresses move; nil if they do not.
-    private static func carryingInterface(_ configuration: NodeConfiguration) -> String? {
-        guard configuration.movesConnections, case .netlink(let interface) = configuration.virtualAddress else {
-            return nil
-        }
-        guard let obstacle = RepairedSocket.obstacle() else { return interface }
-        Log.warning(
-            "vip: open connections end when addresses move, as this process can not take them along: \(obstacle)")
-        return nil
-    }
-
     private static func adminToken(_ configuration: NodeConfiguration) throws(StartFailure) -> AdminToken? {
         guard let path = configuration.adminToken else { return nil }
         do throws(AdminTokenError) { return try AdminToken(file: path) } catch { throw StartFailure("\(error)") }
@@ -251,23 +243,13 @@ final class GatewayNode: Sendable {
     }
 }
 
-/// Why a node did not start, and what to do about it, in one line.
-struct StartFailure: Error, CustomStringConvertible {
-    let description: String
-
-    init(_ description: String) { self.description = description }
-
-    static func wrap<Value: ~Copyable>(_ body: () throws(SystemError) -> Value) throws(StartFailure) -> Value {
-        do throws(SystemError) { return try body() } catch { throw StartFailure("\(error); \(error.cure)") }
-    }
-}
-
 extension ProxyOptions {
-    fileprivate init(_ configuration: NodeConfiguration) {
+    fileprivate init(_ configuration: NodeConfiguration, _ continuity: Continuity) throws(StartFailure) {
         let workers = configuration.workers ?? processorCount()
         self.init(
             workers: workers, limits: ProxyLimits(configuration.limits, workers: workers),
-            engine: configuration.engine, accessLog: configuration.accessLog)
+            engine: try StartFailure.wrap { () throws(SystemError) in try configuration.engine.resolved() },
+            accessLog: configuration.accessLog, custody: continuity.custody, sharing: continuity.sharing)
     }
 }
 

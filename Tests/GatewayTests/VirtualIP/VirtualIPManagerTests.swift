@@ -24,6 +24,7 @@ private final class FakeProvider: VirtualIPProvider {
     var hasCarrier = true
     var fence = Fence.kernel
     var extendedUntil = Instant.zero
+    var extended: [IPAddress] = []
 
     func configure(addresses: [IPAddress], ports: [UInt16]) {}
 
@@ -35,7 +36,7 @@ private final class FakeProvider: VirtualIPProvider {
     func extend(_ held: [IPAddress], until end: Instant) throws(VirtualIPError) -> Bool {
         if refusesExtensions { throw refusal }
         if extendsTooLate { return false }
-        extendedUntil = end
+        (extended, extendedUntil) = (held, end)
         return true
     }
 
@@ -92,6 +93,31 @@ private final class FakeProvider: VirtualIPProvider {
         manager.keepBack(.nothing, for: [])
         _ = manager.turn(now: at(111), lease: lease)
         #expect(provider.extendedUntil == lease.validUntil)
+    }
+
+    @Test func othersStayOpenWhileOneIsShut() {
+        let manager = manager([one, two])
+        _ = manager.turn(now: at(100), lease: lease)
+        manager.keepBack(.everything, for: [one])
+        var extended = lease
+        extended.validUntil = at(150)
+        _ = manager.turn(now: at(110), lease: extended)
+        #expect(provider.extended == [two] && provider.extendedUntil == at(150))
+        manager.keepBack(.nothing, for: [])
+        _ = manager.turn(now: at(111), lease: extended)
+        #expect(provider.extended == [one, two])
+    }
+
+    @Test func anAddressThatComesBackIsOpenThoughItWasShut() {
+        let manager = manager([one, two])
+        let borrowed = AddressShare.borrowed([two], boot: 1)
+        _ = manager.turn(now: at(100), lease: lease, share: .borrowed([one, two], boot: 1))
+        manager.keepBack(.everything, for: [one])
+        _ = manager.turn(now: at(101), lease: lease, share: borrowed)
+        var extended = lease
+        extended.validUntil = at(150)
+        _ = manager.turn(now: at(110), lease: extended, share: .borrowed([one, two], boot: 1))
+        #expect(provider.extended == [one, two])
     }
 
     @Test func aWeakerFenceGivesUpEarlier() {

@@ -16,7 +16,7 @@ enum Hunt {
             for number in 0..<mutants.count + spreadMutants.count { print(number) }
             return
         }
-        Log.setLevel(.error)
+        Log.setLevel(nil)
         let arguments = CommandLine.arguments.dropFirst().compactMap { UInt64($0) }
         let limit = arguments.count < 2 ? seeds : arguments[1]
         var missed = 0

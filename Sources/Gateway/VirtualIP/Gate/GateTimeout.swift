@@ -1,5 +1,3 @@
-import CLinux
-import Glibc
 import Posix
 
 /// How long the kernel is told to let an address in, so that it never does after the lease.
@@ -20,14 +18,6 @@ package struct GateTimeout: Hashable, Sendable {
         self.tick = tick
         let ticks = Nanoseconds.milliseconds(UInt64((tick * 2).milliseconds.rounded(.up)))
         permit = tick > Self.longestTick ? nil : max(ticks, Self.shortestPermit)
-    }
-
-    /// As this machine's kernel counts.
-    package static func ofThisKernel() -> GateTimeout {
-        var resolution = timespec()
-        // The coarse clock advances with each tick.
-        clock_getres(CLOCK_MONOTONIC_COARSE, &resolution)
-        return GateTimeout(tick: max(Nanoseconds(UInt64(resolution.tv_nsec)), .milliseconds(1)))
     }
 
     /// For an order that is carried out by `latest`, in milliseconds; nil when too little is left.

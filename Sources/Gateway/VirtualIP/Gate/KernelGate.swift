@@ -14,7 +14,7 @@ package struct KernelGate: ~Copyable {
     private static let attempts = 5
 
     private var table: NftablesTable
-    private let timeouts = GateTimeout.ofThisKernel()
+    private let timeouts = GateTimeout(tick: KernelGate.tick())
     /// Nil: not known, for another process may have left some.
     private var virtual: Set<IPAddress>?
     /// Those that were opened and not closed, and when the kernel has closed them at the latest.
@@ -46,6 +46,13 @@ package struct KernelGate: ~Copyable {
     }
 
     private init(table: consuming NftablesTable) { self.table = table }
+
+    /// Of this machine's kernel, a millisecond at the least: its coarse clock advances with each.
+    package static func tick() -> Nanoseconds {
+        var resolution = timespec()
+        clock_getres(CLOCK_MONOTONIC_COARSE, &resolution)
+        return max(Nanoseconds(UInt64(resolution.tv_nsec)), .milliseconds(1))
+    }
 
     package static func table(of interface: String) -> String { "gwnode-\(interface)" }
 

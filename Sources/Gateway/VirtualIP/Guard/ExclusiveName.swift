@@ -7,6 +7,9 @@ import Posix
 struct ExclusiveName: ~Copyable {
     /// Of those who asked for the owner and were not dismissed; whoever asks beyond them learns nothing.
     private static let questions: Int32 = 4096
+    /// What a process that was ended may take until its name is free.
+    static let patience = Nanoseconds.seconds(2)
+    private static let retryMilliseconds: Int32 = 5
 
     private let descriptor: FileDescriptor
 
@@ -16,6 +19,19 @@ struct ExclusiveName: ~Copyable {
         guard AbstractAddress(name).with({ bind(socket.raw, $0, $1) }) == 0, listen(socket.raw, Self.questions) == 0
         else { return nil }
         descriptor = socket
+    }
+
+    /// Waits for an owner that is about to end; nil when somebody still has it after `patience`.
+    init?(_ name: String, patience: Nanoseconds) {
+        let deadline = Instant.now() + patience
+        while true {
+            if let taken = ExclusiveName(name) {
+                self = taken
+                return
+            }
+            if Instant.now() > deadline { return nil }
+            _ = poll(nil, 0, Self.retryMilliseconds)
+        }
     }
 
     /// Goes on with what another process had. From now on this one is the owner that others are told of.

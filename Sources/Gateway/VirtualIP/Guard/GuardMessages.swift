@@ -239,7 +239,7 @@ extension BinaryReader {
     }
 
     /// What is held may be on its way out while as many others are configured.
-    fileprivate mutating func readAddresses(_ what: String) throws(DecodingFault) -> [IPAddress] {
+    mutating func readAddresses(_ what: String) throws(DecodingFault) -> [IPAddress] {
         try readList(what, limit: 2 * GatewayConfiguration.Limit.virtualAddresses) {
             reader throws(DecodingFault) in try reader.readAddress()
         }

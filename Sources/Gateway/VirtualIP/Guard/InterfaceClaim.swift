@@ -5,22 +5,14 @@ import Posix
 /// gates. The claim is the gateway's, not its guard's: it goes along with an upgrade and ends with the gateway, so a guard
 /// that is there without it has nobody to serve.
 package final class InterfaceClaim: Sendable {
-    private static let patience = Nanoseconds.seconds(2)
-    private static let retryMilliseconds: Int32 = 5
-
     private let name: ExclusiveName
 
     /// Waits for a gateway that ended just now.
-    package init(of interface: String, patience: Nanoseconds = patience) throws(VirtualIPError) {
-        let deadline = Instant.now() + patience
-        while true {
-            if let name = ExclusiveName(Self.name(of: interface)) {
-                self.name = name
-                return
-            }
-            if Instant.now() > deadline { throw Self.refusal(of: interface) }
-            _ = poll(nil, 0, Self.retryMilliseconds)
+    package init(of interface: String, patience: Nanoseconds = ExclusiveName.patience) throws(VirtualIPError) {
+        guard let name = ExclusiveName(Self.name(of: interface), patience: patience) else {
+            throw Self.refusal(of: interface)
         }
+        self.name = name
     }
 
     /// Goes on with the claim of a former process of this node.

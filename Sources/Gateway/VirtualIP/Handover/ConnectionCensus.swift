@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 import Posix
 
-/// Counts TCP connections by asking the kernel (sock_diag(7)), which also knows those that no worker has accepted yet
+/// Knows TCP connections by asking the kernel (sock_diag(7)), which also knows those that no worker has accepted yet
 /// and those whose last bytes the client has not acknowledged.
 package struct ConnectionCensus: ~Copyable {
     private static let answerTimeout = timeval(tv_sec: 0, tv_usec: 100_000)
@@ -21,12 +21,31 @@ package struct ConnectionCensus: ~Copyable {
         setsockopt(raw, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
     }
 
-    /// Connections of clients to `addresses` that are not finished.
+    /// How many connections of clients to `addresses` are not finished.
     package borrowing func connections(to addresses: Set<IPAddress>) throws(SystemError) -> Int {
-        try count(family: AF_INET, addresses) + count(family: AF_INET6, addresses)
+        var count = 0
+        try forEach(to: addresses) { if !Self.isGivenUp($0) { count += 1 } }
+        return count
     }
 
-    private borrowing func count(family: Int32, _ addresses: Set<IPAddress>) throws(SystemError) -> Int {
+    /// Those that both ends have made. This machine may send in vain since it lost the address, while the client waits.
+    package borrowing func flows(to addresses: Set<IPAddress>) throws(SystemError) -> [ConnectionRecord.Flow] {
+        var flows: [ConnectionRecord.Flow] = []
+        try forEach(to: addresses) { message in
+            if !Self.isNew(message), let flow = ConnectionRecord.Flow(message) { flows.append(flow) }
+        }
+        return flows
+    }
+
+    private borrowing func forEach(
+        to addresses: Set<IPAddress>, _ body: (inet_diag_msg) -> Void
+    ) throws(SystemError) {
+        for family in [AF_INET, AF_INET6] { try forEach(family: family, to: addresses, body) }
+    }
+
+    private borrowing func forEach(
+        family: Int32, to addresses: Set<IPAddress>, _ body: (inet_diag_msg) -> Void
+    ) throws(SystemError) {
         var request = inet_diag_req_v2()
         request.sdiag_family = UInt8(family)
         request.sdiag_protocol = UInt8(IPPROTO_TCP)
@@ -38,13 +57,13 @@ package struct ConnectionCensus: ~Copyable {
         guard Glibc.send(descriptor.raw, bytes, bytes.count, 0) == bytes.count else {
             throw SystemError("ask for connections")
         }
-        var total = 0
-        while try !takeAnswer(addresses, &total) {}
-        return total
+        while try !takeAnswer(addresses, body) {}
     }
 
     /// True at the end of the list.
-    private borrowing func takeAnswer(_ addresses: Set<IPAddress>, _ total: inout Int) throws(SystemError) -> Bool {
+    private borrowing func takeAnswer(
+        _ addresses: Set<IPAddress>, _ body: (inet_diag_msg) -> Void
+    ) throws(SystemError) -> Bool {
         try withUnsafeTemporaryAllocation(byteCount: Self.bufferBytes, alignment: 8) { buffer throws(SystemError) in
             let count = retryingOnInterrupt { recv(descriptor.raw, buffer.baseAddress!, buffer.count, 0) }
             guard count > 0 else { throw SystemError("list connections") }
@@ -57,23 +76,43 @@ package struct ConnectionCensus: ~Copyable {
                 if Int32(header.nlmsg_type) == NLMSG_ERROR {
                     throw SystemError("list connections", code: EPROTO)
                 }
-                let body = UnsafeRawBufferPointer(rebasing: rest[MemoryLayout<nlmsghdr>.size..<length])
-                if let address = Self.busy(body), addresses.contains(address) { total += 1 }
+                let content = UnsafeRawBufferPointer(rebasing: rest[MemoryLayout<nlmsghdr>.size..<length])
+                if content.count >= MemoryLayout<inet_diag_msg>.size {
+                    let message = content.loadUnaligned(as: inet_diag_msg.self)
+                    if let local = IPAddress(message, message.id.idiag_src), addresses.contains(local) { body(message) }
+                }
                 rest = UnsafeRawBufferPointer(rebasing: rest[min(netlinkAligned(length), rest.count)...])
             }
             return false
         }
     }
 
-    /// The address of this machine, nil when the client has gone: it did not acknowledge our SYN within a second, or
-    /// what was sent twice again. Such connections are left from when this machine last lost the address.
-    private static func busy(_ body: UnsafeRawBufferPointer) -> IPAddress? {
-        guard body.count >= MemoryLayout<inet_diag_msg>.size else { return nil }
-        let message = body.loadUnaligned(as: inet_diag_msg.self)
-        let isNew = [3, 12].contains(message.idiag_state)
-        if message.idiag_retrans > (isNew ? 0 : 1) { return nil }
-        return withUnsafeBytes(of: message.id.idiag_src) { source in
-            IPAddress(networkBytes: source.prefix(Int32(message.idiag_family) == AF_INET ? 4 : 16))
+    /// Whether the client has gone: it did not acknowledge our SYN within a second, or what was sent twice again. Such
+    /// connections are left from when this machine last lost the address.
+    private static func isGivenUp(_ message: inet_diag_msg) -> Bool {
+        message.idiag_retrans > (isNew(message) ? 0 : 1)
+    }
+
+    /// Whether the client has not answered our SYN yet.
+    private static func isNew(_ message: inet_diag_msg) -> Bool { [3, 12].contains(message.idiag_state) }
+}
+
+extension IPAddress {
+    fileprivate init?(_ message: inet_diag_msg, _ words: (__be32, __be32, __be32, __be32)) {
+        let count = Int32(message.idiag_family) == AF_INET ? 4 : 16
+        guard let address = withUnsafeBytes(of: words, { IPAddress(networkBytes: $0.prefix(count)) }) else {
+            return nil
         }
+        self = address
+    }
+}
+
+extension ConnectionRecord.Flow {
+    fileprivate init?(_ message: inet_diag_msg) {
+        guard let local = IPAddress(message, message.id.idiag_src), let peer = IPAddress(message, message.id.idiag_dst)
+        else { return nil }
+        self.init(
+            local: SocketAddress(ip: local, port: UInt16(bigEndian: message.id.idiag_sport)),
+            peer: SocketAddress(ip: peer, port: UInt16(bigEndian: message.id.idiag_dport)))
     }
 }

@@ -2,35 +2,40 @@ import Posix
 
 /// What two nodes tell each other so that open connections of clients can move from one to the other.
 package enum HandoverNote: Hashable, Sendable {
-    /// Connections of the move with this number. After the one with `isLast` no more follow.
-    case offer(move: UInt64, [TCPConnectionImage], isLast: Bool)
+    case offer(HandoverOffer)
     /// Answers the last offer: so many connections go on here once this node holds their addresses.
     case taken(move: UInt64, count: Int)
+    /// The connections of the move go on at the sender.
+    case withdrawn(move: UInt64)
     /// What the sender's death would leave behind: `ConnectionRecords` in their binary form, which is for another thread to
     /// read than that which gets the note.
     case shared([UInt8])
+    /// The same of connections that the sender drops, as another node has their addresses. Whoever has them goes on with
+    /// these, or tells their clients that they have ended.
+    case forsaken([UInt8])
 
-    /// The connections of one offer; one alone may have more bytes.
-    package static let offerBytes = 128 << 10
-    private static let offerLimit = 4096
     private static let recordsLimit = 512 << 10
-    private static let version: UInt8 = 1
+    private static let version: UInt8 = 5
 
     package func encoded() -> [UInt8] {
         var writer = BinaryWriter()
         writer.write(Self.version)
         switch self {
-        case .offer(let move, let images, let isLast):
+        case .offer(let offer):
             writer.write(UInt8(1))
-            writer.write(move)
-            writer.write(UInt8(isLast ? 1 : 0))
-            writer.write(list: images)
+            writer.write(offer)
         case .taken(let move, let count):
             writer.write(UInt8(2))
             writer.write(move)
             writer.write(UInt32(clamping: count))
         case .shared(let records):
             writer.write(UInt8(3))
+            writer.write(bytes: records)
+        case .withdrawn(let move):
+            writer.write(UInt8(4))
+            writer.write(move)
+        case .forsaken(let records):
+            writer.write(UInt8(5))
             writer.write(bytes: records)
         }
         return writer.bytes
@@ -40,33 +45,14 @@ package enum HandoverNote: Hashable, Sendable {
         var reader = BinaryReader(bytes)
         try reader.expectVersion(Self.version)
         switch try reader.read(UInt8.self) {
-        case 1:
-            let move = try reader.read(UInt64.self)
-            let isLast = try reader.read(UInt8.self) == 1
-            self = .offer(
-                move: move, try reader.readList("connections", limit: Self.offerLimit), isLast: isLast)
+        case 1: self = .offer(try reader.read())
         case 2: self = .taken(move: try reader.read(), count: Int(try reader.read(UInt32.self)))
         case 3: self = .shared(try reader.readBytes("records", limit: Self.recordsLimit))
+        case 4: self = .withdrawn(move: try reader.read())
+        case 5: self = .forsaken(try reader.readBytes("records", limit: Self.recordsLimit))
         case _: throw .invalid(what: "kind of note", offset: reader.offset - 1)
         }
         try reader.finish()
-    }
-
-    /// The notes that offer all of `images`, at least one.
-    package static func offers(move: UInt64, _ images: [TCPConnectionImage]) -> [HandoverNote] {
-        var notes: [HandoverNote] = []
-        var some: [TCPConnectionImage] = []
-        var bytes = 0
-        for image in images {
-            let size = image.encodedSize
-            if !some.isEmpty, bytes + size > offerBytes || some.count == offerLimit {
-                notes.append(.offer(move: move, some, isLast: false))
-                (some, bytes) = ([], 0)
-            }
-            some.append(image)
-            bytes += size
-        }
-        return notes + [.offer(move: move, some, isLast: true)]
     }
 }
 
@@ -101,7 +87,7 @@ package struct ConnectionImages: Hashable, Sendable {
 }
 
 extension TCPConnectionImage: BinaryCodable {
-    fileprivate var encodedSize: Int { 128 + unread.count + unacknowledged.count }
+    var encodedSize: Int { 128 + unread.count + unacknowledged.count }
 
     func write(to writer: inout BinaryWriter) {
         writer.write(local)

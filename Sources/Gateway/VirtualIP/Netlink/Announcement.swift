@@ -50,68 +50,21 @@ package enum Announcement {
     }
 }
 
-/// A packet socket on one interface, which sends announcements.
+/// Sends announcements on one interface.
 package struct AnnouncementSocket: ~Copyable {
-    private let descriptor: FileDescriptor
-    private let interface: UInt32
-    /// Empty on links without Ethernet addresses, which have no neighbours to tell.
-    private let hardware: [UInt8]
+    private let socket: PacketSocket
 
     /// Needs CAP_NET_RAW.
-    package init(interface: UInt32) throws(SystemError) {
-        let flags = Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
-        let raw = socket(AF_PACKET, Int32(SOCK_DGRAM.rawValue) | flags, 0)
-        guard raw >= 0 else { throw SystemError("open a packet socket") }
-        let descriptor = FileDescriptor(owning: raw)
-        var address = Self.linkAddress(interface, protocolNumber: 0, destination: [])
-        var length = socklen_t(MemoryLayout<sockaddr_ll>.size)
-        let result = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(raw, $0, length) == 0 ? getsockname(raw, $0, &length) : -1
-            }
-        }
-        guard result == 0 else { throw SystemError("bind a packet socket") }
-        let isEthernet = Int32(address.sll_hatype) == ARPHRD_ETHER && address.sll_halen == 6
-        hardware = isEthernet ? withUnsafeBytes(of: address.sll_addr) { Array($0.prefix(6)) } : []
-        self.interface = interface
-        self.descriptor = descriptor
-    }
+    package init(interface: UInt32) throws(SystemError) { socket = try PacketSocket(interface: interface) }
 
     package borrowing func announce(_ address: IPAddress) throws(SystemError) {
-        guard !hardware.isEmpty else { return }
+        guard !socket.hardware.isEmpty else { return }
         if address.isIPv4 {
-            let packet = Announcement.gratuitousARP(address, hardware: hardware)
-            try send(packet, ETH_P_ARP, to: Announcement.broadcast)
+            let packet = Announcement.gratuitousARP(address, hardware: socket.hardware)
+            try socket.send("an announcement", packet, ETH_P_ARP, to: Announcement.broadcast)
         } else {
-            let packet = Announcement.neighbourAdvertisement(address, hardware: hardware)
-            try send(packet, ETH_P_IPV6, to: Announcement.allNodes)
+            let packet = Announcement.neighbourAdvertisement(address, hardware: socket.hardware)
+            try socket.send("an announcement", packet, ETH_P_IPV6, to: Announcement.allNodes)
         }
-    }
-
-    private borrowing func send(
-        _ packet: [UInt8], _ protocolNumber: Int32, to destination: [UInt8]
-    ) throws(SystemError) {
-        var address = Self.linkAddress(interface, protocolNumber: protocolNumber, destination: destination)
-        let sent = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                retryingOnInterrupt {
-                    sendto(
-                        descriptor.raw, packet, packet.count, 0, address, socklen_t(MemoryLayout<sockaddr_ll>.size))
-                }
-            }
-        }
-        guard sent == packet.count else { throw SystemError("send an announcement") }
-    }
-
-    private static func linkAddress(
-        _ interface: UInt32, protocolNumber: Int32, destination: [UInt8]
-    ) -> sockaddr_ll {
-        var address = sockaddr_ll()
-        address.sll_family = UInt16(AF_PACKET)
-        address.sll_protocol = UInt16(protocolNumber).bigEndian
-        address.sll_ifindex = Int32(interface)
-        address.sll_halen = UInt8(destination.count)
-        withUnsafeMutableBytes(of: &address.sll_addr) { $0.copyBytes(from: destination) }
-        return address
     }
 }

@@ -50,6 +50,16 @@ package struct ConnectionRecord: Hashable, Sendable {
     }
 }
 
+extension ConnectionRecord {
+    /// Of a connection that is made anew as `image` says. Bytes that are still on their way are not at rest.
+    package init(_ image: TCPConnectionImage, place: UInt32) {
+        let isAtRest = image.unread.isEmpty && image.unacknowledged.isEmpty
+        let rest = Rest(
+            options: image.options, sendSequence: image.sendSequence, receiveSequence: image.receiveSequence)
+        self.init(place: place, local: image.local, peer: image.peer, rest: isAtRest ? rest : nil)
+    }
+}
+
 /// Records as they travel from node to node.
 package struct ConnectionRecords: Hashable, Sendable {
     /// Of one note; some 60 bytes each.
@@ -59,6 +69,17 @@ package struct ConnectionRecords: Hashable, Sendable {
     package var records: [ConnectionRecord]
 
     package init(_ records: [ConnectionRecord]) { self.records = records }
+
+    /// Of connections of which nothing more is known, in as many notes as it takes.
+    package static func notes(of flows: [ConnectionRecord.Flow]) -> [ConnectionRecords] {
+        let flows = flows.prefix(SharedConnections.capacity)
+        return stride(from: 0, to: flows.count, by: limit).map { start in
+            ConnectionRecords(
+                flows[start..<min(start + limit, flows.count)].map {
+                    ConnectionRecord(place: 0, local: $0.local, peer: $0.peer, rest: nil)
+                })
+        }
+    }
 
     package func encoded() -> [UInt8] {
         var writer = BinaryWriter(reserving: 8 + 60 * records.count)

@@ -15,17 +15,15 @@ import Posix
 ///
 /// So no request is lost unnoticed, and none is carried out twice that must not be.
 ///
-/// To end a connection, its client is asked again when the kernel may answer for itself: it has no such connection, and
-/// resets it. Should it have one, because the client has connected anew from the same port, that goes on undisturbed. As any
-/// of these segments may be lost, and a client that waits for an answer never sends anything by itself, that is repeated.
+/// `ConnectionEndings` has the clients learn of an end.
 package struct Rebuild: Sendable {
     package enum Action: Hashable, Sendable {
         /// Send `TCPSegment(asking:)`.
         case ask(ConnectionRecord)
         /// The connection is to go on here, after so many bytes that the client has to send again.
         case restore(TCPConnectionImage, unheard: Int)
-        /// From now on the kernel may answer by itself.
-        case unmute
+        /// From now on the kernel may answer by itself. These end.
+        case unmute(ending: [ConnectionRecord])
     }
 
     /// What became of the connections.
@@ -45,17 +43,7 @@ package struct Rebuild: Sendable {
         package static let questions = 6
         /// Until a client is asked again.
         package static let patience = Nanoseconds.milliseconds(120)
-        /// For all that is done before the kernel may answer by itself.
         package static let whole = Nanoseconds.milliseconds(800)
-        /// From one question to the next of the connections that end. Systems answer a SYN but once in half a second.
-        package static let endingPauses = [60, 600, 600].map { Nanoseconds.milliseconds($0) }
-    }
-
-    private enum Phase: Equatable {
-        case asking
-        /// So many times their clients were asked.
-        case ending(asked: Int)
-        case over
     }
 
     private struct Waiting {
@@ -68,60 +56,39 @@ package struct Rebuild: Sendable {
     private static let receiveWindow: UInt32 = 65_535
 
     package private(set) var tally = Tally()
-    private var phase = Phase.asking
+    package private(set) var isOver = false
     private var waiting: [ConnectionRecord.Flow: Waiting] = [:]
     private var unasked: ArraySlice<ConnectionRecord.Flow>
     /// In the order of time.
     private var asked: ArraySlice<(flow: ConnectionRecord.Flow, at: Instant)> = []
     private var ended: [ConnectionRecord] = []
-    private var phaseEnd: Instant
+    private let deadline: Instant
 
-    /// - Parameter ending: Nobody can go on with these.
-    package init(_ records: [ConnectionRecord], ending: [ConnectionRecord] = [], at now: Instant) {
+    package init(_ records: [ConnectionRecord], at now: Instant) {
         for record in records {
             if let rest = record.rest { waiting[record.flow] = Waiting(record: record, rest: rest) }
         }
         unasked = waiting.keys.map(\.self)[...]
-        phaseEnd = now + Limit.whole
-        for record in records where record.rest == nil { end(record) }
-        for record in ending { end(record) }
+        deadline = now + Limit.whole
+        ended = records.filter { $0.rest == nil }
+        tally.ended = ended.count
     }
-
-    package var isOver: Bool { phase == .over }
-    /// Whether the kernel is still not to answer by itself.
-    package var isMuted: Bool { phase == .asking }
 
     /// When `turn` is due; nil when it is over.
     package var nextDeadline: Instant? {
-        switch phase {
-        case .asking:
-            if waiting.isEmpty || !unasked.isEmpty { return .zero }
-            return min(phaseEnd, asked.first.map { $0.at + Limit.patience } ?? .zero)
-        case .ending: return phaseEnd
-        case .over: return nil
-        }
+        if isOver { return nil }
+        if waiting.isEmpty || !unasked.isEmpty { return .zero }
+        return min(deadline, asked.first.map { $0.at + Limit.patience } ?? .zero)
     }
 
     /// What the time brings. To be called again and again, with what arrived in between.
     package mutating func turn(at now: Instant) -> [Action] {
-        switch phase {
-        case .asking:
-            if waiting.isEmpty || now >= phaseEnd { return beginEnding(at: now) }
-            var actions = askAgain(at: now)
-            for flow in unasked.prefix(Limit.burst) { actions += ask(flow, at: now) }
-            unasked = unasked.dropFirst(Limit.burst)
-            return waiting.isEmpty ? beginEnding(at: now) : actions
-        case .ending(let asked):
-            guard now >= phaseEnd else { return [] }
-            if asked < Limit.endingPauses.count {
-                phase = .ending(asked: asked + 1)
-                phaseEnd = now + Limit.endingPauses[asked]
-            } else {
-                phase = .over
-            }
-            return ended.map(Action.ask)
-        case .over: return []
-        }
+        if isOver { return [] }
+        if waiting.isEmpty || now >= deadline { return finish() }
+        var actions = askAgain(at: now)
+        for flow in unasked.prefix(Limit.burst) { actions += ask(flow, at: now) }
+        unasked = unasked.dropFirst(Limit.burst)
+        return waiting.isEmpty ? finish() : actions
     }
 
     /// A segment that arrived at `local` from `peer`.
@@ -129,7 +96,7 @@ package struct Rebuild: Sendable {
         let flow = ConnectionRecord.Flow(
             local: SocketAddress(ip: local, port: segment.destinationPort),
             peer: SocketAddress(ip: peer, port: segment.sourcePort))
-        guard phase == .asking, let client = waiting[flow], client.questions > 0 else { return nil }
+        guard !isOver, let client = waiting[flow], client.questions > 0 else { return nil }
         switch judge(segment, client.rest) {
         case .nothing: return nil
         case .gone:
@@ -200,25 +167,15 @@ package struct Rebuild: Sendable {
         return actions
     }
 
-    /// A connection that was restored has been reset, as what its client sent again can not be taken. To be called when the
-    /// kernel may answer by itself.
-    package mutating func endRestored(_ record: ConnectionRecord, at now: Instant) {
-        precondition(!isMuted, "the reset of a connection was muted")
-        end(record)
-        phase = .ending(asked: 1)
-        phaseEnd = now + Limit.endingPauses[0]
-    }
-
     private mutating func end(_ record: ConnectionRecord) {
         ended.append(record)
         tally.ended += 1
     }
 
-    private mutating func beginEnding(at now: Instant) -> [Action] {
+    private mutating func finish() -> [Action] {
         for client in waiting.values { end(client.record) }
         waiting = [:]
-        phase = ended.isEmpty ? .over : .ending(asked: 1)
-        phaseEnd = now + Limit.endingPauses[0]
-        return [.unmute] + ended.map(Action.ask)
+        isOver = true
+        return [.unmute(ending: ended)]
     }
 }

@@ -21,9 +21,13 @@ package struct SharedConnections: Sendable {
         var record: ConnectionRecord
         var heardAt: Instant
         var isBequeathed = false
+
+        var canGoOn: Bool { record.rest != nil && !isBequeathed }
     }
 
     private var entries: [Key: Entry] = [:]
+    /// How many could go on here: they were at rest when they were shared last.
+    package private(set) var resting = 0
     private var nextPurge = Instant.zero
 
     package init() {}
@@ -33,27 +37,40 @@ package struct SharedConnections: Sendable {
     /// - Returns: how many there was no room for.
     package mutating func take(_ records: [ConnectionRecord], from node: NodeID, at now: Instant) -> Int {
         if now >= nextPurge {
-            entries = entries.filter { $0.value.heardAt + Self.lifetime > now }
+            keep { $0.heardAt + Self.lifetime > now }
             nextPurge = now + Self.purgePause
         }
         var refused = 0
         for record in records {
             let key = Key(node: node, place: record.place)
-            if entries.count < Self.capacity || entries[key] != nil {
-                entries[key] = Entry(record: record, heardAt: now)
-            } else {
+            let former = entries[key]
+            guard former != nil || entries.count < Self.capacity else {
                 refused += 1
+                continue
             }
+            let entry = Entry(record: record, heardAt: now)
+            entries[key] = entry
+            resting += (entry.canGoOn ? 1 : 0) - (former?.canGoOn == true ? 1 : 0)
         }
         return refused
     }
 
-    /// They went on elsewhere in another way.
-    package mutating func forget(from node: NodeID) { entries = entries.filter { $0.key.node != node } }
+    private mutating func keep(_ isKept: (Entry) -> Bool) {
+        entries = entries.filter { isKept($0.value) }
+        countResting()
+    }
+
+    private mutating func countResting() { resting = entries.values.count { $0.canGoOn } }
+
+    /// They go on in another way, whoever had the addresses before.
+    package mutating func forget(to addresses: Set<IPAddress>) {
+        keep { !addresses.contains($0.record.local.ip) }
+    }
 
     /// The gateway of the node was killed, and its guard hands over those that can go on. The others end.
     package mutating func bequeath(from node: NodeID) {
         for key in entries.keys where key.node == node { entries[key]?.isBequeathed = true }
+        countResting()
     }
 
     package struct Taken {
@@ -71,6 +88,7 @@ package struct SharedConnections: Sendable {
             if let other = latest[entry.record.flow], other.heardAt >= entry.heardAt { continue }
             latest[entry.record.flow] = entry
         }
+        countResting()
         var taken = Taken()
         for entry in latest.values {
             if entry.isBequeathed { taken.bequeathed.append(entry.record) } else { taken.records.append(entry.record) }

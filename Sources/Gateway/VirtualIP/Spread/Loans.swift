@@ -83,6 +83,13 @@ package struct Loans: Hashable, Sendable {
         all[address]?.number = changes
     }
 
+    /// Whether the node with this status may hold `addresses` next after `node`: `node` leads, and hands leadership over or
+    /// lends the addresses, or it was lent them and this node leads.
+    package func pass(_ addresses: Set<IPAddress>, from node: NodeID, to raft: Status) -> Bool {
+        if raft.leader == node { return raft.id != node }
+        return raft.role == .leader && addresses.allSatisfy { all[$0]?.node == node }
+    }
+
     /// Nothing is lent any more.
     package mutating func clear() { all = [:] }
 }

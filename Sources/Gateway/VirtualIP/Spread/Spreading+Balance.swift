@@ -33,7 +33,7 @@ extension Spreading {
         let fewest = min(least.map { counts[$0] ?? 0 } ?? own.count, own.count)
         if let least, let address = own.last, own.count >= (counts[least] ?? 0) + 2 {
             lead.leaving = Leaving(address: address, to: least)
-            turn.departing = [address]
+            (turn.departing, turn.heir) = ([address], least)
         } else if let most = counts.max(by: { ($0.value, $0.key) < ($1.value, $1.key) }), most.value >= fewest + 2,
             let (address, loan) = conditions.sortedLoans.last(where: { $0.loan.node == most.key })
         {
@@ -49,7 +49,7 @@ extension Spreading {
         guard loan?.node ?? conditions.raft.id == conditions.raft.id, conditions.isSpread,
             conditions.addresses.contains(leaving.address), lead.wellSince[leaving.to] != nil, !conditions.pauses
         else { return false }
-        turn.departing = [leaving.address]
+        (turn.departing, turn.heir) = ([leaving.address], leaving.to)
         if conditions.deserted.contains(leaving.address) {
             propose(leaving.address, from: loan, to: .lent(leaving.to), conditions, &lead, &turn)
         }

@@ -48,8 +48,10 @@ extension Spreading {
         package var wish = BorrowerWish()
         /// To be proposed; what is not applied comes again.
         package var changes: [LoanChange] = []
-        /// Addresses that are about to leave this node: their clients are to be told.
+        /// Addresses that are about to leave this node: their clients are to go along, or to be told.
         package var departing: Set<IPAddress> = []
+        /// Who holds these next; nil while that is not known.
+        package var heir: NodeID?
         package var deadline = Instant.distantFuture
     }
 }

@@ -94,6 +94,7 @@ package struct Spreading: Hashable, Sendable {
         turn.share = .borrowed(
             lent.filter { !returned.contains($0) }, boot: conditions.raft.lending.boot)
         turn.departing = Set(leaving)
+        turn.heir = conditions.raft.leader
         turn.wish.returned = returned.map(Right.init)
         if conditions.occupied.isSubset(of: lent) { turn.wish.settled = borrowed.grant }
         turn.deadline = borrowed.validUntil

@@ -4,12 +4,13 @@ import Posix
 import Raft
 import Synchronization
 
-/// Moves the virtual addresses, and leadership with them, to another node so that no client notices.
+/// Moves virtual addresses to another node so that no client notices: all of a leader's with leadership, or, where they are
+/// spread, those that it lends and those that a borrower gives back.
 ///
 /// Connections of clients go along (`CarriedMove`) where the kernel can do that. Otherwise:
 /// 1. Clients are told with their next answer that the connection ends, and requests may finish, for `timeout`.
 /// 2. New connections are held back, idle ones end, and what is still under way has `holdLimit` to finish.
-/// 3. Leadership is handed over: the addresses leave this machine, the other node claims them, and gets the held
+/// 3. Leadership is handed over, or the loan begins or ends: the addresses leave this machine, the other node claims them, and gets the held
 ///    connections (`ArrivalRelay`).
 ///
 /// Without the kernel gate nothing can be held back, and the second step is left out.
@@ -82,35 +83,58 @@ final class AddressMover: Sendable {
     private func giveBack() {
         let addresses = Set(view.current?.heldAddresses ?? [])
         guard !addresses.isEmpty, isFollower else { return }
-        prepare(addresses)
-        raft.perform { $0.leave() }
-        _ = wait(until: .now() + Self.handoverLimit) {
-            let others = view.current?.sightings.values.flatMap(\.report.heldAddresses) ?? []
-            return view.current?.heldAddresses.isEmpty == true && addresses.isSubset(of: others)
+        let leave = { [self] in
+            raft.perform { $0.leave() }
+            _ = wait(until: .now() + Self.handoverLimit) {
+                let others = view.current?.sightings.values.flatMap(\.report.heldAddresses) ?? []
+                return view.current?.heldAddresses.isEmpty == true && addresses.isSubset(of: others)
+            }
         }
+        let isCarried = isCarried(addresses, to: view.current?.raft.leader) { leader in
+            guard view.current?.raft.leader == leader else { return .refused }
+            leave()
+            return .begun
+        }
+        if isCarried, view.current?.heldAddresses.isEmpty == true { return }
+        prepare(addresses)
+        leave()
     }
 
-    /// Has the clients of those addresses leave that `departures` asks for, on a thread of its own; the addresses then
-    /// wait to be taken.
+    /// Has the clients of those addresses go ahead or leave that `departures` asks for, on a thread of its own; the addresses
+    /// then wait to be taken.
     func clearDepartures() {
-        guard let addresses = departures.begin() else { return }
+        guard let departure = departures.begin() else { return }
         guard !isMoving.exchange(true, ordering: .acquiringAndReleasing) else { return departures.end() }
         do throws(SystemError) {
             let thread = try Posix.Thread(name: "mover", stackBytes: 256 << 10) { [self] in
-                prepare(addresses)
-                departures.note(deserted: addresses)
-                raft.perform { _ in }
-                _ = wait(until: .now() + Self.handoverLimit) {
-                    addresses.isDisjoint(with: view.current?.heldAddresses ?? [])
-                }
+                clear(departure)
                 departures.end()
                 endMove()
             }
             thread.detach()
         } catch {
-            Log.error("vip: the clients of \(addresses) are not told that it moves: \(error)")
+            Log.error("vip: the clients of \(departure.addresses) are not told that it moves: \(error)")
             departures.end()
             isMoving.store(false, ordering: .releasing)
+        }
+    }
+
+    private func clear(_ departure: Departure) {
+        let isCarried = isCarried(departure.addresses, to: departure.heir) { _ in
+            guard departures.leave(departure) else { return .refused }
+            awaitLeaving(of: departure.addresses)
+            return .begun
+        }
+        if isCarried { return }
+        prepare(departure.addresses)
+        departures.note(deserted: departure.addresses)
+        awaitLeaving(of: departure.addresses)
+    }
+
+    private func awaitLeaving(of addresses: Set<IPAddress>) {
+        raft.perform { _ in }
+        _ = wait(until: .now() + Self.handoverLimit) {
+            addresses.isDisjoint(with: view.current?.heldAddresses ?? [])
         }
     }
 
@@ -122,7 +146,7 @@ final class AddressMover: Sendable {
     private func move(to target: NodeID?) {
         let addresses = Set(view.current?.heldAddresses ?? [])
         if !addresses.isEmpty {
-            if isCarried(addresses, to: target) { return }
+            if isCarried(addresses, to: target ?? view.current?.raft.heir, { transfer(to: $0) }) { return }
             prepare(addresses)
         }
         transfer(to: target)

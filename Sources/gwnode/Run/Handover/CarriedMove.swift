@@ -8,53 +8,75 @@ import Raft
 /// 2. New connections are held back, and the workers let go of each connection that is between two requests.
 /// 3. Nothing arrives for the addresses any more: what this kernel acknowledged from here on would be lost.
 /// 4. The connections are taken out of the kernel and made anew at the next holder, which does not use them yet.
-/// 5. Leadership is handed over. The next holder claims the addresses and goes on with the connections.
+/// 5. Leadership is handed over, or this node gives the addresses up to whom they are lent or belong. The next holder claims
+///    the addresses and goes on with the connections.
 ///
 /// Before the fifth step everything can be taken back. After it nothing is: two nodes must never go on with one connection,
 /// so what went wrong then ends in a reset by the kernel of the next holder.
 extension AddressMover {
     /// False when nothing was begun, or all was taken back, and the move has to be made without the connections.
-    func isCarried(_ addresses: Set<IPAddress>, to target: NodeID?) -> Bool {
-        guard let carrier, let view = view.current, view.fence == .kernel, let heir = target ?? view.raft.heir,
-            view.connected.contains(heir)
+    /// - Parameter giveUp: the fifth step.
+    func isCarried(_ addresses: Set<IPAddress>, to heir: NodeID?, _ giveUp: (NodeID) -> HandoverOutcome) -> Bool {
+        guard let carrier, let heir, let view = view.current, view.fence == .kernel, view.connected.contains(heir)
         else { return false }
         let departing = workers.announceDeparture(from: addresses)
         defer { workers.endDeparture() }
         _ = wait(until: .now() + timeout) { departing.areAnswered }
         keepBack(.newConnections, for: addresses)
         workers.depart(departing)
-        gather(departing)
+        let isComplete = gather(departing)
         guard keepBack(.everything, for: addresses) else {
             takeBack(departing)
             return false
         }
         let load = carrier.load(departing)
-        guard carrier.offer(load, to: heir) else {
+        let left = isComplete ? [] : connections(to: addresses, beside: load)
+        guard carrier.offer(load, left: left, to: heir) else {
+            carrier.withdraw(load, from: heir)
             takeBack(load, addresses)
             return false
         }
-        switch transfer(to: heir) {
+        carrier.remember(load, at: heir)
+        switch giveUp(heir) {
         case .begun: carrier.forget(load)
-        case .refused: takeBack(load, addresses)
+        case .refused:
+            carrier.withdraw(load, from: heir)
+            takeBack(load, addresses)
         }
         return true
     }
 
-    /// Waits for the connections on which something is still under way.
-    private func gather(_ departing: DepartingConnections) {
-        let isComplete = hasConnections(departing.addresses, until: .now() + Self.holdLimit) { open in
+    /// Waits for the connections on which something is still under way. False when it is for too long.
+    private func gather(_ departing: DepartingConnections) -> Bool {
+        hasConnections(departing.addresses, until: .now() + Self.holdLimit) { open in
             departing.count >= open && departing.descriptors.allSatisfy(Socket.isAllAcknowledged)
         }
-        if !isComplete {
-            Log.warning(
-                "vip: some requests are still under way after \(timeout); their connections are lost in the move")
+    }
+
+    /// Those with which the next holder can not go on. Their clients may wait for an answer, and would never learn that none
+    /// comes: whatever this machine says then does not leave it, and the next holder would not know of them.
+    private func connections(to addresses: Set<IPAddress>, beside load: Load) -> [ConnectionRecord] {
+        let taken = Set(load.images.map { ConnectionRecord.Flow(local: $0.local, peer: $0.peer) })
+        var left: [ConnectionRecord] = []
+        do throws(SystemError) {
+            for flow in try ConnectionCensus().flows(to: addresses) where !taken.contains(flow) {
+                left.append(
+                    ConnectionRecord(place: .max - UInt32(left.count), local: flow.local, peer: flow.peer, rest: nil))
+            }
+        } catch {
+            Log.warning("vip: the kernel does not tell what is under way: \(error)")
         }
+        if !left.isEmpty {
+            Log.warning("vip: something is still under way on \(left.count) connections after \(timeout); they end")
+        }
+        return left
     }
 
     private func takeBack(_ load: Load, _ addresses: Set<IPAddress>) {
         keepBack(.newConnections, for: addresses)
         workers.endDeparture()
-        workers.takeIn(load.unload())
+        // This process may have been stopped for so long that the addresses, and the connections with them, are elsewhere.
+        if addresses.isSubset(of: view.current?.heldAddresses ?? []) { workers.takeIn(load.unload()) }
     }
 
     private func takeBack(_ departing: DepartingConnections) {

@@ -30,7 +30,7 @@ final class ConnectionCarrier: Sendable {
     /// Takes the connections out of this kernel. What can not be moved, because the client has just ended it or did not
     /// take what it was sent, ends silently.
     func load(_ departing: DepartingConnections) -> Load {
-        var load = Load()
+        var load = Load(departing.addresses)
         for socket in departing.take() {
             do throws(SystemError) {
                 let captured = try RepairedSocket(capturing: FileDescriptor(owning: socket.descriptor))
@@ -44,11 +44,13 @@ final class ConnectionCarrier: Sendable {
     }
 
     /// Returns when `heir` has them, false when it does not say so in time.
-    func offer(_ load: Load, to heir: NodeID) -> Bool {
-        let move = UInt64.random(in: 1 ... .max)
-        awaited.withLock { $0 = Awaited(move: move, heir: heir) }
+    /// - Parameter left: Connections that stay here and end with the move.
+    func offer(_ load: Load, left: [ConnectionRecord], to heir: NodeID) -> Bool {
+        awaited.withLock { $0 = Awaited(move: load.move, heir: heir) }
         defer { awaited.withLock { $0 = nil } }
-        for note in HandoverNote.offers(move: move, load.images) { raft.send(note: note.encoded(), to: heir) }
+        for offer in HandoverOffer.all(move: load.move, of: load.addresses, load.images, left: left) {
+            raft.send(note: HandoverNote.offer(offer).encoded(), to: heir)
+        }
         let deadline = Instant.now() + Self.answerLimit + Self.timeOfOne * UInt64(load.images.count)
         while Instant.now() < deadline {
             if let taken = awaited.withLock({ $0?.taken }) {
@@ -61,6 +63,17 @@ final class ConnectionCarrier: Sendable {
         }
         Log.warning("vip: node \(heir) did not take the open connections in time")
         return false
+    }
+
+    /// Should the machine of `heir` die before that shares them.
+    func remember(_ load: Load, at heir: NodeID) {
+        raft.perform { [images = load.images] in $0.carried(images, to: heir) }
+    }
+
+    /// The connections go on here, whatever became of the offer.
+    func withdraw(_ load: Load, from heir: NodeID) {
+        raft.perform { [addresses = load.addresses] in $0.keep(connectionsTo: Set(addresses)) }
+        raft.send(note: HandoverNote.withdrawn(move: load.move).encoded(), to: heir)
     }
 
     /// The other node has them; they end here, without a word to the clients.
@@ -77,8 +90,13 @@ final class ConnectionCarrier: Sendable {
 
 /// Connections that are out of this kernel's hands.
 struct Load {
+    /// By which both nodes know them.
+    let move = UInt64.random(in: 1 ... .max)
+    let addresses: [IPAddress]
     private var captured: [(socket: RepairedSocket, unread: [UInt8])] = []
     private(set) var images: [TCPConnectionImage] = []
+
+    init(_ addresses: Set<IPAddress>) { self.addresses = Array(addresses) }
 
     mutating func add(_ socket: RepairedSocket, unread: [UInt8]) {
         captured.append((socket, unread))
@@ -87,10 +105,15 @@ struct Load {
         images.append(image)
     }
 
-    /// The connections go on here.
+    /// The connections go on here. Those with bytes that were not used yet are reset: the other node has these bytes, too, and
+    /// would use them again if this one died before it heard that it must not.
     func unload() -> [ArrivingConnection] {
         captured.compactMap { socket, unread in
             guard let descriptor = try? socket.resume() else { return nil }
+            if !unread.isEmpty || !socket.image.unread.isEmpty {
+                Socket.resetWhenClosed(descriptor.raw)
+                return nil
+            }
             return ArrivingConnection(
                 DetachedSocket(descriptor: descriptor.take(), unread: unread), local: socket.image.local,
                 peer: socket.image.peer)

@@ -8,17 +8,15 @@ import Synchronization
 /// has a thread of its own.
 final class ConnectionHeir: Sendable {
     private enum Message: Sendable {
-        case offer(move: UInt64, [TCPConnectionImage], isLast: Bool, from: NodeID)
+        case offer(HandoverOffer, from: NodeID)
+        case withdrawn(move: UInt64, by: NodeID)
         case serve([IPAddress], ports: [UInt16])
         case bequeathed(ReleaseNotice, NoticeKey, NoticeListener.Correspondent)
         case bequest(BequestNote)
         case stop
     }
 
-    /// Connections that are ready and whose addresses do not come.
-    private static let patience = Nanoseconds.seconds(3)
     private static let mailboxCapacity = 4096
-    private static let connectionLimit = 200_000
     /// Connections of a killed node that are made at once, so that the first ones need not wait for the last.
     private static let pieceCount = 256
 
@@ -49,9 +47,10 @@ final class ConnectionHeir: Sendable {
     }
 
     /// On the consensus thread: connections that `node` hands over.
-    func offered(_ images: [TCPConnectionImage], move: UInt64, isLast: Bool, by node: NodeID) {
-        mailbox.post(.offer(move: move, images, isLast: isLast, from: node))
-    }
+    func offered(_ offer: HandoverOffer, by node: NodeID) { mailbox.post(.offer(offer, from: node)) }
+
+    /// On the consensus thread: `node` goes on with what it offered.
+    func withdrawn(move: UInt64, by node: NodeID) { mailbox.post(.withdrawn(move: move, by: node)) }
 
     /// On the listener's thread: a node that held the addresses was killed, and its guard has the connections.
     func bequeathed(_ notice: ReleaseNotice, key: NoticeKey, by sender: NoticeListener.Correspondent) {
@@ -70,7 +69,7 @@ final class ConnectionHeir: Sendable {
     }
 
     private func run() {
-        var inheritance: Inheritance?
+        var inheritances = Inheritances()
         var bequests = PendingBequests(on: interface)
         var (addresses, ports): ([IPAddress], [UInt16]) = ([], [])
         func isServed(_ image: TCPConnectionImage) -> Bool {
@@ -78,24 +77,26 @@ final class ConnectionHeir: Sendable {
         }
         while true {
             var waiting = pollfd(fd: mailbox.descriptor, events: Int16(POLLIN), revents: 0)
-            _ = poll(&waiting, 1, inheritance == nil && bequests.isEmpty ? -1 : 1)
+            _ = poll(&waiting, 1, inheritances.isEmpty && bequests.isEmpty ? -1 : 1)
             for message in mailbox.drain() {
                 switch message {
                 case .serve(let newAddresses, let newPorts): (addresses, ports) = (newAddresses, newPorts)
-                case .offer(let move, let images, let isLast, let node):
-                    guard view.current?.raft.leader == node else { continue }
-                    if inheritance?.move != move {
-                        inheritance = Inheritance(move: move, until: .now() + Self.patience)
+                case .offer(let offer, let node):
+                    let given = Set(offer.addresses)
+                    guard isNext(after: node, for: given) else {
+                        inheritances.drop(offer.move, by: node)
+                        continue
                     }
-                    inheritance?.add(images.filter(isServed), limit: Self.connectionLimit)
-                    if isLast { answer(node, inheritance) }
+                    inheritances.add(offer.images.filter(isServed), to: given, of: offer.move, by: node, at: .now())
+                    if offer.isLast { answer(node, offer.move, inheritances.count(of: offer.move, by: node)) }
+                case .withdrawn(let move, let node): inheritances.drop(move, by: node)
                 case .bequeathed(let notice, let key, let sender):
                     bequests.add(notice, key: key, from: sender, at: .now())
                 case .bequest(let note): bequests.take(note, at: .now())
                 case .stop: return
                 }
             }
-            if let heritage = inheritance, takeOver(heritage) { inheritance = nil }
+            takeOver(&inheritances)
             bequests.turn(view.current, at: .now()) { arrival in
                 switch arrival {
                 case .images(let left):
@@ -114,35 +115,37 @@ final class ConnectionHeir: Sendable {
         var flows: Set<ConnectionRecord.Flow> = []
         for start in stride(from: 0, to: images.count, by: Self.pieceCount) {
             let piece = images[start..<min(start + Self.pieceCount, images.count)]
-            var inheritance = Inheritance(move: 0, until: .now())
-            inheritance.add(Array(piece), limit: Self.pieceCount)
-            tally.lost(piece.count - inheritance.sockets.count)
-            goOn(with: inheritance.sockets)
-            flows.formUnion(inheritance.sockets.map { .init(local: $0.image.local, peer: $0.image.peer) })
+            let sockets = RepairedSocket.restored(piece)
+            tally.lost(piece.count - sockets.count)
+            goOn(with: sockets)
+            flows.formUnion(sockets.map { .init(local: $0.image.local, peer: $0.image.peer) })
         }
         Log.info("vip: the open connections of a killed node, \(flows.count), go on here")
         return flows
     }
 
-    private func answer(_ node: NodeID, _ inheritance: Inheritance?) {
-        guard let inheritance else { return }
-        let note = HandoverNote.taken(move: inheritance.move, count: inheritance.sockets.count)
-        raft.send(note: note.encoded(), to: node)
+    /// Whether `node` may hand `addresses` over, and has not given them to this node yet.
+    private func isNext(after node: NodeID, for addresses: Set<IPAddress>) -> Bool {
+        guard let view = view.current else { return false }
+        return addresses.isDisjoint(with: view.heldAddresses)
+            && view.state.loans.pass(addresses, from: node, to: view.raft)
     }
 
-    /// True when there is nothing more to wait for.
-    private func takeOver(_ inheritance: Inheritance) -> Bool {
-        let held = Set(view.current?.heldAddresses ?? [])
-        guard inheritance.sockets.allSatisfy({ held.contains($0.image.local.ip) }) else {
-            if Instant.now() < inheritance.deadline { return false }
-            Log.warning(
-                "vip: \(inheritance.sockets.count) open connections came without their addresses and are dropped")
-            tally.lost(inheritance.sockets.count)
-            return true
+    private func answer(_ node: NodeID, _ move: UInt64, _ count: Int) {
+        raft.send(note: HandoverNote.taken(move: move, count: count).encoded(), to: node)
+    }
+
+    /// Goes on with what can go on by now.
+    private func takeOver(_ inheritances: inout Inheritances) {
+        let arrived = inheritances.take(to: Set(view.current?.heldAddresses ?? []))
+        if !arrived.isEmpty, case let count = goOn(with: arrived), count > 0 {
+            Log.info("vip: goes on with \(count) open connections of clients")
         }
-        let count = goOn(with: inheritance.sockets)
-        if count > 0 { Log.info("vip: goes on with \(count) open connections of clients") }
-        return true
+        let late = inheritances.expire(at: .now())
+        if late > 0 {
+            Log.warning("vip: \(late) open connections came without their addresses and are dropped")
+            tally.lost(late)
+        }
     }
 
     /// Goes on with connections of this node's former process.
@@ -165,25 +168,5 @@ final class ConnectionHeir: Sendable {
         tally.movedHere(connections.count)
         tally.lost(sockets.count - connections.count)
         return connections.count
-    }
-}
-
-/// Connections of one move, ready to go on.
-private struct Inheritance {
-    let move: UInt64
-    let deadline: Instant
-    private(set) var sockets: [RepairedSocket] = []
-
-    init(move: UInt64, until deadline: Instant) {
-        self.move = move
-        self.deadline = deadline
-    }
-
-    mutating func add(_ images: [TCPConnectionImage], limit: Int) {
-        for image in images.prefix(limit - sockets.count) {
-            do throws(SystemError) { sockets.append(try RepairedSocket(restoring: image)) } catch {
-                Log.debug("vip: the connection from \(image.peer) can not go on here: \(error)")
-            }
-        }
     }
 }

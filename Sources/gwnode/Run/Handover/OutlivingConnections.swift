@@ -52,7 +52,9 @@ final class OutlivingConnections: Sendable {
             case .preCandidate, .candidate: true
             case .follower, .leader: false
             }
-        rebuilder.turn(held: held, isLeaderless: isLeaderless)
+        rebuilder.turn(held: held, isLeaderless: isLeaderless) { note, other in
+            node.send(note: note.encoded(), to: other)
+        }
         let isNews = sight.withLock { sight in
             let before = sight
             sight = Sight(held: held, connected: turn.connected, openedConnections: turn.openedConnections)

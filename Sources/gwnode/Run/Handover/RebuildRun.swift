@@ -2,7 +2,7 @@ import Gateway
 import Glibc
 import Posix
 
-/// Carries out one `Rebuild`, from the claim of the addresses to the end of the last connection.
+/// Carries out one `Rebuild`, from the claim of the addresses until each connection goes on or ends.
 struct RebuildRun: ~Copyable {
     /// Until a client has sent again what nobody acknowledged. Beyond that another try would come too late to be of use.
     private static let hearingLimit = Nanoseconds.milliseconds(300)
@@ -26,41 +26,38 @@ struct RebuildRun: ~Copyable {
     private var ready: [ArrivingConnection] = []
     private var buffer = [UInt8](repeating: 0, count: headerBytes)
 
-    init(_ records: [ConnectionRecord], ending: [ConnectionRecord] = [], workers: WorkerPool) {
+    init(_ records: [ConnectionRecord], workers: WorkerPool) {
         self.workers = workers
-        for address in Set((records + ending).map(\.local.ip)) {
+        for address in Set(records.map(\.local.ip)) {
             do throws(SystemError) { sockets[address] = try RawTCPSocket(at: address) } catch {
                 Log.warning("vip: connections to \(address) can not be rebuilt: \(error)")
             }
         }
         let sockets = sockets
-        func canBeAsked(_ record: ConnectionRecord) -> Bool { sockets[record.local.ip] != nil }
-        core = Rebuild(records.filter(canBeAsked), ending: ending.filter(canBeAsked), at: .now())
+        core = Rebuild(records.filter { sockets[$0.local.ip] != nil }, at: .now())
     }
 
-    /// `unmute` lets the kernel answer by itself again.
-    mutating func finish(unmute: () -> Void) {
+    /// `unmute` lets the kernel answer by itself again. Those that end go to `endings`.
+    mutating func finish(_ endings: inout EndingRun, unmute: () -> Void) {
         while !core.isOver || !hearing.isEmpty {
             for action in core.turn(at: .now()) {
                 switch action {
-                case .ask(let record): ask(record)
+                case .ask(let record): sockets[record.local.ip]?.ask(record)
                 case .restore: preconditionFailure("only an answer restores a connection")
-                case .unmute: unmute()
+                case .unmute(let ending):
+                    unmute()
+                    endings.add(ending)
                 }
             }
             takeSegments()
-            hear()
+            hear(&endings)
             workers.takeIn(ready)
             ready = []
-            wait()
+            endings.turn()
+            wait(atMostUntil: endings.nextDeadline)
         }
         outcome.ended += core.tally.ended
         outcome.gone += core.tally.gone
-    }
-
-    private func ask(_ record: ConnectionRecord) {
-        let segment = TCPSegment(asking: record).encoded(from: record.local.ip, to: record.peer.ip)
-        sockets[record.local.ip]?.send(segment, to: record.peer.ip)
     }
 
     private mutating func takeSegments() {
@@ -85,7 +82,7 @@ struct RebuildRun: ~Copyable {
             } else {
                 hearing.append(
                     Hearing(
-                        connection: connection, record: ConnectionRecord(image), unheard: unheard,
+                        connection: connection, record: ConnectionRecord(image, place: 0), unheard: unheard,
                         deadline: .now() + Self.hearingLimit))
             }
         } catch {
@@ -96,7 +93,7 @@ struct RebuildRun: ~Copyable {
     }
 
     /// Looks at what clients have sent again. Those that end do so when their resets are sent, and not only once.
-    private mutating func hear() {
+    private mutating func hear(_ endings: inout EndingRun) {
         let now = Instant.now()
         var rest: [Hearing] = []
         for one in hearing {
@@ -106,10 +103,11 @@ struct RebuildRun: ~Copyable {
             if count == one.unheard, UnheardRequest.mayBeTaken(bytes) {
                 ready.append(one.connection)
                 outcome.restored += 1
-            } else if !core.isMuted, count == one.unheard || now >= one.deadline {
+            } else if core.isOver, count == one.unheard || now >= one.deadline {
                 Socket.resetWhenClosed(raw)
                 close(raw)
-                core.endRestored(one.record, at: now)
+                endings.add([one.record])
+                outcome.ended += 1
             } else {
                 rest.append(one)
             }
@@ -118,22 +116,12 @@ struct RebuildRun: ~Copyable {
     }
 
     /// Clients who send something again are looked at by turns; all else arrives or is due.
-    private func wait() {
+    private func wait(atMostUntil other: Instant?) {
         var pause = Self.pauseMilliseconds
         if hearing.isEmpty, let deadline = core.nextDeadline {
-            pause = Int32((deadline - .now()).milliseconds.rounded(.up))
+            pause = Int32((min(deadline, other ?? deadline) - .now()).milliseconds.rounded(.up))
         }
         var polls = sockets.values.map { pollfd(fd: $0.raw, events: Int16(POLLIN), revents: 0) }
         _ = poll(&polls, nfds_t(polls.count), pause)
-    }
-}
-
-extension ConnectionRecord {
-    /// Of a connection that was made as `image` says.
-    fileprivate init(_ image: TCPConnectionImage) {
-        self.init(
-            place: 0, local: image.local, peer: image.peer,
-            rest: Rest(
-                options: image.options, sendSequence: image.sendSequence, receiveSequence: image.receiveSequence))
     }
 }

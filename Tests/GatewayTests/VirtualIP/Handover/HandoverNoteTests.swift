@@ -3,8 +3,10 @@ import Posix
 import Testing
 
 @Suite struct HandoverNoteTests {
+    private static let addresses = [IPAddress("10.0.0.100")!, IPAddress("fd00::100")!]
+
     private static func image(_ random: inout RandomSource, bytes: Int) -> TCPConnectionImage {
-        let local = SocketAddress(ip: IPAddress("10.0.0.100")!, port: 80)
+        let local = SocketAddress(ip: addresses[0], port: 80)
         let number = { (random: inout RandomSource) in random.below(.max) }
         return TCPConnectionImage(
             local: local, peer: SocketAddress(ip: IPAddress("192.0.2.7")!, port: UInt16(random.below(65536))),
@@ -19,6 +21,12 @@ import Testing
             receiveSequence: number(&random), unread: Array(repeating: 2, count: bytes / 3))
     }
 
+    private static func left(_ number: UInt32) -> ConnectionRecord {
+        ConnectionRecord(
+            place: number, local: SocketAddress(ip: addresses[1], port: 80),
+            peer: SocketAddress(ip: IPAddress("fd00::7")!, port: UInt16(number)), rest: nil)
+    }
+
     @Test(arguments: UInt64(1)...50)
     func offersCarryAllConnectionsInTheirOrder(seed: UInt64) throws {
         var random = RandomSource(seed: seed)
@@ -26,16 +34,16 @@ import Testing
             Self.image(&random, bytes: Int(random.below(10)) == 0 ? 40_000 : Int(random.below(100)))
         }
         var taken: [TCPConnectionImage] = []
-        let notes = HandoverNote.offers(move: 7, images)
-        for (index, note) in notes.enumerated() {
-            let bytes = note.encoded()
+        let left = (0..<random.below(5000)).map(Self.left)
+        let offers = HandoverOffer.all(move: 7, of: Self.addresses, images, left: left)
+        for (index, offer) in offers.enumerated() {
+            let bytes = HandoverNote.offer(offer).encoded()
             #expect(bytes.count <= 1 << 20)
-            guard case .offer(move: 7, let some, let isLast) = try HandoverNote(decoding: bytes) else {
-                Issue.record("not an offer, seed \(seed)")
-                return
-            }
-            #expect(isLast == (index == notes.count - 1))
-            taken += some
+            #expect(try HandoverNote(decoding: bytes) == .offer(offer))
+            #expect(offer.move == 7 && offer.addresses == Self.addresses)
+            #expect(offer.isLast == (index == offers.count - 1))
+            #expect(offer.left == (offer.isLast ? Array(left.prefix(ConnectionRecords.limit)) : []))
+            taken += offer.images
         }
         #expect(taken == images, "seed \(seed)")
     }
@@ -44,14 +52,17 @@ import Testing
         var random = RandomSource(seed: 1)
         var image = Self.image(&random, bytes: TCPConnectionImage.queueLimit)
         image.unread = Array(repeating: 0, count: TCPConnectionImage.queueLimit)
-        #expect(HandoverNote.offers(move: 1, [image]).allSatisfy { $0.encoded().count <= 4 << 20 })
+        for offer in HandoverOffer.all(move: 1, of: Self.addresses, [image]) {
+            #expect(HandoverNote.offer(offer).encoded().count <= 4 << 20)
+        }
     }
 
     @Test func whatIsNotANoteIsRefused() throws {
         var random = RandomSource(seed: 1)
-        for note in [HandoverNote.taken(move: 1, count: 2)]
-            + HandoverNote.offers(
-                move: 9, [Self.image(&random, bytes: 9)])
+        for note in [HandoverNote.taken(move: 1, count: 2), .withdrawn(move: 3), .forsaken([7, 8])]
+            + HandoverOffer.all(
+                move: 9, of: Self.addresses, [Self.image(&random, bytes: 9)], left: [Self.left(1)]
+            ).map(HandoverNote.offer)
         {
             let bytes = note.encoded()
             #expect(try HandoverNote(decoding: bytes) == note)
@@ -60,13 +71,54 @@ import Testing
             }
         }
         #expect(throws: DecodingFault.self) { try HandoverNote(decoding: [9, 1]) }
-        #expect(throws: DecodingFault.self) { try HandoverNote(decoding: [1, 3]) }
+        #expect(throws: DecodingFault.self) { try HandoverNote(decoding: [5, 6]) }
+    }
+
+    /// Bytes that were on their way would be unknown to whoever goes on by the record.
+    @Test func aRecordOfWhatIsHandedOverKnowsWhetherItRests() {
+        var random = RandomSource(seed: 1)
+        let resting = Self.image(&random, bytes: 0)
+        let record = ConnectionRecord(resting, place: 5)
+        #expect(record.place == 5 && record.flow == .init(local: resting.local, peer: resting.peer))
+        #expect(record.rest?.options == resting.options)
+        #expect(record.rest?.sendSequence == resting.sendSequence)
+        #expect(record.rest?.receiveSequence == resting.receiveSequence)
+        var unread = resting
+        unread.unread = [1]
+        var unacknowledged = resting
+        unacknowledged.unacknowledged = [1]
+        for busy in [unread, unacknowledged] { #expect(ConnectionRecord(busy, place: 5).rest == nil) }
+    }
+
+    @Test func manyConnectionsAreNamedInSeveralNotes() throws {
+        let flows = (1...UInt16(ConnectionRecords.limit + 1)).map { port in
+            ConnectionRecord.Flow(
+                local: SocketAddress(ip: Self.addresses[0], port: 80),
+                peer: SocketAddress(ip: IPAddress("192.0.2.7")!, port: port))
+        }
+        let notes = ConnectionRecords.notes(of: flows)
+        #expect(notes.map(\.records.count) == [ConnectionRecords.limit, 1])
+        let decoded = try notes.flatMap { try ConnectionRecords(decoding: $0.encoded()).records }
+        #expect(decoded.map(\.flow) == flows && decoded.allSatisfy { $0.rest == nil })
+        #expect(ConnectionRecords.notes(of: []).isEmpty)
+    }
+
+    @Test func connectionsToOtherAddressesAreRefused() {
+        var random = RandomSource(seed: 1)
+        let (moved, left) = ([Self.image(&random, bytes: 9)], [Self.left(1)])
+        for offer in HandoverOffer.all(move: 1, of: [Self.addresses[1]], moved)
+            + HandoverOffer.all(move: 1, of: [Self.addresses[0]], moved, left: left)
+        {
+            #expect(throws: DecodingFault.self) { try HandoverNote(decoding: HandoverNote.offer(offer).encoded()) }
+        }
     }
 
     @Test(arguments: UInt64(1)...200)
     func anyBytesAreHarmless(seed: UInt64) {
         var random = RandomSource(seed: seed)
-        for var bytes in HandoverNote.offers(move: seed, [Self.image(&random, bytes: 20)]).map({ $0.encoded() }) {
+        let image = Self.image(&random, bytes: 20)
+        for offer in HandoverOffer.all(move: seed, of: Self.addresses, [image], left: [Self.left(9)]) {
+            var bytes = HandoverNote.offer(offer).encoded()
             for _ in 0..<4 { bytes[Int(random.below(UInt32(bytes.count)))] = UInt8(random.below(256)) }
             _ = try? HandoverNote(decoding: bytes)
         }

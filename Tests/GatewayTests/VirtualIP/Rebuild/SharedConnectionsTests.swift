@@ -44,6 +44,27 @@ private func busy(_ place: UInt32) -> ConnectionRecord {
         #expect(shared.take(to: [four], at: start + .seconds(2)).records == [record(1, send: 9)])
     }
 
+    /// By the latest that is known of each.
+    @Test func thoseThatCanGoOnAreCounted() {
+        var shared = SharedConnections()
+        _ = shared.take([record(1), busy(2), record(3, to: six)], from: NodeID(1), at: start)
+        _ = shared.take([record(4)], from: NodeID(2), at: start)
+        #expect(shared.count == 4 && shared.resting == 3)
+        _ = shared.take([busy(1), record(2)], from: NodeID(1), at: start)
+        #expect(shared.resting == 3)
+        _ = shared.take([busy(2)], from: NodeID(1), at: start)
+        #expect(shared.resting == 2)
+        shared.bequeath(from: NodeID(2))
+        #expect(shared.resting == 1)
+        shared.forget(to: [six])
+        #expect(shared.count == 3 && shared.resting == 0)
+        _ = shared.take([record(5), record(6, to: six)], from: NodeID(1), at: start)
+        _ = shared.take(to: [four], at: start)
+        #expect(shared.count == 1 && shared.resting == 1)
+        _ = shared.take([], from: NodeID(1), at: start + SharedConnections.lifetime)
+        #expect(shared.count == 0 && shared.resting == 0)
+    }
+
     @Test func onlyTheAddressesThatWereTaken() {
         var shared = SharedConnections()
         _ = shared.take([record(1), record(2, to: six)], from: NodeID(1), at: start)
@@ -62,10 +83,11 @@ private func busy(_ place: UInt32) -> ConnectionRecord {
 
     @Test func whatMovedIsForgotten() {
         var shared = SharedConnections()
-        _ = shared.take([record(1)], from: NodeID(1), at: start)
-        _ = shared.take([record(2)], from: NodeID(2), at: start)
-        shared.forget(from: NodeID(1))
-        #expect(shared.take(to: [four], at: start).records == [record(2)])
+        _ = shared.take([record(1), record(2, to: six)], from: NodeID(1), at: start)
+        // It had the address before the other one.
+        _ = shared.take([record(1), record(3)], from: NodeID(2), at: start)
+        shared.forget(to: [four])
+        #expect(shared.take(to: [four, six], at: start).records == [record(2, to: six)])
     }
 
     @Test func whatAKilledGatewayLeavesIsKeptApart() {

@@ -1,0 +1,89 @@
+import Gateway
+import Posix
+import Raft
+
+/// Connections that other nodes hand over, made anew and ready to go on once this node holds their addresses.
+struct Inheritances {
+    private struct Move {
+        var number: UInt64
+        var node: NodeID
+        var deadline: Instant
+        var count = 0
+        /// By the address at which clients reached the other node.
+        var waiting: [IPAddress: [RepairedSocket]] = [:]
+    }
+
+    /// Until the addresses of connections that are ready have come.
+    private static let patience = Nanoseconds.seconds(3)
+    private static let connectionLimit = 200_000
+    private static let moveLimit = 64
+
+    private var moves: [Move] = []
+
+    /// No connection waits for its address.
+    var isEmpty: Bool { moves.allSatisfy(\.waiting.isEmpty) }
+
+    /// Makes connections of a move anew. Whoever offers those to an address still had it, so none goes on that was offered
+    /// before.
+    mutating func add(
+        _ images: [TCPConnectionImage], to addresses: Set<IPAddress>, of number: UInt64, by node: NodeID,
+        at now: Instant
+    ) {
+        for index in moves.indices where moves[index].number != number || moves[index].node != node {
+            for address in addresses { moves[index].waiting[address] = nil }
+        }
+        let room = Self.connectionLimit - moves.reduce(0) { $0 + $1.count }
+        let sockets = RepairedSocket.restored(images.prefix(max(room, 0)))
+        let index = index(of: number, by: node, at: now)
+        moves[index].count += sockets.count
+        for socket in sockets { moves[index].waiting[socket.image.local.ip, default: []].append(socket) }
+    }
+
+    private mutating func index(of number: UInt64, by node: NodeID, at now: Instant) -> Int {
+        if let index = moves.firstIndex(where: { $0.number == number && $0.node == node }) { return index }
+        if moves.count == Self.moveLimit { moves.removeFirst() }
+        moves.append(Move(number: number, node: node, deadline: now + Self.patience))
+        return moves.count - 1
+    }
+
+    /// How many connections of a move could be made.
+    func count(of number: UInt64, by node: NodeID) -> Int {
+        moves.first { $0.number == number && $0.node == node }?.count ?? 0
+    }
+
+    /// They go on at `node`.
+    mutating func drop(_ number: UInt64, by node: NodeID) {
+        moves.removeAll { $0.number == number && $0.node == node }
+    }
+
+    /// Takes out those whose addresses are here.
+    mutating func take(to held: Set<IPAddress>) -> [RepairedSocket] {
+        var arrived: [RepairedSocket] = []
+        for index in moves.indices {
+            for address in moves[index].waiting.keys where held.contains(address) {
+                arrived += moves[index].waiting.removeValue(forKey: address) ?? []
+            }
+        }
+        return arrived
+    }
+
+    /// Drops those whose addresses did not come.
+    /// - Returns: how many.
+    mutating func expire(at now: Instant) -> Int {
+        let over = moves.filter { now >= $0.deadline }
+        moves.removeAll { now >= $0.deadline }
+        return over.reduce(0) { $0 + $1.waiting.values.reduce(0) { $0 + $1.count } }
+    }
+}
+
+extension RepairedSocket {
+    /// Those of the connections that can be made here.
+    static func restored(_ images: some Sequence<TCPConnectionImage>) -> [RepairedSocket] {
+        images.compactMap { image in
+            do throws(SystemError) { return try RepairedSocket(restoring: image) } catch {
+                Log.debug("vip: the connection from \(image.peer) can not go on here: \(error)")
+                return nil
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import Gateway
+import Posix
+import Raft
+import Testing
+
+private let one = IPAddress("10.0.0.100")!
+private let two = IPAddress("10.0.0.101")!
+private let (own, first, second) = (NodeID(1), NodeID(2), NodeID(3))
+
+/// To whom addresses go that leave a node, so that connections can go ahead, and who may hand some over.
+@Suite struct SpreadingTests {
+    private func status(leader: NodeID) -> Status {
+        let recovered = RecoveredState(foundingMembership: Membership(voters: [own, first, second]))
+        var status = Raft(Settings(id: own, timing: .lan, seed: 1), recovered: recovered, at: .zero).status
+        (status.leader, status.role) = (leader, leader == own ? .leader : .follower)
+        return status
+    }
+
+    private func conditions(_ raft: Status, at now: Instant, _ loans: [IPAddress: Loan] = [:]) -> Spreading.Conditions {
+        Spreading.Conditions(
+            now: now, raft: raft, addresses: [one, two], isSpread: true, loans: loans,
+            occupied: [one, two])
+    }
+
+    private func leading(at now: Instant) -> Status {
+        var raft = status(leader: own)
+        raft.lease = Lease(term: Term(3), validUntil: now + .milliseconds(40), claimableFrom: .zero)
+        (raft.lending.knowsState, raft.lending.hasReplayed) = (true, true)
+        raft.peers = [
+            PeerStatus(id: first, matched: .zero, lastContact: now, receivesSnapshot: false, isWilling: true)
+        ]
+        return raft
+    }
+
+    @Test func anAddressThatIsLentGoesToTheBorrower() {
+        var spreading = Spreading()
+        var now = Instant.zero + .seconds(1)
+        _ = spreading.turn(conditions(leading(at: now), at: now))
+        now = now + Spreading.calm
+        for _ in 0..<2 {
+            let turn = spreading.turn(conditions(leading(at: now), at: now))
+            #expect(turn.departing == [two] && turn.heir == first && turn.changes == [])
+        }
+        var deserted = conditions(leading(at: now), at: now)
+        deserted.deserted = [two]
+        let turn = spreading.turn(deserted)
+        #expect(turn.changes == [LoanChange(two, from: nil, to: .lent(first), term: Term(3))])
+    }
+
+    @Test func whatIsGivenBackGoesToTheLeader() {
+        var raft = status(leader: first)
+        let now = Instant.zero + .seconds(1)
+        raft.borrowed = Borrowed(
+            grant: GrantID(term: Term(3), round: 1), rights: [Right(one), Right(two)],
+            validUntil: now + .milliseconds(40))
+        let loans = [one: Loan(own, number: 1), two: Loan(own, isRecalled: true, number: 2)]
+        var spreading = Spreading()
+        let recalled = spreading.turn(conditions(raft, at: now, loans))
+        #expect(recalled.departing == [two] && recalled.heir == first && recalled.wish.returned == [])
+        var drained = conditions(raft, at: now, loans)
+        drained.drained = [own]
+        #expect(spreading.turn(drained).departing == [one, two])
+    }
+
+    @Test func whoLeadsOrHasTheLoanHandsConnectionsOver() {
+        let loans = Loans([one: Loan(first, number: 1), two: Loan(second, number: 2)])
+        #expect(loans.pass([one, two], from: first, to: status(leader: first)))
+        #expect(!loans.pass([one], from: first, to: status(leader: second)))
+        #expect(loans.pass([one], from: first, to: status(leader: own)))
+        #expect(!loans.pass([one, two], from: first, to: status(leader: own)))
+        #expect(!loans.pass([one], from: own, to: status(leader: own)))
+        #expect(!Loans().pass([one], from: first, to: status(leader: own)))
+    }
+}

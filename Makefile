@@ -56,8 +56,7 @@ test: build
 	GWNODE_ENGINE=epoll GWNODE_BINARY=$(PRODUCT) $(SWIFT) test $(TEST_FLAGS) --skip-build --no-parallel --filter ClusterTests \
 		--skip RegistrationTests
 	Tests/NetworkTests/random-faults $(PRODUCT)
-	Tests/Moves/run $(PRODUCT) --count 8 --seed 49 --only transfer --only drain --only "stop and start" --only upgrade \
-		--only kill --only "kill and start at once" --only "guard killed"
+	Tests/Moves/run $(PRODUCT) --count 8 --seed 49
 	Tests/Upgrade/run $(PRODUCT) --lab
 	Tests/API/run $(PRODUCT)
 	Tests/TLS/run $(PRODUCT)

@@ -1,17 +1,14 @@
 """The machines, their clients behind a rough link, and the cluster: the lab of benchmarks/failover/run, and more."""
-import importlib.machinery, importlib.util, json, os, shutil, signal, socket, subprocess
+import json, os, shutil, signal, socket, subprocess, time
 
 from link import Link
+from machines import CLIENT, VIP, Machines, Patience, on, sh
 
-ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
-loader = importlib.machinery.SourceFileLoader("failover", f"{ROOT}/benchmarks/failover/run")
-failover = importlib.util.module_from_spec(importlib.util.spec_from_loader("failover", loader))
-loader.exec_module(failover)
-sh = failover.sh
-
-BACKEND = (failover.CLIENT, 9002)
+BACKEND = (CLIENT, 9002)
 PORT = 8080
-ADDRESSES = [failover.VIP, "fd78::100"]
+ADDRESSES = [VIP, "fd78::100"]
+# More than there are machines: one has two.
+SPREAD_ADDRESSES = [*ADDRESSES, "10.78.0.101", "fd78::101"]
 # The network namespaces of clients, by what their TCP does not do.
 CLIENTS = {"usual": None, "stampless": "tcp_timestamps", "sackless": "tcp_sack", "scaleless": "tcp_window_scaling"}
 LIMIT_SECONDS = 60
@@ -21,7 +18,7 @@ class Failed(Exception):
     pass
 
 
-class Lab(failover.Machines):
+class Lab(Machines):
     """Clients have machines of their own on a second switch. A rough link leads from there to the machines."""
 
     def __init__(self, seed):
@@ -41,7 +38,7 @@ class Lab(failover.Machines):
 
     def add(self, n):
         super().add(n)
-        failover.on(n, "ip", "address", "add", f"fd78::{n}/64", "dev", "eth0", "nodad")
+        on(n, "ip", "address", "add", f"fd78::{n}/64", "dev", "eth0", "nodad")
 
     def add_client(self, name, number, lacking):
         def inside(*words):
@@ -63,21 +60,24 @@ class Lab(failover.Machines):
         sh("ip", "netns", "delete", f"m{n}")
         self.add(n)
 
-    def holders(self, address):
-        return [n for n in self.numbers
-                if f" {address}/" in failover.on(n, "ip", "address", "show", "dev", "eth0").stdout]
+    def holders(self, addresses):
+        """Of each address the machines that have it."""
+        shown = {n: on(n, "ip", "address", "show", "dev", "eth0").stdout for n in self.numbers}
+        return {address: [n for n in self.numbers if f" {address}/" in shown[n]] for address in addresses}
 
 
 class Cluster:
     """Three nodes, each with its own copy of the program, as an upgrade replaces it."""
 
-    def __init__(self, lab, directory, binary, timing, check):
+    def __init__(self, lab, directory, binary, timing, spreads, check):
         """`check` raises when there is nothing more to wait for."""
-        self.lab, self.directory, self.binary, self.check = lab, directory, binary, check
+        self.lab, self.directory, self.binary, self.spreads, self.check = lab, directory, binary, spreads, check
+        self.addresses = SPREAD_ADDRESSES if spreads else ADDRESSES
         # The gateway's process on each machine; and all that were started here, which would be waited for too early else.
         self.gateways, self.started = {}, []
         with open(f"{directory}/gateway.json5", "w") as file:
-            file.write(f"""{{ virtualAddresses: {json.dumps(ADDRESSES)}, listeners: [{{ name: "web", port: {PORT} }}],
+            file.write(f"""{{ virtualAddresses: {json.dumps(self.addresses)}, spreadVirtualAddresses: {json.dumps(spreads)},
+                listeners: [{{ name: "web", port: {PORT} }}],
                 routes: [{{ path: "/", upstream: "app" }}],
                 upstreams: [{{ name: "app", backends: [{{ address: "{BACKEND[0]}:{BACKEND[1]}" }}] }}] }}""")
         peers = ", ".join(
@@ -92,12 +92,12 @@ class Cluster:
             self.start(n)
 
     def wait_until(self, what, condition):
-        patience = failover.Patience(LIMIT_SECONDS)
+        patience = Patience(LIMIT_SECONDS)
         while not (found := condition()):
             self.check()
             if patience.is_over():
                 raise Failed(f"not within {LIMIT_SECONDS} s: {what}")
-            failover.time.sleep(0.01)
+            time.sleep(0.01)
         return found
 
     def admin(self, n):
@@ -183,10 +183,26 @@ class Cluster:
         self.lab.replace(n)
         self.start(n)
 
-    def holder(self):
-        """The machine that alone has all addresses, None when there is none."""
-        first, *others = [self.lab.holders(address) for address in ADDRESSES]
-        return first[0] if len(first) == 1 and all(other == first for other in others) else None
+    def leader(self):
+        """None while it is not known."""
+        answer = self.ask(self.lab.numbers[0], "status", "--format", "json")
+        return json.loads(answer.stdout)["leader"] if answer.stdout else None
+
+    def holders(self):
+        """The machine that alone has an address, of each of them: one for all where they are not spread. None while that is
+        not so."""
+        found = self.lab.holders(self.addresses)
+        if any(len(machines) != 1 for machines in found.values()):
+            return None
+        holders = {address: machine for address, (machine,) in found.items()}
+        return holders if self.spreads or len(set(holders.values())) == 1 else None
+
+    def wait_for_shares(self, seconds):
+        """Until every machine has an address. Who lost some does not get others for a while, and longer from time to time."""
+        patience = Patience(seconds)
+        while set((self.holders() or {}).values()) != set(self.lab.numbers) and not patience.is_over():
+            self.check()
+            time.sleep(0.1)
 
     def complaint(self):
         """What is not as it should be, None when all is."""
@@ -196,7 +212,7 @@ class Cluster:
                 return f"m{n} does not find all well: {answer.stdout}{answer.stderr}"
             if (count := len(self.everything(n))) != 2:
                 return f"m{n} runs {count} processes, not a gateway and a guard"
-        return None if self.holder() else f"the addresses are on {[self.lab.holders(a) for a in ADDRESSES]}"
+        return None if self.holders() else f"the addresses are on {self.lab.holders(self.addresses)}"
 
     def wait_until_well(self):
         self.bury()

@@ -3,7 +3,7 @@
 It does what the kernel's netem does, which many kernels lack and no container can load, and whose dice have no seed on
 most of those that have it.
 """
-import heapq, json, os, random, select, socket, sys, time
+import heapq, json, os, random, select, socket, time
 
 SOL_PACKET, PACKET_VNET_HDR, PACKET_IGNORE_OUTGOING = 263, 15, 23
 EVERY_PROTOCOL = 0x0003

@@ -1,5 +1,5 @@
 """Clients that ask numbered requests, and the backend that carries them out; both tell the history."""
-import asyncio, collections, dataclasses, itertools, random, socket, threading, time
+import asyncio, collections, dataclasses, itertools, random, threading, time
 
 from history import Request
 
@@ -13,6 +13,8 @@ UNKNOWN_SECONDS = 1
 PAUSE_SECONDS = 0.5
 # Of this share of answers the backend says nothing more, and ends the connection.
 ENDINGS = 0.02
+# As many clients of each temper, whether they have two addresses to ask or more.
+SPACES_OF_ALL = 8
 
 
 class Clock:
@@ -184,16 +186,18 @@ class Load:
         self.numbers, self.connections, self.clock = itertools.count(1), itertools.count(1), Clock()
         self.ends, self.refusals = collections.Counter(), collections.Counter()
         self.bell, self.rung = 1, None
-        # When the machine that had the addresses fell silent for the last time, and connections that were too new then for
-        # anybody else to know of them.
-        self.silent_since, self.unknown = 0.0, 0
+        # When the machine that had an address fell silent for the last time, and when another one had it.
+        self.silences = {address: (0.0, 0.0) for address in addresses}
+        # Connections that were made right before, or by the kernel of the silent machine: nobody else could know of them.
+        self.unknown = 0
         # The longest that a request took of late, and which.
         self.longest = (0.0, "")
         dice = random.Random(f"{seed} load")
         self.server = Backend(history, random.Random(f"{seed} backend"))
         self.clients = [
             Client(self, temper, space, address, random.Random(dice.random()))
-            for address in addresses for space in spaces for temper in TEMPERS]
+            for address in addresses for temper in TEMPERS
+            for space in dice.sample(list(spaces), SPACES_OF_ALL // len(addresses))]
         self.loop, self.stopping = None, None
         self.is_running = threading.Event()
         self.thread = threading.Thread(target=lambda: asyncio.run(self.main()))
@@ -225,15 +229,27 @@ class Load:
     def judge_silence(self, client):
         client.waiting_since = None
         where = f"{client.temper.name}, {client.space}, {client.address}"
+        silent_since, silent_until = self.silences[client.address]
         if client.connection is None:
             self.history.problems.append(f"no connection within {SILENCE_SECONDS} s ({where})")
-        elif 0 <= self.silent_since - client.connected_at < UNKNOWN_SECONDS:
+        elif silent_since - UNKNOWN_SECONDS < client.connected_at < silent_until:
             self.unknown += 1
             client.writer.transport.abort()
         else:
             port = client.writer.get_extra_info("sockname")[1]
             age = self.clock.now - client.connected_at
             self.history.fall_silent(client.connection, f"{SILENCE_SECONDS} s, {age:.1f} s old, port {port} ({where})")
+
+    def fall_silent(self, addresses):
+        """The machine that has them does."""
+        for address in addresses:
+            self.silences[address] = (self.clock.now, float("inf"))
+
+    def are_succeeded(self, addresses):
+        """Another machine has them."""
+        for address in addresses:
+            silent_since, silent_until = self.silences[address]
+            self.silences[address] = (silent_since, min(silent_until, self.clock.now))
 
     async def wait_for_bell(self, answered):
         while self.bell == answered:

@@ -1,6 +1,6 @@
 """Moves and kills the nodes of a cluster, by dice, while clients ask numbered requests over a rough link.
 
-Each event hits the machine that has the addresses, or at times another one. After each, every client has to be answered
+Each event hits a machine that has addresses, or at times another one. After each, every client has to be answered
 again, and the cluster has to be well. All the while history.py is told what was asked, carried out and answered.
 """
 import argparse, collections, enum, os, random, shutil, signal, socket, sys, tempfile, time
@@ -9,12 +9,15 @@ import lab
 import link
 from history import History
 from load import Load
+from machines import enter_lab, inside
 
 LOG_LINES = 60
 HOLDER_SHARE = 0.8
 # From the end of one event to the next. A node that was away knows all connections again within half a second of its
 # return, and who loses two machines within that time may be left with connections that nobody knows.
 REST_SECONDS = (0.5, 1.3)
+# For which an event waits until each machine has its share of spread addresses, at most.
+SHARE_SECONDS = 8
 
 
 class Event(enum.Enum):
@@ -53,7 +56,7 @@ def cause(event, n, cluster):
     gateway, everything = [cluster.gateways[n]], cluster.everything(n)
     match event:
         case Event.TRANSFER:
-            cluster.order(n, "leader", "transfer")
+            cluster.order(cluster.lab.numbers[0], "leader", "transfer")
             return nothing
         case Event.DRAIN:
             cluster.order(n, "node", "drain", f"m{n}")
@@ -97,7 +100,7 @@ class Tally:
         self.ended = collections.Counter()
         self.longest = {}
 
-    def note(self, event, before, clients, longest):
+    def note(self, event, before, longest):
         self.events[event] += 1
         for client, connection in before:
             count = self.kept if client.connection == connection else self.ended
@@ -122,9 +125,11 @@ class Run:
         self.history, self.tally, self.said = History(), Tally(), "at the beginning"
         self.lab = lab.Lab(f"{options.seed} link")
         self.load = Load(
-            self.history, options.seed, self.make_socket, lab.CLIENTS, lab.ADDRESSES, lab.PORT, lab.BACKEND)
+            self.history, options.seed, self.make_socket, lab.CLIENTS,
+            lab.SPREAD_ADDRESSES if options.spread else lab.ADDRESSES, lab.PORT, lab.BACKEND)
         self.load.start()
-        self.cluster = lab.Cluster(self.lab, directory, os.path.abspath(options.binary), options.timing, self.check)
+        self.cluster = lab.Cluster(
+            self.lab, directory, os.path.abspath(options.binary), options.timing, options.spread, self.check)
 
     @staticmethod
     def make_socket(space, address):
@@ -133,7 +138,7 @@ class Run:
             end.setblocking(False)
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return end
-        return lab.failover.inside(space, make)
+        return inside(space, make)
 
     def all(self):
         self.settle()
@@ -143,38 +148,63 @@ class Run:
         self.settle()
 
     def one(self, number):
-        holder = self.cluster.wait_until("one machine has the addresses", self.cluster.holder)
         event = self.dice.choice(self.options.only or list(Event))
-        others = [n for n in self.lab.numbers if n != holder]
-        n = holder if self.dice.random() < HOLDER_SHARE else self.dice.choice(others)
+        is_of_holder = self.dice.random() < HOLDER_SHARE
         rests, waits = self.dice.uniform(*REST_SECONDS), self.dice.random() < 0.7
         self.lab.link.become(link.rough(self.dice))
-        self.said = f"event {number}: {event.value} of {'the holder' if n == holder else 'another'}, m{n}"
         began = time.monotonic()
         time.sleep(rests)
+        n, addresses = self.choose(event, is_of_holder)
+        self.said = f"event {number}: {event.value} of m{n}, which has {' '.join(addresses) or 'no address'}"
         self.load.take_longest()
-        before = [(client, client.connection) for client in self.load.clients if client.connection]
-        if event.silences_the_machine and n == holder:
-            self.load.silent_since = self.load.clock.now
+        before = [(client, client.connection) for client in self.load.clients
+                  if client.connection and client.address in addresses]
+        if event.silences_the_machine:
+            self.load.fall_silent(addresses)
         mend = cause(event, n, self.cluster)
-        if waits and n == holder and not event.keeps_the_addresses:
-            self.cluster.wait_until("another machine has the addresses", lambda: self.cluster.holder() not in (None, n))
-        self.be_answered()
+        has_successor = addresses and not event.keeps_the_addresses
+        if has_successor and waits:
+            self.wait_for_successor(n, addresses)
+        self.load.ring()
+        if has_successor and not waits:
+            self.wait_for_successor(n, addresses)
+        self.hear()
         mend()
         self.cluster.wait_until_well()
-        if n == holder:
-            self.tally.note(event, before, self.load.clients, self.load.take_longest())
+        if addresses:
+            self.tally.note(event, before, self.load.take_longest())
         else:
             self.tally.events[event] += 1
         self.check()
         print(f"{self.said}: {time.monotonic() - began:.1f} s", flush=True)
 
+    def choose(self, event, is_of_holder):
+        """Whom an event hits, and which addresses that machine has."""
+        if self.options.spread and self.dice.random() < 0.7:
+            self.cluster.wait_for_shares(SHARE_SECONDS)
+        holders = self.cluster.wait_until("each address is at one machine", self.cluster.holders)
+        those = set(holders.values())
+        others = set(self.lab.numbers) - those
+        n = self.dice.choice(sorted(those if is_of_holder or not others else others))
+        if event is Event.TRANSFER:
+            # Whoever is asked for it, this is about the leader, and not about what others were lent.
+            n = self.cluster.wait_until("there is a leader", self.cluster.leader)
+        return n, [address for address, holder in holders.items() if holder == n]
+
     def settle(self):
         self.cluster.wait_until_well()
-        self.be_answered()
-
-    def be_answered(self):
         self.load.ring()
+        self.hear()
+
+    def wait_for_successor(self, n, addresses):
+        def is_there():
+            holders = self.cluster.holders()
+            return holders and all(holders[address] != n for address in addresses)
+
+        self.cluster.wait_until(f"another machine has {' '.join(addresses)}", is_there)
+        self.load.are_succeeded(addresses)
+
+    def hear(self):
         self.cluster.wait_until("every client is answered", self.load.has_heard)
 
     def check(self):
@@ -202,7 +232,7 @@ class Run:
         return "\n".join([
             *self.tally.lines(),
             "requests: " + ", ".join(f"{what} {count}" for what, count in sorted(counts.items())),
-            f"refused with: {dict(self.load.refusals)}; connections ended by: {dict(self.load.ends)}; too new to be known "
+            f"refused with: {dict(self.load.refusals)}; connections ended by: {dict(self.load.ends)}; known to nobody else "
             f"when their machine fell silent: {self.load.unknown}",
             f"the link: {self.lab.link.counts()}"])
 
@@ -213,9 +243,10 @@ def main():
     parser.add_argument("--count", type=int, default=12, help="of moves and kills")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     parser.add_argument("--timing", default="cautious")
+    parser.add_argument("--spread", action="store_true", help="the addresses over the machines")
     parser.add_argument("--only", type=Event, action="append", help=", ".join(event.value for event in Event))
     options = parser.parse_args()
-    lab.failover.enter_lab(os.path.abspath(__file__))
+    enter_lab(os.path.abspath(__file__))
     print(f"seed {options.seed}", flush=True)
     directory = tempfile.mkdtemp(prefix="gwnode-moves-", dir="/var/tmp")
     began = time.monotonic()
@@ -232,7 +263,7 @@ def main():
     if failure:
         only = "".join(f" --only '{event.value}'" for event in options.only or [])
         print(f"FAILED: {failure}; again: Tests/Moves/run {options.binary} --seed {options.seed} --count {options.count} "
-              f"--timing {options.timing}{only}")
+              f"--timing {options.timing}{' --spread' if options.spread else ''}{only}")
         return 1
     shutil.rmtree(directory)
     print(f"seed {options.seed}: {options.count} moves and kills in {time.monotonic() - began:.0f} s, nothing lost, "

@@ -24,6 +24,8 @@ package final class NetlinkProvider: VirtualIPProvider {
     private var lifetimesSetAt = Instant.zero
 
     private static let lifetimeRenewal = Nanoseconds.seconds(1)
+    /// In which who was let in last has its answer, if the backend is quick.
+    private static let lastExchange = Nanoseconds.milliseconds(2)
 
     /// Finds the interface, tries the privileges and warns about kernel settings that would delay a failover.
     /// `onChange` is called from another thread when the link changes or loses an address; a turn of the manager is
@@ -122,11 +124,18 @@ package final class NetlinkProvider: VirtualIPProvider {
         try Self.explaining(name) { () throws(SystemError) in try announcements.announce(address) }
     }
 
+    package var closingTime: Nanoseconds? {
+        guard let earliness = gate?.earliness else { return nil }
+        return earliness + Self.lastExchange
+    }
+
     package func hold(_ hold: ArrivalHold, for addresses: [IPAddress]) throws(VirtualIPError) {
         guard gate != nil else { return }
         try Self.explaining(name) { () throws(SystemError) in
             switch hold {
-            case .nothing: try gate?.hold([])
+            case .nothing:
+                try gate?.hold([])
+                relay.letIn(claimed)
             case .newConnections: try holdConnections(addresses, .newConnections)
             case .everything:
                 try holdConnections(addresses, .everything)

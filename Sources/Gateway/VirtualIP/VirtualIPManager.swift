@@ -81,6 +81,8 @@ package final class VirtualIPManager: AddressKeeper {
     private var stuck: Set<IPAddress> = []
     /// Held, and nothing is to arrive for them while `onHold` lasts.
     private var shut: Set<IPAddress> = []
+    /// New connections are kept back because the lease is about to end.
+    private var isClosing = false
 
     package init(provider: any VirtualIPProvider) { self.provider = provider }
 
@@ -117,9 +119,30 @@ package final class VirtualIPManager: AddressKeeper {
         }
         // What was closed to arrivals is opened by the next extension.
         extendedUntil = .zero
-        do throws(VirtualIPError) { try provider.hold(hold, for: claim.held.filter(addresses.contains)) } catch {
+        isClosing = false
+        carryOut(hold, for: claim.held.filter(addresses.contains))
+    }
+
+    private func carryOut(_ hold: ArrivalHold, for addresses: [IPAddress]) {
+        do throws(VirtualIPError) { try provider.hold(hold, for: addresses) } catch {
             Log.warning("vip: arrivals are not held back: \(error)")
         }
+    }
+
+    /// Shortly before a lease ends that nobody renewed yet, new connections wait: for its renewal, or for the next holder,
+    /// which may be this node again.
+    /// Returns when that begins.
+    private func close(_ conditions: VirtualIPClaim.Conditions) -> Instant {
+        guard !claim.held.isEmpty, let end = conditions.lease?.validUntil, let closingTime = provider.closingTime else {
+            return .distantFuture
+        }
+        let start = end - closingTime
+        let isDue = conditions.now >= start
+        if isDue != isClosing, onHold == .nothing {
+            isClosing = isDue
+            carryOut(isDue ? .newConnections : .nothing, for: isDue ? claim.held : [])
+        }
+        return isDue ? .distantFuture : start
     }
 
     package func turn(
@@ -136,9 +159,11 @@ package final class VirtualIPManager: AddressKeeper {
             resignation = carryOut(claim.fail(because: .addressTakenAway, conditions), conditions) ?? resignation
         }
         resignation = extend(conditions) ?? resignation
+        let closing = close(conditions)
         let retry = stuck.isEmpty ? Instant.distantFuture : now + Self.removalRetry
         return AddressTurn(
-            nextDeadline: min(claim.nextDeadline, retry), resignation: resignation, hasChanged: claim.held != before)
+            nextDeadline: min(claim.nextDeadline, retry, closing), resignation: resignation,
+            hasChanged: claim.held != before)
     }
 
     /// The lease as far as it may be used here.

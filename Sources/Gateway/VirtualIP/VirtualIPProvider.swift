@@ -20,7 +20,11 @@ package protocol VirtualIPProvider: AnyObject {
     func extend(_ held: [IPAddress], until end: Instant) throws(VirtualIPError) -> Bool
     /// Tells the neighbours on the link that `address` is here now.
     func announce(_ address: IPAddress) throws(VirtualIPError)
-    /// Keeps back what arrives for `addresses`, and for no others any more.
+    /// How much before the end of a lease new connections are to be kept back for the next holder, because they could not be
+    /// served to their end here; nil where nothing can be kept back.
+    var closingTime: Nanoseconds? { get }
+    /// Keeps back what arrives for `addresses`, and for no others any more: new connections to those that are still held
+    /// here are let in then.
     func hold(_ hold: ArrivalHold, for addresses: [IPAddress]) throws(VirtualIPError)
     /// Stops answering on `address`. An address that is gone already is no error.
     func release(_ address: IPAddress) throws(VirtualIPError)
@@ -30,6 +34,7 @@ package protocol VirtualIPProvider: AnyObject {
 
 extension VirtualIPProvider {
     package var canHold: Bool { true }
+    package var closingTime: Nanoseconds? { nil }
 }
 
 /// What is kept back of that which arrives for virtual addresses before they move.

@@ -25,6 +25,7 @@ private final class FakeProvider: VirtualIPProvider {
     var fence = Fence.kernel
     var extendedUntil = Instant.zero
     var extended: [IPAddress] = []
+    var closingTime: Nanoseconds?
 
     func configure(addresses: [IPAddress], ports: [UInt16]) {}
 
@@ -93,6 +94,46 @@ private final class FakeProvider: VirtualIPProvider {
         manager.keepBack(.nothing, for: [])
         _ = manager.turn(now: at(111), lease: lease)
         #expect(provider.extendedUntil == lease.validUntil)
+    }
+
+    @Test func newConnectionsWaitBeforeTheEndOfALeaseThatNobodyRenews() {
+        provider.closingTime = .milliseconds(8)
+        let manager = manager()
+        _ = manager.turn(now: at(120), lease: lease)
+        #expect(manager.turn(now: at(121), lease: lease).nextDeadline == at(132))
+        #expect(provider.hold == .nothing)
+        #expect(manager.turn(now: at(132), lease: lease).nextDeadline == at(140))
+        #expect(provider.hold == .newConnections && provider.onHold == [one] && manager.held == [one])
+        #expect(manager.turn(now: at(140), lease: lease).hasChanged && manager.held == [])
+        let next = Lease(term: Term(4), validUntil: at(190), claimableFrom: .zero)
+        _ = manager.turn(now: at(150), lease: next)
+        #expect(manager.held == [one] && provider.hold == .nothing)
+    }
+
+    @Test func theyAreLetInWhenItIsRenewed() {
+        provider.closingTime = .milliseconds(8)
+        let manager = manager()
+        _ = manager.turn(now: at(100), lease: lease)
+        _ = manager.turn(now: at(133), lease: lease)
+        #expect(provider.hold == .newConnections)
+        var extended = lease
+        extended.validUntil = at(150)
+        #expect(manager.turn(now: at(135), lease: extended).nextDeadline == at(142))
+        #expect(provider.hold == .nothing && provider.extendedUntil == at(150))
+    }
+
+    /// Who moves the addresses decides what waits.
+    @Test func anOrderToKeepBackGoesBeforeTheEndOfALease() {
+        provider.closingTime = .milliseconds(8)
+        let manager = manager()
+        _ = manager.turn(now: at(100), lease: lease)
+        manager.keepBack(.everything, for: [one])
+        _ = manager.turn(now: at(133), lease: lease)
+        #expect(provider.hold == .everything)
+        manager.keepBack(.nothing, for: [])
+        #expect(provider.hold == .nothing)
+        _ = manager.turn(now: at(134), lease: lease)
+        #expect(provider.hold == .newConnections)
     }
 
     @Test func othersStayOpenWhileOneIsShut() {

@@ -13,9 +13,14 @@ package struct GateTimeout: Hashable, Sendable {
     package let tick: Nanoseconds
     /// How long a permit lasts at the most; nil where there are none. With one tick alone it could end at once.
     package let permit: Nanoseconds?
+    /// How much before the end of a lease the kernel may stop letting an address in; nil where that is most of a lease.
+    package let earliness: Nanoseconds?
 
-    package init(tick: Nanoseconds) {
+    /// - Parameter tolerance: What handing over an order may take.
+    package init(tick: Nanoseconds, tolerance: Nanoseconds = .zero) {
         self.tick = tick
+        // The rest of a millisecond is lost, too.
+        earliness = tick > Self.longestTick ? nil : tick + tolerance + .milliseconds(1)
         let ticks = Nanoseconds.milliseconds(UInt64((tick * 2).milliseconds.rounded(.up)))
         permit = tick > Self.longestTick ? nil : max(ticks, Self.shortestPermit)
     }

@@ -14,7 +14,7 @@ package struct KernelGate: ~Copyable {
     private static let attempts = 5
 
     private var table: NftablesTable
-    private let timeouts = GateTimeout(tick: KernelGate.tick())
+    private let timeouts = GateTimeout(tick: KernelGate.tick(), tolerance: tolerance)
     /// Nil: not known, for another process may have left some.
     private var virtual: Set<IPAddress>?
     /// Those that were opened and not closed, and when the kernel has closed them at the latest.
@@ -53,6 +53,9 @@ package struct KernelGate: ~Copyable {
         clock_getres(CLOCK_MONOTONIC_COARSE, &resolution)
         return max(Nanoseconds(UInt64(resolution.tv_nsec)), .milliseconds(1))
     }
+
+    /// See `GateTimeout`.
+    package var earliness: Nanoseconds? { timeouts.earliness }
 
     package static func table(of interface: String) -> String { "gwnode-\(interface)" }
 

@@ -16,11 +16,14 @@ package final class ArrivalRelay: Sendable {
         var addresses: Set<IPAddress> = []
         var scope = HeldArrivals.Scope.newConnections
         var awaitsConnections = false
+        /// These stay here after all.
+        var returning: Set<IPAddress> = []
         var endsAt = Instant.zero
         var isStopping = false
     }
 
     private let socket: PacketSocket
+    private let delivery = LocalDelivery()
     private let packetBytes: Int
     private let state = Mutex(State())
     private let wake: WakeEvent
@@ -49,6 +52,7 @@ package final class ArrivalRelay: Sendable {
         state.withLock { state in
             let wasIdle = state.addresses.isEmpty
             state.addresses.formUnion(addresses)
+            state.returning.subtract(addresses)
             state.scope = scope ?? state.scope
             if awaitsConnections { state.awaitsConnections = true }
             state.endsAt = .now() + Self.duration
@@ -60,6 +64,15 @@ package final class ArrivalRelay: Sendable {
             }
         }
         wake.signal()
+    }
+
+    /// This machine keeps `addresses`, and lets in again what arrives: who asked for a connection meanwhile gets it.
+    package func letIn(_ addresses: Set<IPAddress>) {
+        let isMeant = state.withLock { state in
+            state.returning = addresses.intersection(state.addresses)
+            return !state.returning.isEmpty
+        }
+        if isMeant { wake.signal() }
     }
 
     /// The next holder has made the open connections.
@@ -85,7 +98,10 @@ package final class ArrivalRelay: Sendable {
             _ = poll(&polls, nfds_t(polls.count), left == .zero ? -1 : Int32(left.milliseconds.rounded(.up)))
             if polls[1].revents != 0 { wake.clear() }
             // A packet may be the first to tell that a relay has begun.
-            let state = state.withLock { $0 }
+            let state = state.withLock { state in
+                defer { Self.endReturning(&state) }
+                return state
+            }
             (arrivals.addresses, arrivals.scope) = (state.addresses, state.scope)
             if arrivals.awaitsConnections, !state.awaitsConnections {
                 arrivals.connectionsAreThere().forEach(send)
@@ -94,7 +110,16 @@ package final class ArrivalRelay: Sendable {
             while let (bytes, protocolNumber, sender) = socket.receive(into: &buffer) {
                 arrivals.take(bytes, protocolNumber: protocolNumber, from: sender).forEach(send)
             }
+            for packet in arrivals.letIn(state.returning) { delivery.deliver(packet) }
         }
+    }
+
+    /// A relay that has nothing else to keep ends with that.
+    private static func endReturning(_ state: inout State) {
+        if state.returning.isEmpty { return }
+        let others = state.addresses.subtracting(state.returning)
+        state.returning = []
+        if others.isEmpty { state.endsAt = .now() } else { state.addresses = others }
     }
 
     /// Of the present relay, zero when there is none; nil when the thread is to end.

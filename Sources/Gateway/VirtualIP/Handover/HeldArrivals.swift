@@ -109,6 +109,16 @@ package struct HeldArrivals: Hashable, Sendable {
         return passOn { _ in true }
     }
 
+    /// This machine keeps `addresses`: what asked them for a connection, with checksums. The rest that is kept for them is
+    /// dropped, and comes again.
+    package mutating func letIn(_ addresses: Set<IPAddress>) -> [Packet] {
+        let returning = held.filter { addresses.contains($0.address) }
+        held.removeAll { addresses.contains($0.address) }
+        heldBytes = held.reduce(0) { $0 + $1.packet.bytes.count }
+        for address in addresses { heirs[address] = nil }
+        return returning.filter(\.asksForConnection).flatMap { pieces($0.packet) }
+    }
+
     /// What is due of that which is kept, as far as its next holder is known.
     private mutating func passOn(_ isMeant: @escaping (Held) -> Bool) -> [Forward] {
         let isDue = { [heirs, awaitsConnections] (held: Held) in
@@ -121,8 +131,11 @@ package struct HeldArrivals: Hashable, Sendable {
     }
 
     private func forwards(_ packet: Packet, to heir: Hardware) -> [Forward] {
-        guard let segment = TCPPacket(packet) else { return [] }
-        return segment.pieces(ofAtMost: packetBytes).map { Forward(packet: Packet($0, packet.version), target: heir) }
+        pieces(packet).map { Forward(packet: $0, target: heir) }
+    }
+
+    private func pieces(_ packet: Packet) -> [Packet] {
+        TCPPacket(packet)?.pieces(ofAtMost: packetBytes).map { Packet($0, packet.version) } ?? []
     }
 
     /// The sender's protocol address of an ARP packet for IPv4 over Ethernet (RFC 826).

@@ -20,6 +20,12 @@ import Testing
 
     @Test func aCoarseClockHasNoPermits() { #expect(GateTimeout(tick: .milliseconds(10)).permit == nil) }
 
+    /// By a tick, by what handing over may take, and by what is cut off to whole milliseconds.
+    @Test func theGateMayCloseEarly() {
+        #expect(GateTimeout(tick: .milliseconds(4), tolerance: .milliseconds(1)).earliness == .milliseconds(6))
+        #expect(GateTimeout(tick: .milliseconds(10), tolerance: .milliseconds(1)).earliness == nil)
+    }
+
     @Test func thisKernelHasATick() {
         #expect(KernelGate.tick() >= .milliseconds(1) && KernelGate.tick() <= .milliseconds(10))
     }

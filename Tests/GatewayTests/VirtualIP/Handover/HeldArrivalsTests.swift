@@ -67,6 +67,22 @@ private let six = IPAddress("fd00::100")!
         #expect(take(later).count == 1)
     }
 
+    /// Only who asked for a connection: everybody else says it again.
+    @Test mutating func whatAnAddressThatStaysWasAskedForIsLetIn() throws {
+        arrivals.scope = .everything
+        _ = take(Self.packet4(four))
+        _ = take(Self.packet4(four, flags: 0x18))
+        _ = arrivals.take(Self.packet6(six), protocolNumber: ETH_P_IPV6, from: client)
+        let letIn = arrivals.letIn([four])
+        #expect(letIn.map { $0.bytes[33] } == [0x02])
+        let packet = try #require(letIn.first).bytes
+        #expect(Announcement.internetChecksum(Array(packet[12..<20]) + [0, 6, 0, 20] + packet[20...]) == 0)
+        #expect(announce(four, by: heir).isEmpty && announce(six, by: heir).count == 1)
+        #expect(arrivals.letIn([four]).isEmpty)
+        _ = take(Self.packet4(four))
+        #expect(arrivals.letIn([four]).count == 1, "whoever had announced it does not get what comes later")
+    }
+
     @Test mutating func checksumsAreMade() throws {
         _ = take(Self.packet4(four) + [0, 0, 0, 0, 0, 0])
         let packet = try #require(announce(four, by: heir).first).packet.bytes

@@ -25,7 +25,7 @@ private final class Cable {
     private let far: FileDescriptor
 
     init() throws {
-        try Self.ip("link", "add", "near0", "type", "veth", "peer", "name", "far0")
+        try Self.ip("link", "add", "near0", "address", "02:00:00:00:00:01", "type", "veth", "peer", "name", "far0")
         try Self.ip("link", "set", "near0", "up")
         try Self.ip("link", "set", "far0", "up")
         let changes = try Mailbox<Void>(capacity: 64)
@@ -57,16 +57,32 @@ private final class Cable {
 
     /// Takes in packets of one protocol from now on.
     func listen(_ protocolNumber: Int32) throws {
+        let result = Self.withFarAddress(protocolNumber) { bind(far.raw, $0, $1) }
+        guard result == 0 else { throw SystemError("bind") }
+    }
+
+    /// To the near end.
+    func send(_ packet: [UInt8], _ protocolNumber: Int32) throws {
+        let sent = Self.withFarAddress(protocolNumber, to: [2, 0, 0, 0, 0, 1]) {
+            sendto(far.raw, packet, packet.count, 0, $0, $1)
+        }
+        guard sent == packet.count else { throw SystemError("sendto") }
+    }
+
+    private static func withFarAddress<Result>(
+        _ protocolNumber: Int32, to target: [UInt8] = [], _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
+    ) -> Result {
         var address = sockaddr_ll()
         address.sll_family = UInt16(AF_PACKET)
         address.sll_protocol = UInt16(protocolNumber).bigEndian
         address.sll_ifindex = Int32(if_nametoindex("far0"))
-        let result = withUnsafePointer(to: &address) {
+        address.sll_halen = UInt8(target.count)
+        withUnsafeMutableBytes(of: &address.sll_addr) { $0.copyBytes(from: target) }
+        return withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(far.raw, $0, socklen_t(MemoryLayout<sockaddr_ll>.size))
+                body($0, socklen_t(MemoryLayout<sockaddr_ll>.size))
             }
         }
-        guard result == 0 else { throw SystemError("bind") }
     }
 
     /// The next packet that `matches`.
@@ -196,6 +212,36 @@ struct NetlinkAsRoot {
         #expect(try Cable.open() == [])
         #expect(try cable.provider.extend([four], until: later))
         #expect(try Cable.open() == ["10.9.8.7"])
+    }
+
+    /// The client asks once only: what is not let in is lost.
+    @Test func whoAskedForAConnectionWhileTheseWereHeldBackGetsOneAfterwards() throws {
+        let cable = try Cable()
+        cable.provider.configure(addresses: [four], ports: [])
+        try cable.provider.claim(four, until: later)
+        try Cable.ip("link", "set", "lo", "up")
+        try Cable.ip("route", "add", "10.9.8.0/24", "dev", "near0")
+        try Cable.ip("neighbour", "add", "10.9.8.9", "lladdr", "02:00:00:00:00:09", "dev", "near0")
+        let listener = try Socket.listen(on: SocketAddress(ip: four, port: 8080))
+        try cable.listen(ETH_P_IP)
+        try cable.provider.hold(.newConnections, for: [four])
+        try cable.send(Self.requestForConnection, ETH_P_IP)
+        try cable.provider.hold(.nothing, for: [])
+        let answer = try cable.receive { $0.count >= 40 && $0[9] == 6 && Array($0[12..<16]) == four.networkBytes }
+        #expect(answer[33] == 0x12, "SYN and ACK")
+        withExtendedLifetime(listener) {}
+    }
+
+    /// From 10.9.8.9:49152 to 10.9.8.7:8080.
+    private static var requestForConnection: [UInt8] {
+        var packet: [UInt8] = [0x45, 0, 0, 40, 0, 1, 0, 0, 64, 6, 0, 0, 10, 9, 8, 9] + four.networkBytes
+        var segment: [UInt8] = [0xc0, 0, 0x1f, 0x90, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x02, 0xfa, 0xf0, 0, 0, 0, 0]
+        let pseudoHeader = packet[12..<20] + [0, 6, 0, 20]
+        let head = Announcement.internetChecksum(packet)
+        let whole = Announcement.internetChecksum(pseudoHeader + segment)
+        (packet[10], packet[11]) = (UInt8(head >> 8), UInt8(head & 0xff))
+        (segment[16], segment[17]) = (UInt8(whole >> 8), UInt8(whole & 0xff))
+        return packet + segment
     }
 
     @Test func aGateThatSomebodyRemovesIsPutUpAgain() throws {

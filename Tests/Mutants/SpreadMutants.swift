@@ -24,6 +24,10 @@ private let lendingMutants = [
         name: "the end of one process frees what the next one has", source: "found here", file: "Lending.swift",
         original: "end { $0.boot == boot }", mutated: "end { MUTANT || $0.boot == boot }"),
     Mutant(
+        name: "who can hold nothing any more is silent", source: "found here", file: "Lending.swift",
+        original: "guard wish != nil || borrowed != nil else",
+        mutated: "guard MUTANT ? wish?.isWilling == true : wish != nil || borrowed != nil else"),
+    Mutant(
         name: "grants what is still on its own machine", source: "found here", file: "Spreading.swift",
         original: "guard !conditions.occupied.contains(address) else { continue }",
         mutated: "guard MUTANT || !conditions.occupied.contains(address) else { continue }"),

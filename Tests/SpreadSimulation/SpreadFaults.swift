@@ -13,7 +13,7 @@ extension SpreadSimulation {
     mutating func injectFault() {
         schedule(.fault, in: faultGap)
         let victim = Int(random.next() % UInt64(nodes.count))
-        switch random.next() % 10 {
+        switch random.next() % 11 {
         case 0, 1: crash(victim)
         case 2: stop(victim)
         case 3:
@@ -36,6 +36,7 @@ extension SpreadSimulation {
             trace("node \(nodes[victim].id) can take no address off")
             nodes[victim].jam(true)
             schedule(.unjam(victim), in: 5_000_000...100_000_000)
+        case 9: disable(victim)
         case 6, 7:
             guard nodes[victim].process == .runs else { return }
             trace("node \(nodes[victim].id) prepares to be replaced")
@@ -49,6 +50,23 @@ extension SpreadSimulation {
             try? nodes[victim].core.transferLeadership(to: nil, at: now(victim))
             turn(victim)
         }
+    }
+
+    private mutating func disable(_ position: Int) {
+        guard nodes[position].process == .runs, nodes[position].unableSince == nil else { return }
+        count("disabled nodes")
+        trace("node \(nodes[position].id) can hold nothing")
+        nodes[position].unableSince = time
+        turn(position)
+        schedule(.enable(position), in: 20_000_000...400_000_000)
+    }
+
+    mutating func enable(_ position: Int) {
+        guard nodes[position].unableSince != nil else { return }
+        trace("node \(nodes[position].id) can hold addresses again")
+        nodes[position].unableSince = nil
+        for other in nodes.indices { nodes[other].unable[nodes[position].id] = nil }
+        if nodes[position].process == .runs { turn(position) }
     }
 
     private mutating func stop(_ position: Int) {
@@ -152,6 +170,7 @@ extension SpreadSimulation {
         cuts = []
         for position in nodes.indices {
             nodes[position].jam(false)
+            enable(position)
             if nodes[position].process == .none { start(position) }
             resume(position)
         }

@@ -61,6 +61,10 @@ struct SpreadNode {
     private let addresses: [IPAddress]
     var process = Process.none
     var pauses = false
+    /// Since when something keeps the node from holding addresses; nil when nothing does.
+    var unableSince: UInt64?
+    /// Who told this leader, in which term, that it can hold nothing, and still can not.
+    var unable: [NodeID: Term] = [:]
     var proposals: UInt64 = 0
     var wakes = 0
     var diskFreeAt: UInt64 = 0
@@ -113,6 +117,7 @@ struct SpreadNode {
         boot += 1
         process = .runs
         pauses = false
+        unable = [:]
         loans = known
         spreading = Spreading(calm: SpreadSimulation.calm)
         deserted = []
@@ -201,7 +206,7 @@ struct SpreadNode {
         let plan = spreading.turn(
             Spreading.Conditions(
                 now: now, raft: core.status, addresses: addresses, isSpread: true, loans: loans.all,
-                occupied: keeper.occupied, deserted: deserted, pauses: pauses))
+                occupied: keeper.occupied, deserted: deserted, isAble: unableSince == nil, pauses: pauses))
         let turn = keeper.turn(now: now, lease: plan.lease, share: plan.share)
         confirmSurrender(at: time)
         deserted = plan.departing

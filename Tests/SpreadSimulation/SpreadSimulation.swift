@@ -24,7 +24,7 @@ package struct SpreadSimulation {
     private static let snapshotEvery: UInt64 = 12
 
     enum Event {
-        case deliver(Envelope, from: Int)
+        case deliver(Envelope, from: Int, sentAt: UInt64)
         case wake(Int, boot: Int, number: Int)
         case written(Int, boot: Int, WriteTicket)
         case released(Int, seed: UInt64, Lease?, isBorrowed: Bool)
@@ -32,6 +32,7 @@ package struct SpreadSimulation {
         case start(Int)
         case resume(Int)
         case unjam(Int)
+        case enable(Int)
         case replace(Int, boot: Int)
         case succeed(Int, boot: Int, Continuation?)
         case fault
@@ -134,10 +135,11 @@ package struct SpreadSimulation {
 
     private mutating func handle(_ event: Event) {
         switch event {
-        case .deliver(let envelope, let sender):
+        case .deliver(let envelope, let sender, let sentAt):
             let receiver = Int(envelope.to.number) - 1
             guard isRunning(receiver, or: event) else { return }
             nodes[receiver].core.step(envelope.message, from: nodes[sender].id, at: now(receiver))
+            noteInability(of: sender, at: receiver, envelope.message, sentAt)
             turn(receiver)
         case .wake(let position, let boot, let number):
             let node = nodes[position]
@@ -162,6 +164,7 @@ package struct SpreadSimulation {
         case .start(let position): if nodes[position].process == .none { start(position) }
         case .resume(let position): resume(position)
         case .unjam(let position): nodes[position].jam(false)
+        case .enable(let position): enable(position)
         case .replace(let position, let boot):
             guard nodes[position].boot == boot, isRunning(position, or: event) else { return }
             replace(position)
@@ -185,6 +188,19 @@ package struct SpreadSimulation {
             let holders = nodes.filter { $0.answers(on: address, at: time) }.map(\.id)
             if holders.count > 1 { violation = "two hold \(address): \(holders)" }
         }
+    }
+
+    /// The answer to a heartbeat says whether a node would hold addresses.
+    private mutating func noteInability(of sender: Int, at leader: Int, _ message: Message, _ sentAt: UInt64) {
+        guard case .heartbeatReply(let reply) = message, reply.term == nodes[leader].core.term,
+            let since = nodes[sender].unableSince, sentAt >= since
+        else { return }
+        nodes[leader].unable[nodes[sender].id] = reply.term
+    }
+
+    private mutating func checkAbility(_ change: LoanChange, by leader: Int) {
+        guard case .lent(let node) = change.to, nodes[leader].unable[node] == change.term else { return }
+        violation = "\(change.address) is lent to node \(node), which said that it can hold nothing"
     }
 
     private mutating func checkBalance() {
@@ -215,6 +231,7 @@ package struct SpreadSimulation {
                 nodes[position].proposals += 1
                 count("changes of loans")
                 trace("node \(node.id) proposes \(change.address) \(change.to)")
+                checkAbility(change, by: position)
                 self.changes.append(change)
                 nodes[position].core.propose(
                     ProposalID(node: node.id, boot: UInt64(node.boot), sequence: nodes[position].proposals),
@@ -282,9 +299,9 @@ package struct SpreadSimulation {
         let receiver = Int(envelope.to.number) - 1
         guard !cuts.contains(sender * 8 + receiver), !(isFaulty && chance(lost)) else { return }
         let range = isFaulty ? delay : 50_000...200_000
-        schedule(.deliver(envelope, from: sender), in: range)
+        schedule(.deliver(envelope, from: sender, sentAt: time), in: range)
         if isFaulty && chance(20) {
-            schedule(.deliver(envelope, from: sender), in: 1_000_000...100_000_000)
+            schedule(.deliver(envelope, from: sender, sentAt: time), in: 1_000_000...100_000_000)
         }
     }
 }

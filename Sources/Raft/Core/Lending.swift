@@ -219,9 +219,11 @@ extension Raft {
     }
 
     /// Replaces what this node tells leaders. News are told at once.
-    package mutating func borrow(_ wish: BorrowerWish, at now: Instant) {
+    /// - Parameter wish: nil where the host takes no part in lending. A node that did before says that it wants nothing, for
+    ///   a leader goes by the newest word that it heard.
+    package mutating func borrow(_ wish: BorrowerWish?, at now: Instant) {
         advanceClock(to: now)
-        guard wish != self.wish else { return }
+        guard let wish = wish ?? self.wish.map({ _ in BorrowerWish() }), wish != self.wish else { return }
         self.wish = wish
         if leadership == nil, let leader, following.answered > .never { sendHeartbeatReply(to: leader) }
     }
@@ -237,7 +239,8 @@ extension Raft {
     package var hasNews: Bool { leadership?.heartbeatWanted == true || !output.messages.isEmpty }
 
     var statement: BorrowerStatement? {
-        guard wish.isWilling || borrowed != nil else { return nil }
+        guard wish != nil || borrowed != nil else { return nil }
+        let wish = self.wish ?? BorrowerWish()
         let settled = wish.settled.flatMap { $0.term == term ? $0.round : nil } ?? 0
         return BorrowerStatement(
             stamp: BorrowerStamp(boot: boot, sentAt: now), isWilling: wish.isWilling,

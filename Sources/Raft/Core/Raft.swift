@@ -38,7 +38,8 @@ package struct Raft: Hashable, Sendable {
     var newestLed = Term.zero
     let startedAt: Instant
     var borrowed: Borrowed?
-    var wish = BorrowerWish()
+    /// Nil until the host takes part in lending.
+    var wish: BorrowerWish?
     /// This process, as those who lend to it know it. One that takes another's place goes on with what that was granted.
     var boot: UInt64
     /// The log was known through here at the start, without knowing what of it is committed.

@@ -36,10 +36,11 @@ package struct HostTurn: Sendable {
     package var lent: [NodeID: [Right]]
     /// To whom for long.
     package var long: Set<NodeID>
-    package var wish: BorrowerWish
+    /// Nil where the host takes no part in lending.
+    package var wish: BorrowerWish?
 
     package init(
-        deadline: Instant, lent: [NodeID: [Right]] = [:], long: Set<NodeID> = [], wish: BorrowerWish = BorrowerWish()
+        deadline: Instant, lent: [NodeID: [Right]] = [:], long: Set<NodeID> = [], wish: BorrowerWish? = nil
     ) {
         self.deadline = deadline
         self.lent = lent

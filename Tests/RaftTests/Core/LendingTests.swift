@@ -29,6 +29,31 @@ private let other = Right(high: 0, low: 8)
         }
     }
 
+    @Test func whoWantsNothingMoreSaysSo() {
+        var cluster = cluster()
+        func isWilling() -> Bool? { cluster[1].status.peers.first { $0.id == NodeID(2) }?.isWilling }
+        cluster.tell(2, BorrowerWish(isWilling: false))
+        #expect(isWilling() == false)
+        cluster.tell(2, BorrowerWish(isWilling: true))
+        #expect(isWilling() == true)
+        cluster.tell(2, nil)
+        #expect(isWilling() == false, "lending ends, and no leader is to keep the older word")
+    }
+
+    @Test func anOldWordThatArrivesLateCountsForNothing() throws {
+        var cluster = cluster()
+        cluster.holds = { sent in if case .heartbeatReply = sent.message { sent.from == NodeID(2) } else { false } }
+        cluster.run(.milliseconds(20))
+        let late = cluster.held
+        #expect(!late.isEmpty)
+        cluster.holds = { _ in false }
+        cluster.run(.milliseconds(1))
+        cluster.tell(2, BorrowerWish(isWilling: false))
+        for sent in late { cluster.deliver(sent.message, from: 2, to: 1) }
+        let peer = try #require(cluster[1].status.peers.first { $0.id == NodeID(2) })
+        #expect(!peer.isWilling)
+    }
+
     @Test func aRightIsUsedForALeaseFromTheBorrowersLastWordAndRenewed() throws {
         var cluster = cluster()
         #expect(cluster[1].status.peers.first { $0.id == NodeID(2) }?.isWilling == true)
@@ -154,7 +179,7 @@ private let other = Right(high: 0, low: 8)
 }
 
 extension CoreCluster {
-    fileprivate mutating func tell(_ number: UInt64, _ wish: BorrowerWish) {
+    fileprivate mutating func tell(_ number: UInt64, _ wish: BorrowerWish?) {
         self[number].borrow(wish, at: now)
         settle()
     }

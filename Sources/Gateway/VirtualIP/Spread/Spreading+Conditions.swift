@@ -45,7 +45,8 @@ extension Spreading {
         package var lent: [NodeID: [Right]] = [:]
         /// To whom for long.
         package var long: Set<NodeID> = []
-        package var wish = BorrowerWish()
+        /// Nil where this node takes no part in lending.
+        package var wish: BorrowerWish?
         /// To be proposed; what is not applied comes again.
         package var changes: [LoanChange] = []
         /// Addresses that are about to leave this node: their clients are to go along, or to be told.

@@ -84,8 +84,9 @@ package struct Spreading: Hashable, Sendable {
         let id = conditions.raft.id
         let isDrained = conditions.drained.contains(id)
         var turn = Turn(share: .borrowed([], boot: conditions.raft.lending.boot))
-        turn.wish.isWilling = conditions.isSpread && conditions.isAble && !isDrained
-        turn.wish.pauses = conditions.pauses
+        guard conditions.isSpread || !conditions.loans.isEmpty || conditions.raft.borrowed != nil else { return turn }
+        turn.wish = BorrowerWish(
+            isWilling: conditions.isSpread && conditions.isAble && !isDrained, pauses: conditions.pauses)
         guard let borrowed = conditions.raft.borrowed, conditions.now < borrowed.validUntil else { return turn }
         let lent = borrowed.rights.map(IPAddress.init)
         let leaving = lent.filter { isDrained || conditions.loans[$0].map { $0.node == id && $0.isRecalled } ?? false }
@@ -95,8 +96,8 @@ package struct Spreading: Hashable, Sendable {
             lent.filter { !returned.contains($0) }, boot: conditions.raft.lending.boot)
         turn.departing = Set(leaving)
         turn.heir = conditions.raft.leader
-        turn.wish.returned = returned.map(Right.init)
-        if conditions.occupied.isSubset(of: lent) { turn.wish.settled = borrowed.grant }
+        turn.wish?.returned = returned.map(Right.init)
+        if conditions.occupied.isSubset(of: lent) { turn.wish?.settled = borrowed.grant }
         turn.deadline = borrowed.validUntil
         return turn
     }
@@ -127,7 +128,7 @@ package struct Spreading: Hashable, Sendable {
         setLength(conditions, &lead, &turn)
         endLoans(conditions, &lead, &turn)
         balance(conditions, &lead, &turn)
-        turn.wish.isWilling = conditions.isSpread && conditions.isAble
+        turn.wish = BorrowerWish(isWilling: conditions.isSpread && conditions.isAble)
         turn.deadline = deadline(conditions, lead)
         self.lead = lead
         return turn

@@ -32,6 +32,23 @@ private let (own, first, second) = (NodeID(1), NodeID(2), NodeID(3))
         return raft
     }
 
+    /// Who resigned is silent about nothing: the leader would go by an older word.
+    @Test func whoTakesPartSaysWhetherItIsWilling() {
+        func wish(_ change: (inout Spreading.Conditions) -> Void) -> BorrowerWish? {
+            let now = Instant.zero + .seconds(1)
+            var conditions = conditions(status(leader: first), at: now)
+            change(&conditions)
+            var spreading = Spreading()
+            return spreading.turn(conditions).wish
+        }
+        #expect(wish { _ in } == BorrowerWish(isWilling: true))
+        #expect(wish { $0.isAble = false } == BorrowerWish(isWilling: false))
+        #expect(wish { $0.isSpread = false } == nil)
+        #expect(wish { ($0.isSpread, $0.loans) = (false, [one: Loan(own, number: 1)]) } == BorrowerWish())
+        let unused = Borrowed(grant: GrantID(term: Term(3), round: 1), rights: [], validUntil: .distantFuture)
+        #expect(wish { ($0.isSpread, $0.raft.borrowed) = (false, unused) }?.isWilling == false)
+    }
+
     @Test func anAddressThatIsLentGoesToTheBorrower() {
         var spreading = Spreading()
         var now = Instant.zero + .seconds(1)
@@ -56,7 +73,7 @@ private let (own, first, second) = (NodeID(1), NodeID(2), NodeID(3))
         let loans = [one: Loan(own, number: 1), two: Loan(own, isRecalled: true, number: 2)]
         var spreading = Spreading()
         let recalled = spreading.turn(conditions(raft, at: now, loans))
-        #expect(recalled.departing == [two] && recalled.heir == first && recalled.wish.returned == [])
+        #expect(recalled.departing == [two] && recalled.heir == first && recalled.wish?.returned == [])
         var drained = conditions(raft, at: now, loans)
         drained.drained = [own]
         #expect(spreading.turn(drained).departing == [one, two])

@@ -57,7 +57,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "gwnodeTests", dependencies: ["CLinux", "gwnode", "Gateway", "Posix"], swiftSettings: strict),
+            name: "gwnodeTests", dependencies: ["CLinux", "gwnode", "Gateway", "Raft", "Posix"],
+            swiftSettings: strict),
         .testTarget(
             name: "ClusterTests", dependencies: ["CLinux", "Gateway", "TLS", "Posix", "gwnode"], swiftSettings: strict),
         .testTarget(

@@ -113,6 +113,18 @@ struct RepairedSocketTests {
         withExtendedLifetime(pair) {}
     }
 
+    @Test func aForsakenConnectionCanBeMadeAnewThoughOthersHaveItsSocket() throws {
+        let pair = try ConnectedPair(on: #require(SocketAddress("127.0.0.1:0")))
+        let descriptor = pair.takeServer()
+        let other = FileDescriptor(owning: dup(descriptor.raw))
+        let captured = try RepairedSocket(capturing: descriptor)
+        captured.forsake()
+        let restored = try RepairedSocket(restoring: captured.image).resume()
+        try pair.client.send("still there?")
+        #expect(try restored.receive(12) == "still there?")
+        #expect(other.raw >= 0)
+    }
+
     @Test func othersCanListenOnThePortOfARestoredConnection() throws {
         let pair = try ConnectedPair(on: #require(SocketAddress("127.0.0.1:0")))
         let image = try image(of: pair)

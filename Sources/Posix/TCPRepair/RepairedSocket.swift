@@ -102,6 +102,12 @@ package final class RepairedSocket {
         return socket
     }
 
+    /// The connection ends here, for all who have a descriptor of it, and the peer is told nothing.
+    package func forsake() {
+        guard let socket = descriptor.take() else { return }
+        Self.forsake(socket.raw)
+    }
+
     /// What the kernel tells of a connection only under repair.
     package struct Position: Hashable, Sendable {
         /// The next sequence numbers.

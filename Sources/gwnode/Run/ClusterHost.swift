@@ -98,7 +98,7 @@ final class ClusterHost: ConsensusHost {
             node.propose(Command.changeLoan(change).encoded(), timeout: Self.loanTimeout) { _ in }
         }
         let departure = Departure(plan.departing.intersection(virtualIP.held), to: plan.heir)
-        if mover.departures.want(departure) { mover.clearDepartures() }
+        if mover.departures.want(departure, held: virtualIP.held) { mover.clearDepartures() }
         confirmSurrender()
         moveLeadership(turn.raft)
         if state.cluster.drained != spared {

@@ -121,21 +121,19 @@ final class AddressMover: Sendable {
 
     private func clear(_ departure: Departure) {
         let isCarried = isCarried(departure.addresses, to: departure.heir) { _ in
-            guard departures.leave(departure) else { return .refused }
-            awaitLeaving(of: departure.addresses)
-            return .begun
+            departures.isWanted(departure) ? .begun : .refused
+        } leave: {
+            leave(departure.addresses)
         }
         if isCarried { return }
         prepare(departure.addresses)
-        departures.note(deserted: departure.addresses)
-        awaitLeaving(of: departure.addresses)
+        leave(departure.addresses)
     }
 
-    private func awaitLeaving(of addresses: Set<IPAddress>) {
+    private func leave(_ addresses: Set<IPAddress>) {
+        departures.note(deserted: addresses)
         raft.perform { _ in }
-        _ = wait(until: .now() + Self.handoverLimit) {
-            addresses.isDisjoint(with: view.current?.heldAddresses ?? [])
-        }
+        _ = wait(until: .now() + Self.handoverLimit) { departures.haveLeft }
     }
 
     /// Keeps moves from beginning; false when there is one.

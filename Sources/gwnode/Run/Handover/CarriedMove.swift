@@ -12,11 +12,16 @@ import Raft
 ///    the addresses and goes on with the connections.
 ///
 /// Before the fifth step everything can be taken back. After it nothing is: two nodes must never go on with one connection,
-/// so what went wrong then ends in a reset by the kernel of the next holder.
+/// so what went wrong then ends in a reset by the kernel of the next holder. This kernel forgets the connections then, and
+/// where addresses may be back within milliseconds even before they leave: it could not have them again otherwise.
 extension AddressMover {
     /// False when nothing was begun, or all was taken back, and the move has to be made without the connections.
-    /// - Parameter giveUp: the fifth step.
-    func isCarried(_ addresses: Set<IPAddress>, to heir: NodeID?, _ giveUp: (NodeID) -> HandoverOutcome) -> Bool {
+    /// - Parameters:
+    ///   - giveUp: the fifth step, or the decision for it.
+    ///   - leave: what is left of it once this kernel has forgotten the connections.
+    func isCarried(
+        _ addresses: Set<IPAddress>, to heir: NodeID?, _ giveUp: (NodeID) -> HandoverOutcome, leave: () -> Void = {}
+    ) -> Bool {
         guard let carrier, let heir, let view = view.current, view.fence == .kernel, view.connected.contains(heir)
         else { return false }
         let departing = workers.announceDeparture(from: addresses)
@@ -38,7 +43,9 @@ extension AddressMover {
         }
         carrier.remember(load, at: heir)
         switch giveUp(heir) {
-        case .begun: carrier.forget(load)
+        case .begun:
+            carrier.forget(load)
+            leave()
         case .refused:
             carrier.withdraw(load, from: heir)
             takeBack(load, addresses)

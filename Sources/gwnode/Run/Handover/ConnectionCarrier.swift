@@ -77,7 +77,10 @@ final class ConnectionCarrier: Sendable {
     }
 
     /// The other node has them; they end here, without a word to the clients.
-    func forget(_ load: Load) { tally.movedAway(load.images.count) }
+    func forget(_ load: Load) {
+        load.forsake()
+        tally.movedAway(load.images.count)
+    }
 
     /// On the consensus thread: the answer to an offer.
     func answered(move: UInt64, by node: NodeID, taken: Int) {
@@ -103,6 +106,11 @@ struct Load {
         var image = socket.image
         image.putBack(unread)
         images.append(image)
+    }
+
+    /// Not only closed: the guard may have a descriptor of them for another moment.
+    func forsake() {
+        for (socket, _) in captured { socket.forsake() }
     }
 
     /// The connections go on here. Those with bytes that were not used yet are reset: the other node has these bytes, too, and

@@ -3,7 +3,8 @@ import Raft
 
 /// Who should have which address, once nothing else is to be done.
 extension Spreading {
-    /// One address at a time goes from who has most to who has least, when all is calm.
+    /// One address at a time goes from who has most to who has least, when all is calm. It is not yet where the leader has
+    /// just taken an address from a node that lost it: the connections of its clients are being rebuilt.
     func balance(_ conditions: Conditions, _ lead: inout Lead, _ turn: inout Turn) {
         noteWellBeing(conditions, &lead)
         if let leaving = lead.leaving {
@@ -12,6 +13,7 @@ extension Spreading {
         }
         let isCalm =
             lead.ended.isEmpty && !conditions.pauses
+            && lead.lostAt.map { conditions.now >= $0 + calm } ?? true
             && conditions.loans.allSatisfy { address, loan in
                 !loan.isRecalled && !loan.isLong
                     && (loan.node == conditions.raft.id || conditions.raft.isGranted(address))

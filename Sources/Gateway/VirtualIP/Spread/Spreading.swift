@@ -34,6 +34,8 @@ package struct Spreading: Hashable, Sendable {
         /// Since when a node is well.
         var wellSince: [NodeID: Instant] = [:]
         var losses: [NodeID: UInt64] = [:]
+        /// When a node last lost one.
+        var lostAt: Instant?
         var leaving: Leaving?
     }
 
@@ -112,7 +114,7 @@ package struct Spreading: Hashable, Sendable {
         for (address, loan) in conditions.loans where loan.node != conditions.raft.id {
             guard !isGood(loan, of: address, conditions, lead) else { continue }
             let isWanted = loan.isRecalled || conditions.drained.contains(loan.node)
-            end(loan, of: address, isWanted: isWanted, &lead)
+            end(loan, of: address, isWanted: isWanted, at: conditions.now, &lead)
         }
         var turn = Turn(lease: lease)
         var own: [IPAddress] = []
@@ -169,11 +171,15 @@ package struct Spreading: Hashable, Sendable {
         loan.node == raft.lending.predecessor && !loan.isLong
     }
 
-    private func end(_ loan: Loan, of address: IPAddress, isWanted: Bool, _ lead: inout Lead) {
+    private func end(
+        _ loan: Loan, of address: IPAddress, isWanted: Bool, at now: Instant, _ lead: inout Lead
+    ) {
         guard lead.ended[address] == nil else { return }
         lead.ended[address] = loan
         lead.wellSince[loan.node] = nil
-        if !isWanted { lead.losses[loan.node, default: 0] += 1 }
+        if isWanted { return }
+        lead.losses[loan.node, default: 0] += 1
+        lead.lostAt = now
     }
 
     /// Whether a loan has ended, for the borrower too.
@@ -247,6 +253,7 @@ package struct Spreading: Hashable, Sendable {
             if loan.isLong { note(longGrantsEnd(conditions.raft.peer(loan.node), conditions.raft)) }
         }
         for (node, since) in lead.wellSince { note(since + calm(for: node, lead)) }
+        if let lostAt = lead.lostAt { note(lostAt + calm) }
         for proposed in lead.proposed.values { note(proposed.at + Self.proposalPatience) }
         return deadline
     }

@@ -64,6 +64,26 @@ private let (own, first, second) = (NodeID(1), NodeID(2), NodeID(3))
         #expect(turn.changes == [LoanChange(two, from: nil, to: .lent(first), term: Term(3))])
     }
 
+    @Test func whatANodeHasJustLostStaysWithTheLeaderForAWhile() {
+        var spreading = Spreading()
+        var now = Instant.zero + .seconds(1)
+        func departing(_ loans: [IPAddress: Loan], returned: [Right] = []) -> Set<IPAddress> {
+            var raft = leading(at: now)
+            raft.peers.append(
+                PeerStatus(
+                    id: second, matched: .zero, lastContact: now, receivesSnapshot: false, isWilling: true,
+                    returned: returned))
+            return spreading.turn(conditions(raft, at: now, loans)).departing
+        }
+        let loans = [two: Loan(second, number: 1)]
+        #expect(departing(loans) == [])
+        now = now + Spreading.calm
+        #expect(departing(loans, returned: [Right(two)]) == [])
+        #expect(departing([:]) == [], "the leader rebuilds the connections of its clients")
+        now = now + Spreading.calm
+        #expect(departing([:]) == [two])
+    }
+
     @Test func whatIsGivenBackGoesToTheLeader() {
         var raft = status(leader: first)
         let now = Instant.zero + .seconds(1)

@@ -57,6 +57,7 @@ test: build
 		--skip RegistrationTests
 	Tests/NetworkTests/random-faults $(PRODUCT)
 	Tests/Moves/run $(PRODUCT) --count 8 --seed 49
+	Tests/Moves/run $(PRODUCT) --spread --count 3 --seed 4 --only drain --only kill
 	Tests/Upgrade/run $(PRODUCT) --lab
 	Tests/API/run $(PRODUCT)
 	Tests/TLS/run $(PRODUCT)

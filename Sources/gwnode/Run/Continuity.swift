@@ -34,8 +34,11 @@ struct Continuity {
     }
 
     /// Hands connections over in planned moves.
-    func carrier(_ raft: RaftNode<ClusterHost>, _ workers: WorkerPool) -> ConnectionCarrier? {
-        interface == nil ? nil : ConnectionCarrier(raft: raft, tally: workers.moves)
+    func carrier(
+        _ raft: RaftNode<ClusterHost>, _ workers: WorkerPool, _ outliving: OutlivingConnections?
+    ) -> ConnectionCarrier? {
+        if interface == nil { return nil }
+        return ConnectionCarrier(raft: raft, tally: workers.moves, rebuilder: outliving?.rebuilder)
     }
 
     /// Goes on with connections of other nodes.

@@ -64,10 +64,10 @@ final class GatewayNode: Sendable {
             configuration, workers, continuity.custody, inheriting: inheritance?.guard
         ) { raft.perform { _ in } }
         let noticeKey = NoticeKey.random()
+        let outliving = try OutlivingConnections(continuity.sharing, continuity.mute, workers)
         let mover = AddressMover(
             raft: raft, workers: workers, view: view, timeout: configuration.moveTimeout,
-            carrier: continuity.carrier(raft, workers))
-        let outliving = try OutlivingConnections(continuity.sharing, continuity.mute, workers)
+            carrier: continuity.carrier(raft, workers, outliving))
         let heir = try continuity.heir(raft, workers, view, outliving)
         passGuard = (virtualIP as? GuardedAddresses)?.pass
         let setWitnesses = (virtualIP as? GuardedAddresses)?.setWitnesses

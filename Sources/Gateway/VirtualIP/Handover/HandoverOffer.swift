@@ -11,16 +11,16 @@ package struct HandoverOffer: Hashable, Sendable {
     /// All that the move takes along.
     package var addresses: [IPAddress]
     package var images: [TCPConnectionImage]
-    /// Connections with which nobody goes on, as something is still under way on them: their clients are to learn of it.
-    /// Those of the last offer are all.
+    /// Connections with which nobody goes on, as something is still under way on them, or as they ended before and it may
+    /// have been told in vain: their clients are to learn of it. Those of the last offer are all.
     package var left: [ConnectionRecord] = []
     /// No more follow.
     package var isLast: Bool
 
     /// The offers of all `images`, at least one. Beyond `ConnectionRecords.limit` of those that are left, clients learn of
-    /// the end only when they send something.
+    /// the end only when they send something. A client that went on from the same port is not to be told.
     package static func all(
-        move: UInt64, of addresses: [IPAddress], _ images: [TCPConnectionImage], left: [ConnectionRecord] = []
+        move: UInt64, of addresses: [IPAddress], _ images: [TCPConnectionImage], left: [ConnectionRecord.Flow] = []
     ) -> [HandoverOffer] {
         var offers: [HandoverOffer] = []
         var some: [TCPConnectionImage] = []
@@ -34,7 +34,8 @@ package struct HandoverOffer: Hashable, Sendable {
             some.append(image)
             bytes += size
         }
-        let few = Array(left.prefix(ConnectionRecords.limit))
+        let carried = Set(images.map(\.flow))
+        let few = ConnectionRecord.all(of: left.lazy.filter { !carried.contains($0) }.prefix(ConnectionRecords.limit))
         return offers + [HandoverOffer(move: move, addresses: addresses, images: some, left: few, isLast: true)]
     }
 }

@@ -44,6 +44,11 @@ package struct ConnectionEndings: Sendable {
         }
     }
 
+    /// The connections to `addresses` whose clients are still being asked.
+    package func pending(to addresses: Set<IPAddress>) -> [ConnectionRecord.Flow] {
+        batches.flatMap(\.records).lazy.map(\.flow).filter { addresses.contains($0.local.ip) }
+    }
+
     /// Other nodes end those to all other addresses.
     package mutating func keep(to addresses: Set<IPAddress>) {
         for index in batches.indices { batches[index].records.removeAll { !addresses.contains($0.local.ip) } }

@@ -58,6 +58,22 @@ extension ConnectionRecord {
             options: image.options, sendSequence: image.sendSequence, receiveSequence: image.receiveSequence)
         self.init(place: place, local: image.local, peer: image.peer, rest: isAtRest ? rest : nil)
     }
+
+    /// Of connections that are no worker's, not of this node: none has so many that they could meet at a place.
+    package static func all(of images: [TCPConnectionImage]) -> [ConnectionRecord] {
+        images.enumerated().map { ConnectionRecord($1, place: .max - UInt32($0)) }
+    }
+
+    /// The same where nothing more is known than their ends.
+    package static func all(of flows: some Sequence<Flow>) -> [ConnectionRecord] {
+        flows.enumerated().map { number, flow in
+            ConnectionRecord(place: .max - UInt32(number), local: flow.local, peer: flow.peer, rest: nil)
+        }
+    }
+}
+
+extension TCPConnectionImage {
+    package var flow: ConnectionRecord.Flow { .init(local: local, peer: peer) }
 }
 
 /// Records as they travel from node to node.
@@ -72,12 +88,9 @@ package struct ConnectionRecords: Hashable, Sendable {
 
     /// Of connections of which nothing more is known, in as many notes as it takes.
     package static func notes(of flows: [ConnectionRecord.Flow]) -> [ConnectionRecords] {
-        let flows = flows.prefix(SharedConnections.capacity)
-        return stride(from: 0, to: flows.count, by: limit).map { start in
-            ConnectionRecords(
-                flows[start..<min(start + limit, flows.count)].map {
-                    ConnectionRecord(place: 0, local: $0.local, peer: $0.peer, rest: nil)
-                })
+        let records = ConnectionRecord.all(of: flows.prefix(SharedConnections.capacity))
+        return stride(from: 0, to: records.count, by: limit).map { start in
+            ConnectionRecords(Array(records[start..<min(start + limit, records.count)]))
         }
     }
 

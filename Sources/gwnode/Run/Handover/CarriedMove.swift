@@ -35,7 +35,7 @@ extension AddressMover {
             return false
         }
         let load = carrier.load(departing)
-        let left = isComplete ? [] : connections(to: addresses, beside: load)
+        let left = (isComplete ? [] : connections(to: addresses, beside: load)) + carrier.endings(to: addresses)
         guard carrier.offer(load, left: left, to: heir) else {
             carrier.withdraw(load, from: heir)
             takeBack(load, addresses)
@@ -62,21 +62,17 @@ extension AddressMover {
 
     /// Those with which the next holder can not go on. Their clients may wait for an answer, and would never learn that none
     /// comes: whatever this machine says then does not leave it, and the next holder would not know of them.
-    private func connections(to addresses: Set<IPAddress>, beside load: Load) -> [ConnectionRecord] {
-        let taken = Set(load.images.map { ConnectionRecord.Flow(local: $0.local, peer: $0.peer) })
-        var left: [ConnectionRecord] = []
+    private func connections(to addresses: Set<IPAddress>, beside load: Load) -> [ConnectionRecord.Flow] {
         do throws(SystemError) {
-            for flow in try ConnectionCensus().flows(to: addresses) where !taken.contains(flow) {
-                left.append(
-                    ConnectionRecord(place: .max - UInt32(left.count), local: flow.local, peer: flow.peer, rest: nil))
+            let left = Set(try ConnectionCensus().flows(to: addresses)).subtracting(load.images.map(\.flow))
+            if !left.isEmpty {
+                Log.warning("vip: something is still under way on \(left.count) connections after \(timeout); they end")
             }
+            return Array(left)
         } catch {
             Log.warning("vip: the kernel does not tell what is under way: \(error)")
+            return []
         }
-        if !left.isEmpty {
-            Log.warning("vip: something is still under way on \(left.count) connections after \(timeout); they end")
-        }
-        return left
     }
 
     private func takeBack(_ load: Load, _ addresses: Set<IPAddress>) {

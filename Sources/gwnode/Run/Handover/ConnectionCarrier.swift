@@ -21,11 +21,17 @@ final class ConnectionCarrier: Sendable {
 
     private let raft: RaftNode<ClusterHost>
     private let tally: MoveTally
+    private let rebuilder: ConnectionRebuilder?
     private let awaited = Mutex<Awaited?>(nil)
-    init(raft: RaftNode<ClusterHost>, tally: MoveTally) {
+
+    init(raft: RaftNode<ClusterHost>, tally: MoveTally, rebuilder: ConnectionRebuilder?) {
         self.raft = raft
         self.tally = tally
+        self.rebuilder = rebuilder
     }
+
+    /// Those that ended before, for which clients may wait all the same: what they were told may have been lost.
+    func endings(to addresses: Set<IPAddress>) -> [ConnectionRecord.Flow] { rebuilder?.endings(to: addresses) ?? [] }
 
     /// Takes the connections out of this kernel. What can not be moved, because the client has just ended it or did not
     /// take what it was sent, ends silently.
@@ -44,8 +50,8 @@ final class ConnectionCarrier: Sendable {
     }
 
     /// Returns when `heir` has them, false when it does not say so in time.
-    /// - Parameter left: Connections that stay here and end with the move.
-    func offer(_ load: Load, left: [ConnectionRecord], to heir: NodeID) -> Bool {
+    /// - Parameter left: Connections that do not go along, and of whose end `heir` is to tell.
+    func offer(_ load: Load, left: [ConnectionRecord.Flow], to heir: NodeID) -> Bool {
         awaited.withLock { $0 = Awaited(move: load.move, heir: heir) }
         defer { awaited.withLock { $0 = nil } }
         for offer in HandoverOffer.all(move: load.move, of: load.addresses, load.images, left: left) {

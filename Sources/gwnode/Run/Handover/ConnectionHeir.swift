@@ -118,7 +118,7 @@ final class ConnectionHeir: Sendable {
             let sockets = RepairedSocket.restored(piece)
             tally.lost(piece.count - sockets.count)
             goOn(with: sockets)
-            flows.formUnion(sockets.map { .init(local: $0.image.local, peer: $0.image.peer) })
+            flows.formUnion(sockets.map(\.image.flow))
         }
         Log.info("vip: the open connections of a killed node, \(flows.count), go on here")
         return flows

@@ -23,10 +23,6 @@ final class ConnectionRebuilder: Sendable {
     }
 
     private static let mailboxCapacity = 4096
-    /// Longer than a rebuild.
-    private static let muteTime = Nanoseconds.milliseconds(1500)
-    /// Until connections end of which the guard of a killed gateway should have said whether they go on.
-    private static let bequestPatience = Nanoseconds.seconds(6)
 
     private let workers: WorkerPool
     private let tally: RebuildTally
@@ -34,6 +30,8 @@ final class ConnectionRebuilder: Sendable {
     private let mute: ResetMute?
     private let mailbox: Mailbox<Message>
     private let thread = Mutex<Posix.Thread?>(nil)
+    /// As they were at the end of the thread's last turn.
+    private let endings = Mutex(ConnectionEndings())
     /// Used by the consensus thread alone.
     private let noticed = Mutex((isLeaderless: false, held: [IPAddress]()))
 
@@ -59,9 +57,7 @@ final class ConnectionRebuilder: Sendable {
 
     /// `heir` has these, and will share them when it has their addresses.
     func carried(_ images: [TCPConnectionImage], to heir: NodeID) {
-        // No worker has so many connections.
-        let records = images.enumerated().map { ConnectionRecord($1, place: .max - UInt32($0)) }
-        mailbox.post(.carried(records, heir))
+        mailbox.post(.carried(ConnectionRecord.all(of: images), heir))
     }
 
     /// The connections to `addresses` go on here after all.
@@ -82,6 +78,12 @@ final class ConnectionRebuilder: Sendable {
         }
     }
 
+    /// On any thread: the connections to `addresses` of whose end this node is telling the clients. Once these have left, only
+    /// who has them can tell.
+    func endings(to addresses: Set<IPAddress>) -> [ConnectionRecord.Flow] {
+        endings.withLock { $0 }.pending(to: addresses)
+    }
+
     func stop() {
         while !mailbox.post(.stop) { sched_yield() }
         thread.withLock { $0.take() }?.join()
@@ -89,129 +91,30 @@ final class ConnectionRebuilder: Sendable {
 
     /// The body of the thread.
     private func run() {
-        var connections = SharedConnections()
-        var held: Set<IPAddress> = []
-        // They left this node, whose connections to them may still be open.
-        var lost: Set<IPAddress> = []
-        var send: Send = { _, _ in }
-        // Left by a killed gateway to whose addresses this node succeeded.
-        var left: (records: [ConnectionRecord], until: Instant)?
-        var endings = EndingRun()
+        var own = RebuildThread(mute: mute, workers: workers, tally: tally)
         while true {
-            wait(until: [left?.until, endings.nextDeadline].compactMap(\.self).min())
+            wait(until: own.nextDeadline)
             for message in mailbox.drain() {
                 switch message {
-                case .shared(let bytes, let node):
-                    let records = records(bytes, of: node)
-                    tally.refused(connections.take(records, from: node, at: .now()))
-                    if !lost.isEmpty { forsake(&lost, for: node, with: records, send) }
-                case .forsaken(let bytes, let node):
-                    endAbsent(records(bytes, of: node).filter { held.contains($0.local.ip) }, &endings)
-                case .carried(let records, let heir):
-                    tally.refused(connections.take(records, from: heir, at: .now()))
-                case .stayed(let addresses): connections.forget(to: addresses)
-                case .moved(let offer, let node):
-                    connections.forget(to: Set(offer.addresses))
-                    tally.refused(connections.take(offer.left, from: node, at: .now()))
-                case .bequeathed(let node): connections.bequeath(from: node)
-                case .inherited(let flows):
-                    if let records = left?.records { end(records.filter { !flows.contains($0.flow) }, &endings) }
-                    left = nil
-                case .leaderless: muteResets(connections.addresses)
-                case .held(let addresses, let itsSend):
-                    send = itsSend
-                    let gained = addresses.subtracting(held)
-                    lost = lost.union(held).subtracting(addresses)
-                    held = addresses
-                    endings.keep(to: held)
-                    let taken = connections.take(to: gained, at: .now())
-                    if !taken.records.isEmpty { rebuild(taken.records, &endings) }
-                    if !taken.bequeathed.isEmpty {
-                        left = ((left?.records ?? []) + taken.bequeathed, .now() + Self.bequestPatience)
-                    }
-                case .stop:
-                    unmute()
-                    return
+                case .shared(let records, let node): own.shared(records, by: node)
+                case .moved(let offer, let node): own.moved(offer, by: node)
+                case .forsaken(let records, let node): own.forsaken(records, by: node)
+                case .carried(let records, let heir): own.take(records, from: heir)
+                case .stayed(let addresses): own.stayed(at: addresses)
+                case .bequeathed(let node): own.bequeathed(by: node)
+                case .inherited(let flows): own.inherited(flows)
+                case .leaderless: own.leaderless()
+                case .held(let addresses, let send): own.hold(addresses, send: send)
+                case .stop: return own.stop()
                 }
             }
-            if let (records, until) = left, .now() >= until {
-                end(records, &endings)
-                left = nil
-            }
-            endings.turn()
-            tally.known(connections.resting)
+            own.turn()
+            endings.withLock { $0 = own.endings.core }
         }
     }
 
     private func wait(until deadline: Instant?) {
         var waiting = pollfd(fd: mailbox.descriptor, events: Int16(POLLIN), revents: 0)
         _ = poll(&waiting, 1, deadline.map { Int32(($0 - .now()).milliseconds.rounded(.up)) } ?? -1)
-    }
-
-    /// The guard of the gateway that had them resets those that it knows, once, and resets get lost.
-    private func end(_ records: [ConnectionRecord], _ endings: inout EndingRun) {
-        if records.isEmpty { return }
-        unmute()
-        endings.add(records)
-        Log.info("vip: \(records.count) connections that a killed gateway left busy have ended")
-    }
-
-    /// Drops connections to lost addresses, which `node` has if it shares such. It is told of all that are dropped: of young
-    /// ones, and of those that were busy in a move, it knows nothing.
-    private func forsake(
-        _ lost: inout Set<IPAddress>, for node: NodeID, with shared: [ConnectionRecord], _ send: Send
-    ) {
-        let gone = lost.intersection(shared.map(\.local.ip))
-        if gone.isEmpty { return }
-        for records in ConnectionRecords.notes(of: flows(to: gone)) { send(.forsaken(records.encoded()), node) }
-        workers.forsake(gone)
-        lost.subtract(gone)
-    }
-
-    /// Ends those that do not go on here.
-    private func endAbsent(_ records: [ConnectionRecord], _ endings: inout EndingRun) {
-        let present = Set(flows(to: Set(records.map(\.local.ip))))
-        let absent = records.filter { !present.contains($0.flow) }
-        if absent.isEmpty { return }
-        unmute()
-        endings.add(absent)
-        Log.info("vip: \(absent.count) connections that another node had to drop have ended")
-    }
-
-    private func flows(to addresses: Set<IPAddress>) -> [ConnectionRecord.Flow] {
-        if addresses.isEmpty { return [] }
-        do throws(SystemError) { return try ConnectionCensus().flows(to: addresses) } catch {
-            Log.warning("vip: the kernel does not tell which connections there are: \(error)")
-            return []
-        }
-    }
-
-    private func records(_ bytes: [UInt8], of node: NodeID) -> [ConnectionRecord] {
-        do throws(DecodingFault) { return try ConnectionRecords(decoding: bytes).records } catch {
-            Log.debug("vip: what node \(node) shares of its connections can not be read: \(error)")
-            return []
-        }
-    }
-
-    private func rebuild(_ records: [ConnectionRecord], _ endings: inout EndingRun) {
-        let began = Instant.now()
-        muteResets(Set(records.map(\.local.ip)))
-        var run = RebuildRun(records, workers: workers)
-        run.finish(&endings) { unmute() }
-        tally.add(run.outcome)
-        Log.info(
-            "vip: of \(records.count) connections of the former holder's clients \(run.outcome.restored) go on, "
-                + "\(run.outcome.ended) ended and \(run.outcome.gone) were gone, after \(Instant.now() - began)")
-    }
-
-    private func unmute() {
-        do throws(SystemError) { try mute?.end() } catch { Log.warning("vip: \(error)") }
-    }
-
-    private func muteResets(_ addresses: Set<IPAddress>) {
-        if addresses.isEmpty { return }
-        do throws(SystemError) { try mute?.begin(Array(addresses), for: Self.muteTime) } catch {
-            Log.warning("vip: \(error)")
-        }
     }
 }

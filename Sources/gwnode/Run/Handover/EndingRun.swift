@@ -3,7 +3,7 @@ import Posix
 
 /// Carries out `ConnectionEndings`.
 struct EndingRun: ~Copyable {
-    private var core = ConnectionEndings()
+    private(set) var core = ConnectionEndings()
     /// One for each address that there are connections to.
     private var sockets: [IPAddress: RawTCPSocket] = [:]
 

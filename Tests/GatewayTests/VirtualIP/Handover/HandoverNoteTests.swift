@@ -21,10 +21,10 @@ import Testing
             receiveSequence: number(&random), unread: Array(repeating: 2, count: bytes / 3))
     }
 
-    private static func left(_ number: UInt32) -> ConnectionRecord {
-        ConnectionRecord(
-            place: number, local: SocketAddress(ip: addresses[1], port: 80),
-            peer: SocketAddress(ip: IPAddress("fd00::7")!, port: UInt16(number)), rest: nil)
+    private static func left(_ number: UInt32) -> ConnectionRecord.Flow {
+        ConnectionRecord.Flow(
+            local: SocketAddress(ip: addresses[1], port: 80),
+            peer: SocketAddress(ip: IPAddress("fd00::7")!, port: UInt16(number)))
     }
 
     @Test(arguments: UInt64(1)...50)
@@ -42,10 +42,19 @@ import Testing
             #expect(try HandoverNote(decoding: bytes) == .offer(offer))
             #expect(offer.move == 7 && offer.addresses == Self.addresses)
             #expect(offer.isLast == (index == offers.count - 1))
-            #expect(offer.left == (offer.isLast ? Array(left.prefix(ConnectionRecords.limit)) : []))
+            #expect(offer.left.map(\.flow) == (offer.isLast ? Array(left.prefix(ConnectionRecords.limit)) : []))
+            #expect(offer.left.allSatisfy { $0.rest == nil } && Set(offer.left.map(\.place)).count == offer.left.count)
             taken += offer.images
         }
         #expect(taken == images, "seed \(seed)")
+    }
+
+    /// A client may have made the one that goes along from the port of one that had ended.
+    @Test func whatGoesAlongIsNotLeft() {
+        var random = RandomSource(seed: 1)
+        let image = Self.image(&random, bytes: 9)
+        let offers = HandoverOffer.all(move: 7, of: Self.addresses, [image], left: [image.flow, Self.left(1)])
+        #expect(offers.map(\.left) == [ConnectionRecord.all(of: [Self.left(1)])])
     }
 
     @Test func theLargestConnectionFitsIntoANote() {

@@ -59,6 +59,20 @@ private func records(_ count: Int, to address: String = "10.0.0.100") -> [Connec
         #expect(endings.nextDeadline == nil)
     }
 
+    /// Until they were asked for the last time, whoever has the addresses then.
+    @Test func whoIsStillAskedIsKnown() throws {
+        let (first, second) = (records(2), records(1, to: "10.0.0.101"))
+        var endings = ConnectionEndings()
+        endings.add(first, at: start)
+        endings.add(second, at: start)
+        while let now = endings.nextDeadline {
+            #expect(endings.pending(to: [IPAddress("10.0.0.100")!]) == first.map(\.flow))
+            #expect(endings.pending(to: [IPAddress("10.0.0.101")!]) == second.map(\.flow))
+            _ = endings.turn(at: now)
+        }
+        #expect(endings.pending(to: [IPAddress("10.0.0.100")!, IPAddress("10.0.0.101")!]) == [])
+    }
+
     @Test func thereAreNeverTooMany() {
         let limit = ConnectionEndings.Limit.capacity
         var endings = ConnectionEndings()

@@ -1,5 +1,5 @@
 """The machines, their clients behind a rough link, and the cluster: the lab of benchmarks/failover/run, and more."""
-import json, os, shutil, signal, socket, subprocess, time
+import json, os, re, shutil, signal, socket, subprocess, time
 
 from link import Link
 from machines import CLIENT, VIP, Machines, Patience, on, sh
@@ -135,13 +135,20 @@ class Cluster:
             raise Failed(f"m{n}: the upgrade ended with {done.returncode}: {done.stdout}{done.stderr}")
         self.gateways[n] = self.gateway_by_itself(n)
 
-    def gateway_by_itself(self, n):
+    def get(self, n, path):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(LIMIT_SECONDS)
             connection.connect(self.socket(n))
-            connection.sendall(b"GET /v1/node HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
             answer = b"".join(iter(lambda: connection.recv(65536), b""))
-        return json.loads(answer.partition(b"\r\n\r\n")[2])["pid"]
+        return answer.partition(b"\r\n\r\n")[2].decode()
+
+    def gateway_by_itself(self, n):
+        return json.loads(self.get(n, "/v1/node"))["pid"]
+
+    def known(self, n):
+        """With how many connections of other machines a machine could try to go on now."""
+        return int(re.search(r"^gwnode_client_connections_known (\d+)$", self.get(n, "/metrics"), re.MULTILINE)[1])
 
     def everything(self, n):
         """All processes on a machine."""

@@ -98,19 +98,25 @@ class Client:
 
     def __init__(self, load, temper, space, address, dice):
         self.load, self.temper, self.space, self.address, self.dice = load, temper, space, address, dice
-        self.connection, self.writer, self.connected_at = None, None, 0.0
+        self.connection, self.reader, self.writer, self.connected_at = None, None, None, 0.0
         # Since when it waits for something, None while it does not.
         self.waiting_since = None
         # The last bell after which it was answered.
         self.answered = 0
 
+    @property
+    def rests(self):
+        """Whether it has a connection, as far as it knows, on which it asks nothing before the bell rings."""
+        return (self.temper.pause is None and self.connection is not None and self.answered == self.load.bell
+                and self.reader.exception() is None and not self.reader.at_eof())
+
     async def run(self):
         while True:
-            reader = await self.connect()
+            await self.connect()
             try:
                 while True:
                     await self.pause()
-                    await self.exchange(reader)
+                    await self.exchange()
             except (asyncio.IncompleteReadError, ConnectionError) as end:
                 self.load.ends[type(end).__name__] += 1
             finally:
@@ -126,7 +132,7 @@ class Client:
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
                     await asyncio.get_running_loop().sock_connect(end, (self.address, self.load.port))
-                    reader, self.writer = await asyncio.open_connection(sock=end)
+                    self.reader, self.writer = await asyncio.open_connection(sock=end)
             except OSError:
                 # Also a timeout.
                 end.close()
@@ -134,7 +140,7 @@ class Client:
                 continue
             self.waiting_since = None
             self.connection, self.connected_at = next(self.load.connections), self.load.clock.now
-            return reader
+            return
 
     async def pause(self):
         if self.temper.pause:
@@ -142,7 +148,7 @@ class Client:
         else:
             await self.load.wait_for_bell(self.answered)
 
-    async def exchange(self, reader):
+    async def exchange(self):
         bell, history = self.load.bell, self.load.history
         requests = [self.request() for _ in range(self.dice.randint(*self.temper.at_once))]
         text = b"".join(
@@ -158,7 +164,7 @@ class Client:
         self.writer.write(text)
         for request in requests:
             self.waiting_since = self.load.clock.now
-            (_, status, *_), fields, body = await read_message(reader)
+            (_, status, *_), fields, body = await read_message(self.reader)
             waited = self.load.clock.now - self.waiting_since - request.milliseconds / 1000
             self.waiting_since = None
             if "number" in fields:
@@ -272,6 +278,10 @@ class Load:
     def has_heard(self):
         """Whether every client was answered to what it asked after the bell."""
         return all(client.answered == self.bell for client in self.clients)
+
+    def resting(self, addresses):
+        """How many connections to them rest."""
+        return sum(client.rests for client in self.clients if client.address in addresses)
 
     def note_wait(self, client, request, seconds):
         if seconds > self.longest[0]:

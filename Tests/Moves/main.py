@@ -13,9 +13,10 @@ from machines import enter_lab, inside
 
 LOG_LINES = 60
 HOLDER_SHARE = 0.8
-# From the end of one event to the next. A node that was away knows all connections again within half a second of its
-# return, and who loses two machines within that time may be left with connections that nobody knows.
-REST_SECONDS = (0.5, 1.3)
+# From the moment at which all machines know all resting connections to the next event.
+REST_SECONDS = (0, 0.8)
+# A worker looks for what it can tell the others ten times a second, and tells what it finds for the second time.
+LOOKS_SECONDS = 0.2
 # For which an event waits until each machine has its share of spread addresses, at most.
 SHARE_SECONDS = 8
 
@@ -153,6 +154,7 @@ class Run:
         rests, waits = self.dice.uniform(*REST_SECONDS), self.dice.random() < 0.7
         self.lab.link.become(link.rough(self.dice))
         began = time.monotonic()
+        self.wait_until_known()
         time.sleep(rests)
         n, addresses = self.choose(event, is_of_holder)
         self.said = f"event {number}: {event.value} of m{n}, which has {' '.join(addresses) or 'no address'}"
@@ -190,6 +192,29 @@ class Run:
             # Whoever is asked for it, this is about the leader, and not about what others were lent.
             n = self.cluster.wait_until("there is a leader", self.cluster.leader)
         return n, [address for address, holder in holders.items() if holder == n]
+
+    def wait_until_known(self):
+        """Who loses two machines before one that was away knows the connections again may be left with such that nobody knows.
+
+        A machine tells how many it knows, not which: connections of busy clients that rest for a moment are among them, and
+        such that ended a while ago. But one that was away begins with none, and gets those of one worker at once. So when
+        there are enough, those of the other workers are there some looks later.
+        """
+        what = "the other machines know all resting connections"
+        try:
+            self.cluster.wait_until(what, self.are_known)
+            time.sleep(LOOKS_SECONDS)
+            self.cluster.wait_until(what, self.are_known)
+        except lab.Failed as failure:
+            raise lab.Failed(f"{failure}; of each machine what it knows, and what rests at the others: {self.knowledge()}")
+
+    def are_known(self):
+        return all(known >= resting for known, resting in self.knowledge().values())
+
+    def knowledge(self):
+        holders = self.cluster.wait_until("each address is at one machine", self.cluster.holders)
+        return {n: (self.cluster.known(n), self.load.resting([a for a, holder in holders.items() if holder != n]))
+                for n in self.lab.numbers}
 
     def settle(self):
         self.cluster.wait_until_well()

@@ -99,6 +99,39 @@ struct HostDeathTests {
         #expect(backend.problems == [])
     }
 
+    /// The next holder told them in vain, and gives the addresses away while it still tries.
+    @Test func whoDidNotHearOfTheEndIsToldByTheHolderAfterTheNext() throws {
+        let backend = try NumberedBackend()
+        defer { backend.stop() }
+        let cluster = try NetworkCluster(addresses: Self.addresses.map(\.ip.description), hasNumberedBackend: true)
+        var clients = try Self.connect(20, without: nil)
+        let former = try holderThatIsKnownToServe(&clients, cluster)
+        backend.isSilent = true
+        for client in clients.indices { clients[client].send(.order) }
+        #expect(eventually { backend.carriedOut.count == clients.count ? true : nil } == true)
+        for node in cluster.network.nodes where node != former {
+            try cluster.network.loseWhatIsSent(by: node, from: Self.addresses)
+        }
+        try cluster.crash(former)
+        // It has the addresses, but nobody gets an answer from there.
+        let address = Self.addresses[0].ip.description
+        let found = eventually {
+            cluster.network.nodes.first { $0 != former && (try? cluster.network.holds($0, address)) == true }
+        }
+        let next = try #require(found, "\(cluster.logs())")
+        let hasEnded = eventually { cluster.rebuildCount("ended", at: next) == clients.count ? true : nil }
+        try #require(hasEnded == true, "\(cluster.logs())")
+        for node in cluster.network.nodes where node != former && node != next {
+            try cluster.network.loseNothing(by: node)
+        }
+        try cluster.transfer(from: next)
+        _ = try cluster.holder(otherThan: next)
+        let outcomes = clients.indices.map { clients[$0].receive() }
+        print(Summary(outcomes, clients.map(\.waited)))
+        #expect(outcomes.allSatisfy { $0 == .ended }, "\(cluster.logs())")
+        #expect(backend.problems == [])
+    }
+
     /// Clients that take turns with the addresses.
     private static func connect(_ count: Int, without setting: String?) throws -> [RestingClient] {
         if let setting { try set(setting, "0") }

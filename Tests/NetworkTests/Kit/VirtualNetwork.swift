@@ -87,6 +87,8 @@ final class VirtualNetwork {
             """)
     }
 
+    func loseNothing(by node: Int) throws { try Self.succeed("nft", "delete table netdev mute\(node)") }
+
     func loseNothing(to node: Int) throws { try Self.succeed("nft", "delete table netdev loss\(node)") }
 
     /// The hardware address of a node's machine.

@@ -141,10 +141,23 @@ final class ConnectionHeir: Sendable {
         if !arrived.isEmpty, case let count = goOn(with: arrived), count > 0 {
             Log.info("vip: goes on with \(count) open connections of clients")
         }
-        let late = inheritances.expire(at: .now())
-        if late > 0 {
-            Log.warning("vip: \(late) open connections came without their addresses and are dropped")
-            tally.lost(late)
+        drop(inheritances.expire(at: .now(), isElsewhere))
+    }
+
+    private func isElsewhere(_ address: IPAddress, but offering: NodeID, since: Instant) -> Bool {
+        view.current?.sightings.contains { node, sighting in
+            node != offering && sighting.at >= since && sighting.report.heldAddresses.contains(address)
+        } ?? false
+    }
+
+    /// Another node than was meant has their addresses, and has their clients learn that they ended: it does not know of all.
+    private func drop(_ late: [ConnectionRecord.Flow]) {
+        if late.isEmpty { return }
+        Log.warning("vip: \(late.count) open connections came without their addresses and are dropped")
+        tally.lost(late.count)
+        for records in ConnectionRecords.notes(of: late) {
+            let note = HandoverNote.forsaken(records.encoded()).encoded()
+            for node in view.current?.connected ?? [] { raft.send(note: note, to: node) }
         }
     }
 

@@ -7,7 +7,7 @@ struct Inheritances {
     private struct Move {
         var number: UInt64
         var node: NodeID
-        var deadline: Instant
+        var offeredAt: Instant
         var count = 0
         /// By the address at which clients reached the other node.
         var waiting: [IPAddress: [RepairedSocket]] = [:]
@@ -15,6 +15,8 @@ struct Inheritances {
 
     /// Until the addresses of connections that are ready have come.
     private static let patience = Nanoseconds.seconds(3)
+    /// What another node said of itself before the offer came may be as old as that.
+    private static let delay = Nanoseconds.milliseconds(100)
     private static let connectionLimit = 200_000
     private static let moveLimit = 64
 
@@ -42,7 +44,7 @@ struct Inheritances {
     private mutating func index(of number: UInt64, by node: NodeID, at now: Instant) -> Int {
         if let index = moves.firstIndex(where: { $0.number == number && $0.node == node }) { return index }
         if moves.count == Self.moveLimit { moves.removeFirst() }
-        moves.append(Move(number: number, node: node, deadline: now + Self.patience))
+        moves.append(Move(number: number, node: node, offeredAt: now))
         return moves.count - 1
     }
 
@@ -67,12 +69,22 @@ struct Inheritances {
         return arrived
     }
 
-    /// Drops those whose addresses did not come.
-    /// - Returns: how many.
-    mutating func expire(at now: Instant) -> Int {
-        let over = moves.filter { now >= $0.deadline }
-        moves.removeAll { now >= $0.deadline }
-        return over.reduce(0) { $0 + $1.waiting.values.reduce(0) { $0 + $1.count } }
+    /// Drops those whose addresses did not come, or went elsewhere.
+    /// - Parameter isElsewhere: whether a node other than this one, which offered them, has had an address since.
+    /// - Returns: those connections.
+    mutating func expire(
+        at now: Instant, _ isElsewhere: (IPAddress, _ but: NodeID, _ since: Instant) -> Bool
+    ) -> [ConnectionRecord.Flow] {
+        var late: [ConnectionRecord.Flow] = []
+        for index in moves.indices {
+            let (node, offeredAt) = (moves[index].node, moves[index].offeredAt)
+            for address in moves[index].waiting.keys
+            where now >= offeredAt + Self.patience || isElsewhere(address, node, offeredAt + Self.delay) {
+                late += moves[index].waiting.removeValue(forKey: address)?.map(\.image.flow) ?? []
+            }
+        }
+        moves.removeAll { now >= $0.offeredAt + Self.patience }
+        return late
     }
 }
 

@@ -73,7 +73,8 @@ package struct RingEngine: ~Copyable, Engine {
         clinux_ring_close(ring)
         ring.deallocate()
         for index in 0..<capacity where channels[index].flags.contains(.open) {
-            _ = Glibc.close(channels[index].descriptor)
+            // Behind the last send the kernel has closed it, and the number may be somebody else's by now.
+            if !channels[index].flags.contains(.closing) { _ = Glibc.close(channels[index].descriptor) }
             channels[index].outbox.base?.deallocate()
             channels[index].backlog.base?.deallocate()
             channels[index].unread.base?.deallocate()

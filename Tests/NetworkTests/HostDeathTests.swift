@@ -88,9 +88,7 @@ struct HostDeathTests {
         let cluster = try NetworkCluster(addresses: Self.addresses.map(\.ip.description), hasNumberedBackend: true)
         var clients = try Self.connect(20, without: nil)
         let former = try holderThatIsKnownToServe(&clients, cluster)
-        backend.isSilent = true
-        for client in clients.indices { clients[client].send(.order) }
-        #expect(eventually { backend.carriedOut.count == clients.count ? true : nil } == true)
+        Self.orderInVain(&clients, backend)
         try cluster.crash(former)
         _ = try cluster.holder(otherThan: former)
         let outcomes = clients.indices.map { clients[$0].receive() }
@@ -106,9 +104,7 @@ struct HostDeathTests {
         let cluster = try NetworkCluster(addresses: Self.addresses.map(\.ip.description), hasNumberedBackend: true)
         var clients = try Self.connect(20, without: nil)
         let former = try holderThatIsKnownToServe(&clients, cluster)
-        backend.isSilent = true
-        for client in clients.indices { clients[client].send(.order) }
-        #expect(eventually { backend.carriedOut.count == clients.count ? true : nil } == true)
+        Self.orderInVain(&clients, backend)
         for node in cluster.network.nodes where node != former {
             try cluster.network.loseWhatIsSent(by: node, from: Self.addresses)
         }
@@ -130,6 +126,14 @@ struct HostDeathTests {
         print(Summary(outcomes, clients.map(\.waited)))
         #expect(outcomes.allSatisfy { $0 == .ended }, "\(cluster.logs())")
         #expect(backend.problems == [])
+    }
+
+    /// All orders are carried out, and none is answered.
+    private static func orderInVain(_ clients: inout [RestingClient], _ backend: NumberedBackend) {
+        backend.isSilent = true
+        for client in clients.indices { clients[client].send(.order) }
+        let count = clients.count
+        #expect(eventually { backend.carriedOut.count == count ? true : nil } == true)
     }
 
     /// Clients that take turns with the addresses.

@@ -69,7 +69,7 @@ package final class ArrivalRelay: Sendable {
     /// This machine keeps `addresses`, and lets in again what arrives: who asked for a connection meanwhile gets it.
     package func letIn(_ addresses: Set<IPAddress>) {
         let isMeant = state.withLock { state in
-            state.returning = addresses.intersection(state.addresses)
+            state.returning.formUnion(addresses.intersection(state.addresses))
             return !state.returning.isEmpty
         }
         if isMeant { wake.signal() }

@@ -81,6 +81,34 @@ struct KilledGatewayTests {
         #expect(backend.problems == [])
     }
 
+    /// The guard does not have their connections, and the other nodes have hardly heard of them. What the kernel says as it
+    /// closes them is lost, as it is when it comes to that only after the addresses have left the machine.
+    @Test(arguments: [1, 3]) func whoConnectedAMomentAgoIsTold(nodes: Int) throws {
+        let backend = try NumberedBackend()
+        defer { backend.stop() }
+        backend.isSilent = true
+        let cluster = try NetworkCluster(
+            nodes: nodes, addresses: Self.addresses.map(\.ip.description), hasNumberedBackend: true)
+        let former = try cluster.holder()
+        var clients = try (0..<70).map { client in
+            try #require(RestingClient(to: Self.addresses[client % 2], number: UInt32(client)))
+        }
+        for client in clients.indices { clients[client].send(.order) }
+        try #require(eventually { backend.carriedOut.count == clients.count ? true : nil } == true, "\(cluster.logs())")
+        try cluster.network.loseWhatIsSent(by: former, from: Self.addresses)
+        cluster.signal(SIGKILL, former)
+        cluster.waitForEnd(former)
+        if nodes == 1 {
+            let address = Self.addresses[0].ip.description
+            let isOff = eventually { (try? cluster.network.holds(former, address)) == false ? true : nil }
+            try #require(isOff == true, "\(cluster.logs())")
+            try cluster.network.loseNothing(by: former)
+            try cluster.start(former)
+        }
+        for client in clients.indices { try #require(clients[client].receive() == .ended, "\(cluster.logs())") }
+        #expect(backend.problems == [])
+    }
+
     /// Each answer belongs to its request, nothing is carried out twice, and nobody waits for nothing. Each client of this
     /// load rests between its requests for about as long as makes a connection one at rest.
     @Test func busyOnesEndOrGoOnAndNothingIsMixedUp() throws {

@@ -65,6 +65,7 @@ package struct ArrivingConnection: Sendable {
     package var socket: DetachedSocket
     package var local: SocketAddress
     package var peer: SocketAddress
+    package var flow: ConnectionRecord.Flow { .init(local: local, peer: peer) }
 
     package init(_ socket: DetachedSocket, local: SocketAddress, peer: SocketAddress) {
         self.socket = socket

@@ -105,6 +105,8 @@ final class ClusterHost: ConsensusHost {
             spared = state.cluster.drained
             node.spare(spared)
         }
+        // Before others see what is held, who may act on it.
+        outliving?.turn(turn, held: virtualIP.held, node)
         view.publish(
             ClusterView(
                 state: state.cluster, raft: turn.raft, connected: turn.connected, heldAddresses: virtualIP.held,
@@ -114,7 +116,6 @@ final class ClusterHost: ConsensusHost {
                 rebuilt: mover.workers.rebuilt, sightings: sightings),
             stateHasChanged: clusterHasChanged || address.hasChanged)
         clusterHasChanged = false
-        outliving?.turn(turn, held: virtualIP.held, node)
         return HostTurn(
             deadline: min(address.nextDeadline, plan.deadline), lent: plan.lent, long: plan.long, wish: plan.wish)
     }

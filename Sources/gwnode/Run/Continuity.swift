@@ -49,7 +49,7 @@ struct Continuity {
         guard let interface else { return nil }
         return try StartFailure.wrap { () throws(SystemError) in
             try ConnectionHeir(on: interface, raft: raft, workers: workers, view: view, tally: workers.moves) {
-                outliving?.rebuilder.inherited($0)
+                outliving?.rebuilder.inherited($0, ended: $1)
             }
         }
     }

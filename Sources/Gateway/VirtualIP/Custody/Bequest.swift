@@ -22,12 +22,14 @@ final class Bequest: Sendable {
     private let taken: @Sendable () -> Void
     private let thread = Mutex<Thread?>(nil)
 
-    /// To be made when the addresses are off the interface. `term` is that in which they were held; `taken` is called when
-    /// another node has made the connections.
+    /// To be made when the addresses are off the interface.
+    /// - Parameters:
+    ///   - open: Begun while `addresses` were on the interface.
+    ///   - term: In which they were held.
+    ///   - taken: Called when another node has made the connections.
     init(
-        _ keeper: CustodyKeeper, of addresses: Set<IPAddress>, on interface: String, by witnesses: Witnesses,
-        term: Term,
-        through socket: NoticeSocket, taken: @escaping @Sendable () -> Void
+        _ keeper: CustodyKeeper, of addresses: Set<IPAddress>, open: OpenFlows, on interface: String,
+        by witnesses: Witnesses, term: Term, through socket: NoticeSocket, taken: @escaping @Sendable () -> Void
     ) throws(SystemError) {
         self.taken = taken
         self.socket = socket
@@ -39,10 +41,11 @@ final class Bequest: Sendable {
         }
         let started = try Thread(name: "bequest", stackBytes: 256 << 10) { [self] in
             let left = Left(keeper.sortOut(addresses))
+            let legacy = Legacy(left.images, open: open.all())
             Log.info(
-                "guard: \(left.count) open connections wait for the next holder of their addresses, "
-                    + "\(left.lost) were busy and are lost")
-            if left.count > 0 { serve(left) }
+                "guard: \(legacy.images.count) open connections wait for the next holder of their addresses, "
+                    + "\(legacy.ended.count) end")
+            serve(left, legacy)
             withExtendedLifetime(left) {}
         }
         thread.withLock { $0 = started }
@@ -51,15 +54,15 @@ final class Bequest: Sendable {
     /// Until they are taken, or nobody has come for them in time.
     func wait() { thread.withLock { $0.take() }?.join() }
 
-    private func serve(_ left: Left) {
-        let description = left.description
+    private func serve(_ left: Left, _ legacy: Legacy) {
+        let description = legacy.encoded()
         let deadline = Instant.now() + Self.patience
         var heir: NodeID?
         while true {
             let timeLeft = deadline - Instant.now()
             guard timeLeft > .zero else { break }
             socket.wait(within: timeLeft, or: door?.descriptors ?? [])
-            if heir == nil, let door, door.isAsked() { return giveBack(left, through: door) }
+            if heir == nil, let door, door.isAsked() { return giveBack(left, legacy.ended, through: door) }
             while let (datagram, sender) = socket.receive() {
                 guard let note = BequestNote(datagram, key: { $0 == node ? key : nil }), note.term == term else {
                     continue
@@ -77,12 +80,12 @@ final class Bequest: Sendable {
                 }
             }
         }
-        Log.warning("guard: nobody went on with the open connections in time")
+        if !legacy.isEmpty { Log.warning("guard: nobody went on with the open connections in time") }
     }
 
-    private func giveBack(_ left: Left, through door: OpenDoor) {
+    private func giveBack(_ left: Left, _ ended: [ConnectionRecord.Flow], through door: OpenDoor) {
         let descriptors = left.resume()
-        let isTaken = door.pass(descriptors)
+        let isTaken = door.pass(descriptors) && door.tell(of: ended)
         descriptors.forEach { close($0) }
         if isTaken {
             Log.info("guard: the next gateway here goes on with the open connections")
@@ -106,16 +109,12 @@ final class Bequest: Sendable {
 /// Connections that are out of the kernel's hands, and end silently with this.
 private final class Left {
     private var sockets: [RepairedSocket] = []
-    /// Those with which nobody can go on.
-    private(set) var lost: Int
 
-    init(_ sorted: CustodyKeeper.Sorted) {
-        lost = sorted.lost
+    init(_ descriptors: [Int32]) {
         var bytes = 0
-        for descriptor in sorted.atRest {
+        for descriptor in descriptors {
             let owned = FileDescriptor(owning: descriptor)
             guard bytes < BequestReceipt.byteLimit / 2, let socket = try? RepairedSocket(capturing: owned) else {
-                lost += 1
                 continue
             }
             bytes += socket.image.unread.count + socket.image.unacknowledged.count
@@ -123,13 +122,11 @@ private final class Left {
         }
     }
 
-    var count: Int { sockets.count }
+    var images: [TCPConnectionImage] { sockets.map(\.image) }
 
     /// The connections go on here, in the hands of the caller.
     func resume() -> [Int32] {
         defer { sockets = [] }
         return sockets.compactMap { (try? $0.resume())?.take() }
     }
-
-    var description: [UInt8] { ConnectionImages(sockets.map(\.image), lost: lost).encoded() }
 }

@@ -5,12 +5,14 @@ import Synchronization
 
 /// Where a gateway that was started again finds what its predecessor on this machine left: an abstract Unix address with
 /// the interface in its name, at which the former guard waits. The gateway asks once it has the addresses, and gets the
-/// connections themselves; the end of the way follows the last one.
+/// connections themselves, and the names of those that end; the end of the way follows the last one.
 ///
 /// Each end checks that the other one belongs to the same user, or to root.
 enum BequestDoor {
     static let question: [UInt8] = [1]
     static let answer: [UInt8] = [2]
+    /// In one datagram.
+    static let endedCount = 64
 
     fileprivate static func address(_ interface: String) -> AbstractAddress {
         AbstractAddress("gwnode-left-\(interface)")
@@ -69,15 +71,24 @@ final class OpenDoor: Sendable {
 
     /// Gives copies of the descriptors to the gateway that has asked. False when it does not take them.
     func pass(_ descriptors: [Int32]) -> Bool {
+        descriptors.pieces(of: Int(CLINUX_PASSED)).allSatisfy { say(BequestDoor.answer, passing: Array($0)) }
+    }
+
+    /// Names connections that end to it.
+    func tell(of ended: [ConnectionRecord.Flow]) -> Bool {
+        ended.pieces(of: BequestDoor.endedCount).allSatisfy { piece in
+            var writer = BinaryWriter()
+            writer.write(list: Array(piece))
+            return say(writer.bytes, passing: [])
+        }
+    }
+
+    private func say(_ bytes: [UInt8], passing descriptors: [Int32]) -> Bool {
         guard let visitor = visitor.withLock({ $0 }) else { return false }
-        let most = Int(CLINUX_PASSED)
-        for start in stride(from: 0, to: descriptors.count, by: most) {
-            let piece = Array(descriptors[start..<min(start + most, descriptors.count)])
-            while !visitor.send(BequestDoor.answer, passing: piece) {
-                var waiting = pollfd(fd: visitor.raw, events: Int16(POLLOUT), revents: 0)
-                let isReady = errno == EAGAIN && poll(&waiting, 1, Self.sendLimitMilliseconds) == 1
-                guard isReady, Int32(waiting.revents) & POLLOUT != 0 else { return false }
-            }
+        while !visitor.send(bytes, passing: descriptors) {
+            var waiting = pollfd(fd: visitor.raw, events: Int16(POLLOUT), revents: 0)
+            let isReady = errno == EAGAIN && poll(&waiting, 1, Self.sendLimitMilliseconds) == 1
+            guard isReady, Int32(waiting.revents) & POLLOUT != 0 else { return false }
         }
         return true
     }
@@ -88,9 +99,14 @@ package struct FormerGuard: ~Copyable {
     /// For so long it is of use.
     package static let patience = Bequest.patience + .seconds(1)
 
+    package struct Left {
+        package var connections: [ArrivingConnection] = []
+        package var ended: [ConnectionRecord.Flow] = []
+    }
+
     private let channel: GuardChannel
     private var hasAsked = false
-    private var connections: [ArrivingConnection] = []
+    private var left = Left()
 
     /// Nil when there is none.
     package init?(on interface: String) {
@@ -102,17 +118,29 @@ package struct FormerGuard: ~Copyable {
     }
 
     /// To be called again and again once the addresses are here; nil while something is still to come.
-    package mutating func take() -> [ArrivingConnection]? {
+    package mutating func take() -> Left? {
         if !hasAsked {
             hasAsked = true
-            guard channel.send(BequestDoor.question) else { return [] }
+            guard channel.send(BequestDoor.question) else { return Left() }
         }
         while true {
             switch channel.receive() {
             case .nothing: return nil
-            case .end: return connections
-            case .datagram(_, let descriptors): connections += descriptors.compactMap(Self.connection)
+            case .end: return left
+            case .datagram(let bytes, let descriptors):
+                left.connections += descriptors.compactMap(Self.connection)
+                if descriptors.isEmpty { left.ended += Self.ended(bytes) }
             }
+        }
+    }
+
+    private static func ended(_ bytes: [UInt8]) -> [ConnectionRecord.Flow] {
+        var reader = BinaryReader(bytes)
+        do throws(DecodingFault) {
+            return try reader.readList("connections that end", limit: BequestDoor.endedCount)
+        } catch {
+            Log.error("vip: what the former guard says of connections can not be read: \(error)")
+            return []
         }
     }
 

@@ -9,13 +9,6 @@ package final class CustodyKeeper: Sendable {
     /// A connection that the gateway closes stays in the kernel for so long; its end is sent at once.
     private static let sweepMilliseconds: Int32 = 100
 
-    package struct Sorted {
-        /// Of connections to the addresses at rest; they are the caller's now.
-        package var atRest: [Int32] = []
-        /// How many others there were.
-        package var lost = 0
-    }
-
     private struct Held {
         var descriptor: Int32
         var generation: UInt64
@@ -93,18 +86,18 @@ package final class CustodyKeeper: Sendable {
 
     /// To be called when the gateway's process has ended, and nothing arrives for `addresses` here any more. Resets the
     /// connections on which it had begun something, for nobody can go on with that.
-    package func sortOut(_ addresses: Set<IPAddress>) -> Sorted {
+    /// - Returns: connections to the addresses at rest; they are the caller's now.
+    package func sortOut(_ addresses: Set<IPAddress>) -> [Int32] {
         defer { stop() }
         return held.withLock { held in
             _ = take(&held)
             sweep(&held)
-            var sorted = Sorted()
+            var atRest: [Int32] = []
             for (place, connection) in held {
                 let own = Socket.localAddress(of: connection.descriptor)?.ip
                 if let own, addresses.contains(own), isAtRest(connection.descriptor, place) {
-                    sorted.atRest.append(connection.descriptor)
+                    atRest.append(connection.descriptor)
                 } else {
-                    sorted.lost += 1
                     // The reset comes from an address that is not here any more.
                     try? Socket.setTransparent(connection.descriptor, isIPv4: own?.isIPv4 != false)
                     Socket.abort(connection.descriptor)
@@ -112,7 +105,7 @@ package final class CustodyKeeper: Sendable {
                 }
             }
             held = [:]
-            return sorted
+            return atRest
         }
     }
 

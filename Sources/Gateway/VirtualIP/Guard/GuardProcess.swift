@@ -82,7 +82,7 @@ final class GuardSession {
     /// What was held last, and by which lease.
     private var lastHeld: (addresses: [IPAddress], lease: Lease)?
     /// The gateway ended while it held these addresses or a moment later, and left connections to them.
-    private var left: (addresses: Set<IPAddress>, count: Int, relay: ArrivalRelay)?
+    private var left: Left?
     private var bequest: Bequest?
 
     init(interface: String, _ channel: GuardChannel) throws(VirtualIPError) {
@@ -150,7 +150,7 @@ final class GuardSession {
     /// Of borrowed addresses only the end of the process is final: the leader may have lent them anew.
     private func send(_ cause: ReleaseNotice.Cause, of term: Term, to witnesses: Witnesses) {
         var notice = ReleaseNotice(
-            node: witnesses.node, term: term, cause: cause, connections: UInt32(left?.count ?? 0))
+            node: witnesses.node, term: term, cause: cause, connections: left.map { UInt32(max($0.count, 1)) } ?? 0)
         if case .borrowed(_, let boot) = order.share {
             guard cause == .processGone else { return }
             notice.cause = .borrowerGone
@@ -208,6 +208,14 @@ private final class WakeEventBox: Sendable {
 
 /// Connections of clients that outlive their gateway.
 extension GuardSession {
+    private struct Left {
+        var addresses: Set<IPAddress>
+        var open: OpenFlows
+        /// Of those in custody.
+        var count: Int
+        var relay: ArrivalRelay
+    }
+
     private func beginCustody(_ descriptors: [Int32]) {
         let owned = descriptors.map(Passed.init)
         guard 2...3 ~= owned.count else { return Log.error("guard: what the gateway passes is not known here") }
@@ -228,9 +236,10 @@ extension GuardSession {
             order.lease?.term == lastHeld.lease.term, manager.fence == .kernel,
             Instant.now() < lastHeld.lease.validUntil + Self.endingLimit
         {
-            left = (
-                Set(lastHeld.addresses), keeper.count, provider.keepArrivals(for: lastHeld.addresses)
-            )
+            let addresses = Set(lastHeld.addresses)
+            left = Left(
+                addresses: addresses, open: OpenFlows(to: addresses), count: keeper.count,
+                relay: provider.keepArrivals(for: lastHeld.addresses))
         } else {
             self.keeper = nil
             keeper.stop()
@@ -239,13 +248,13 @@ extension GuardSession {
 
     /// To be called when the addresses are off: until then the kernel acknowledges what arrives.
     private func bequeath() {
-        guard let (addresses, _, relay) = left, let keeper else { return }
+        guard let left, let keeper else { return }
         self.keeper = nil
         guard let witnesses, let term = order.lease?.term else { return keeper.stop() }
         do throws(SystemError) {
             bequest = try Bequest(
-                keeper, of: addresses, on: interface, by: witnesses, term: term, through: notices
-            ) { relay.connectionsAreThere() }
+                keeper, of: left.addresses, open: left.open, on: interface, by: witnesses, term: term, through: notices
+            ) { [relay = left.relay] in relay.connectionsAreThere() }
         } catch {
             keeper.stop()
             Log.error("guard: the open connections are lost: \(error)")

@@ -16,7 +16,7 @@ package struct ReleaseNotice: Hashable, Sendable {
     package var node: NodeID
     package var term: Term
     package var cause: Cause
-    /// Open connections that the next holder can ask the sender for.
+    /// Open connections that the next holder can ask the sender for; more than 0 as long as there may be any.
     package var connections: UInt32
     /// 0 unless something was lent.
     package var boot: UInt64

@@ -37,6 +37,15 @@ package struct ConnectionCensus: ~Copyable {
         return flows
     }
 
+    /// The same; none, and said, where the kernel does not tell.
+    package static func knownFlows(to addresses: Set<IPAddress>) -> [ConnectionRecord.Flow] {
+        if addresses.isEmpty { return [] }
+        do throws(SystemError) { return try ConnectionCensus().flows(to: addresses) } catch {
+            Log.warning("vip: the kernel does not tell which connections there are: \(error)")
+            return []
+        }
+    }
+
     private borrowing func forEach(
         to addresses: Set<IPAddress>, _ body: (inet_diag_msg) -> Void
     ) throws(SystemError) {

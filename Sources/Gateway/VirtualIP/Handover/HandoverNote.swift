@@ -56,36 +56,6 @@ package enum HandoverNote: Hashable, Sendable {
     }
 }
 
-/// Connections as one run of bytes.
-package struct ConnectionImages: Hashable, Sendable {
-    private static let version: UInt8 = 1
-
-    package var images: [TCPConnectionImage]
-    /// Others that were there and with which nobody can go on.
-    package var lost: Int
-
-    package init(_ images: [TCPConnectionImage], lost: Int = 0) {
-        self.images = images
-        self.lost = lost
-    }
-
-    package func encoded() -> [UInt8] {
-        var writer = BinaryWriter()
-        writer.write(Self.version)
-        writer.write(UInt32(clamping: lost))
-        writer.write(list: images)
-        return writer.bytes
-    }
-
-    package init(decoding bytes: [UInt8]) throws(DecodingFault) {
-        var reader = BinaryReader(bytes)
-        try reader.expectVersion(Self.version)
-        lost = Int(try reader.read(UInt32.self))
-        images = try reader.readList("connections", limit: Custody.capacity)
-        try reader.finish()
-    }
-}
-
 extension TCPConnectionImage: BinaryCodable {
     var encodedSize: Int { 128 + unread.count + unacknowledged.count }
 

@@ -38,8 +38,8 @@ package struct ConnectionEndings: Sendable {
         let records = records.prefix(Limit.capacity)
         while count + records.count > Limit.capacity { batches.removeFirst() }
         var at = now
-        for start in stride(from: 0, to: records.count, by: Limit.burst) {
-            batches.append(Batch(records: Array(records[start..<min(start + Limit.burst, records.count)]), nextAt: at))
+        for piece in records.pieces(of: Limit.burst) {
+            batches.append(Batch(records: Array(piece), nextAt: at))
             at = at + Limit.burstPause
         }
     }

@@ -89,9 +89,7 @@ package struct ConnectionRecords: Hashable, Sendable {
     /// Of connections of which nothing more is known, in as many notes as it takes.
     package static func notes(of flows: [ConnectionRecord.Flow]) -> [ConnectionRecords] {
         let records = ConnectionRecord.all(of: flows.prefix(SharedConnections.capacity))
-        return stride(from: 0, to: records.count, by: limit).map { start in
-            ConnectionRecords(Array(records[start..<min(start + limit, records.count)]))
-        }
+        return records.pieces(of: limit).map { ConnectionRecords(Array($0)) }
     }
 
     package func encoded() -> [UInt8] {
@@ -112,18 +110,29 @@ package struct ConnectionRecords: Hashable, Sendable {
 extension ConnectionRecord: BinaryCodable {
     func write(to writer: inout BinaryWriter) {
         writer.write(place)
-        writer.write(local)
-        writer.write(peer)
+        writer.write(flow)
         writer.write(optional: rest)
     }
 
     init(from reader: inout BinaryReader) throws(DecodingFault) {
         place = try reader.read()
+        let flow = try reader.read(Flow.self)
+        (local, peer) = (flow.local, flow.peer)
+        rest = try reader.readOptional("rest")
+    }
+}
+
+extension ConnectionRecord.Flow: BinaryCodable {
+    func write(to writer: inout BinaryWriter) {
+        writer.write(local)
+        writer.write(peer)
+    }
+
+    init(from reader: inout BinaryReader) throws(DecodingFault) {
         (local, peer) = (try reader.read(), try reader.read())
         guard local.ip.isIPv4 == peer.ip.isIPv4 else {
             throw .invalid(what: "pair of addresses", offset: reader.offset)
         }
-        rest = try reader.readOptional("rest")
     }
 }
 

@@ -18,11 +18,15 @@ package struct UnsettledBequests: Sendable {
         deadline = now + Self.patience
     }
 
-    /// `flows` go on here, and no more will.
+    /// `flows` go on here, and no more will. There were others, `ended`, of which a record may be known.
     /// - Returns: those that end.
-    package mutating func settle(goingOn flows: Set<ConnectionRecord.Flow>) -> [ConnectionRecord] {
+    package mutating func settle(
+        goingOn flows: Set<ConnectionRecord.Flow>, ended: [ConnectionRecord.Flow] = []
+    ) -> [ConnectionRecord] {
         defer { (records, deadline) = ([], nil) }
-        return records.filter { !flows.contains($0.flow) }
+        let known = records.filter { !flows.contains($0.flow) }
+        let unknown = Set(ended).subtracting(flows).subtracting(known.lazy.map(\.flow))
+        return known + ConnectionRecord.all(of: unknown)
     }
 
     /// - Returns: those that end, as nothing was said of them.

@@ -16,6 +16,9 @@ final class ConnectionHeir: Sendable {
         case stop
     }
 
+    /// Told which connections of a killed gateway go on here when no more will come, and of others that end.
+    typealias Inherited = @Sendable (_ goingOn: Set<ConnectionRecord.Flow>, _ ended: [ConnectionRecord.Flow]) -> Void
+
     private static let mailboxCapacity = 4096
     /// Connections of a killed node that are made at once, so that the first ones need not wait for the last.
     private static let pieceCount = 256
@@ -25,15 +28,14 @@ final class ConnectionHeir: Sendable {
     private let workers: WorkerPool
     private let view: SharedClusterView
     private let tally: MoveTally
-    private let inherited: @Sendable (Set<ConnectionRecord.Flow>) -> Void
+    private let inherited: Inherited
     private let mailbox: Mailbox<Message>
     private let thread = Mutex<Posix.Thread?>(nil)
 
-    /// `interface` is the one that gets the addresses. `inherited` is told which connections of a killed gateway go on here
-    /// when no more will come.
+    /// `interface` is the one that gets the addresses.
     init(
         on interface: String, raft: RaftNode<ClusterHost>, workers: WorkerPool, view: SharedClusterView,
-        tally: MoveTally, inherited: @escaping @Sendable (Set<ConnectionRecord.Flow>) -> Void
+        tally: MoveTally, inherited: @escaping Inherited
     ) throws(SystemError) {
         self.interface = interface
         self.raft = raft
@@ -99,11 +101,14 @@ final class ConnectionHeir: Sendable {
             takeOver(&inheritances)
             bequests.turn(view.current, at: .now()) { arrival in
                 switch arrival {
-                case .images(let left):
-                    tally.lost(left.lost)
-                    inherited(takeOver(left.images.filter(isServed)))
-                case .connections(let connections): goOn(with: connections)
-                case .nothing: inherited([])
+                case .legacy(let legacy):
+                    tally.lost(legacy.ended.count)
+                    let flows = takeOver(legacy.images.filter(isServed))
+                    inherited(flows, legacy.endings(goingOn: flows))
+                case .connections(let left):
+                    goOn(with: left.connections)
+                    inherited(Set(left.connections.lazy.map(\.flow)), left.ended)
+                case .nothing: inherited([], [])
                 }
             }
         }
@@ -113,14 +118,13 @@ final class ConnectionHeir: Sendable {
     /// - Returns: those that could be made.
     private func takeOver(_ images: [TCPConnectionImage]) -> Set<ConnectionRecord.Flow> {
         var flows: Set<ConnectionRecord.Flow> = []
-        for start in stride(from: 0, to: images.count, by: Self.pieceCount) {
-            let piece = images[start..<min(start + Self.pieceCount, images.count)]
+        for piece in images.pieces(of: Self.pieceCount) {
             let sockets = RepairedSocket.restored(piece)
             tally.lost(piece.count - sockets.count)
             goOn(with: sockets)
             flows.formUnion(sockets.map(\.image.flow))
         }
-        Log.info("vip: the open connections of a killed node, \(flows.count), go on here")
+        if !images.isEmpty { Log.info("vip: the open connections of a killed node, \(flows.count), go on here") }
         return flows
     }
 

@@ -16,7 +16,7 @@ final class ConnectionRebuilder: Sendable {
         case carried([ConnectionRecord], NodeID)
         case stayed(Set<IPAddress>)
         case bequeathed(NodeID)
-        case inherited(Set<ConnectionRecord.Flow>)
+        case inherited(Set<ConnectionRecord.Flow>, ended: [ConnectionRecord.Flow])
         case leaderless
         case held(Set<IPAddress>, Send)
         case stop
@@ -66,8 +66,10 @@ final class ConnectionRebuilder: Sendable {
     /// On any thread: the gateway of `node` was killed, and its guard has those of its connections that can go on.
     func bequeathed(by node: NodeID) { mailbox.post(.bequeathed(node)) }
 
-    /// On the heir's thread: these connections of a killed gateway go on here, and no more will come.
-    func inherited(_ flows: Set<ConnectionRecord.Flow>) { mailbox.post(.inherited(flows)) }
+    /// On the heir's thread: these connections of a killed gateway go on here, and no more will come. The others end.
+    func inherited(_ flows: Set<ConnectionRecord.Flow>, ended: [ConnectionRecord.Flow]) {
+        mailbox.post(.inherited(flows, ended: ended))
+    }
 
     /// The addresses that this node holds, and whether it looks for a new leader or is one that has just been elected.
     func turn(held: [IPAddress], isLeaderless: Bool, send: @escaping Send) {
@@ -102,7 +104,7 @@ final class ConnectionRebuilder: Sendable {
                 case .carried(let records, let heir): own.take(records, from: heir)
                 case .stayed(let addresses): own.stayed(at: addresses)
                 case .bequeathed(let node): own.bequeathed(by: node)
-                case .inherited(let flows): own.inherited(flows)
+                case .inherited(let flows, let ended): own.inherited(flows, ended: ended)
                 case .leaderless: own.leaderless()
                 case .held(let addresses, let send): own.hold(addresses, send: send)
                 case .stop: return own.stop()

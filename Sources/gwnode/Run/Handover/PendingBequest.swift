@@ -6,9 +6,9 @@ import Raft
 struct PendingBequests: ~Copyable {
     enum Arrival {
         /// From another machine.
-        case images(ConnectionImages)
+        case legacy(Legacy)
         /// From the former gateway of this one.
-        case connections([ArrivingConnection])
+        case connections(FormerGuard.Left)
         /// Nothing will come any more.
         case nothing
     }
@@ -40,16 +40,16 @@ struct PendingBequests: ~Copyable {
 
     /// Acts on the time and on what came. What has arrived as a whole goes to `use`.
     mutating func turn(_ view: ClusterView?, at now: Instant, _ use: (Arrival) -> Void) {
-        if former != nil, view?.heldAddresses.isEmpty == false, let connections = former?.take() {
+        if former != nil, view?.heldAddresses.isEmpty == false, let left = former?.take() {
             former = nil
-            use(.connections(connections))
+            use(.connections(left))
         }
         if now > formerDeadline { former = nil }
         switch bequest?.turn(view, at: now) {
         case .waits, nil: return
         case .over: use(.nothing)
-        case .connections(let images):
-            use(.images(images))
+        case .legacy(let legacy):
+            use(.legacy(legacy))
             bequest?.sayTaken(by: view)
         }
         bequest = nil
@@ -61,7 +61,7 @@ private struct PendingBequest {
     enum Turn {
         case waits
         case over
-        case connections(ConnectionImages)
+        case legacy(Legacy)
     }
 
     /// Until they are here.
@@ -101,7 +101,7 @@ private struct PendingBequest {
         guard leader == view.raft.id else { return .over }
         guard !view.heldAddresses.isEmpty else { return .waits }
         if let whole = receipt.whole {
-            do throws(DecodingFault) { return .connections(try ConnectionImages(decoding: whole)) } catch {
+            do throws(DecodingFault) { return .legacy(try Legacy(decoding: whole)) } catch {
                 Log.error("vip: the connections of node \(notice.node) can not be read: \(error)")
                 return .over
             }

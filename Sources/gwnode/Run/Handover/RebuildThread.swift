@@ -43,7 +43,7 @@ struct RebuildThread: ~Copyable {
     /// Ends those that do not go on here, where the addresses are.
     mutating func forsaken(_ bytes: [UInt8], by node: NodeID) {
         let records = records(bytes, of: node).filter { turnover.held.contains($0.local.ip) }
-        let present = Set(flows(to: Set(records.map(\.local.ip))))
+        let present = Set(ConnectionCensus.knownFlows(to: Set(records.map(\.local.ip))))
         let absent = records.filter { !present.contains($0.flow) }
         if absent.isEmpty { return }
         tell(absent)
@@ -58,7 +58,9 @@ struct RebuildThread: ~Copyable {
 
     mutating func bequeathed(by node: NodeID) { connections.bequeath(from: node) }
 
-    mutating func inherited(_ flows: Set<ConnectionRecord.Flow>) { end(bequests.settle(goingOn: flows)) }
+    mutating func inherited(_ flows: Set<ConnectionRecord.Flow>, ended: [ConnectionRecord.Flow]) {
+        end(bequests.settle(goingOn: flows, ended: ended.filter { turnover.held.contains($0.local.ip) }))
+    }
 
     func leaderless() { mute?.mute(connections.addresses) }
 
@@ -78,7 +80,7 @@ struct RebuildThread: ~Copyable {
     private mutating func end(_ records: [ConnectionRecord]) {
         if records.isEmpty { return }
         tell(records)
-        Log.info("vip: \(records.count) connections that a killed gateway left busy have ended")
+        Log.info("vip: \(records.count) connections of a killed gateway have ended")
     }
 
     /// Has their clients learn that they ended.
@@ -91,7 +93,9 @@ struct RebuildThread: ~Copyable {
     /// that were busy in a move, it knows nothing.
     private func forsake(_ addresses: Set<IPAddress>, for node: NodeID) {
         if addresses.isEmpty { return }
-        for records in ConnectionRecords.notes(of: flows(to: addresses)) { send(.forsaken(records.encoded()), node) }
+        for records in ConnectionRecords.notes(of: ConnectionCensus.knownFlows(to: addresses)) {
+            send(.forsaken(records.encoded()), node)
+        }
         workers.forsake(addresses)
     }
 
@@ -105,14 +109,6 @@ struct RebuildThread: ~Copyable {
         Log.info(
             "vip: of \(records.count) connections of the former holder's clients \(run.outcome.restored) go on, "
                 + "\(run.outcome.ended) ended and \(run.outcome.gone) were gone, after \(Instant.now() - began)")
-    }
-
-    private func flows(to addresses: Set<IPAddress>) -> [ConnectionRecord.Flow] {
-        if addresses.isEmpty { return [] }
-        do throws(SystemError) { return try ConnectionCensus().flows(to: addresses) } catch {
-            Log.warning("vip: the kernel does not tell which connections there are: \(error)")
-            return []
-        }
     }
 
     private func records(_ bytes: [UInt8], of node: NodeID) -> [ConnectionRecord] {

@@ -38,8 +38,7 @@ final class Estate {
     /// False when it does not take all.
     func give(to successor: Successor, continuing: Bool) -> Bool {
         for (address, descriptors) in listeners {
-            for start in stride(from: 0, to: descriptors.count, by: DescriptorChannel.descriptors) {
-                let part = descriptors[start..<min(start + DescriptorChannel.descriptors, descriptors.count)]
+            for part in descriptors.pieces(of: DescriptorChannel.descriptors) {
                 guard successor.send(.listeners(address), Array(part)) else { return false }
             }
         }

@@ -37,7 +37,7 @@ import Testing
         #expect(try client.get().text == "one")
         #expect(gateway.wait { isAtRest(Wire.get.utf8.count) })
         #expect(places.count == 1)
-        let left = keeper.sortOut(custody.addresses).atRest
+        let left = keeper.sortOut(custody.addresses)
         #expect(left.count == 1)
         left.forEach { close($0) }
         #expect(try client.get().text == "one", "the gateway has it still")
@@ -50,14 +50,14 @@ import Testing
         #expect(gateway.wait { isAtRest(Wire.get.utf8.count) })
         try client.send("GET / HT")
         #expect(gateway.wait { gateway.pool.statistics.bytesReceived > UInt64(Wire.get.utf8.count) })
-        #expect(keeper.sortOut(custody.addresses).atRest == [])
+        #expect(keeper.sortOut(custody.addresses) == [])
         #expect(throws: Wire.Failure.self) { try client.message() }
     }
 
     @Test func thoseOfOtherAddressesAreReset() throws {
         let client = try gateway.connect()
         #expect(gateway.wait { isAtRest(0) })
-        #expect(keeper.sortOut([IPAddress("192.0.2.1")!]).atRest == [])
+        #expect(keeper.sortOut([IPAddress("192.0.2.1")!]) == [])
         #expect(throws: Wire.Failure.self) { try client.message() }
     }
 
@@ -75,7 +75,7 @@ import Testing
         #expect(throws: Wire.Failure.self) { try client.message() }
         #expect(places.isEmpty)
         keeper.letGo()
-        #expect(keeper.sortOut(custody.addresses).atRest == [])
+        #expect(keeper.sortOut(custody.addresses) == [])
     }
 
     /// Another guard is given all of them again.
@@ -91,7 +91,7 @@ import Testing
             channel: GuardChannel(owning: descriptors[0]),
             table: CustodyTable(memory: FileDescriptor(owning: descriptors[1])))
         #expect(gateway.wait { places.contains { custody.table.generation($0) > former } })
-        let left = next.sortOut(custody.addresses).atRest
+        let left = next.sortOut(custody.addresses)
         #expect(left.count == 1)
         left.forEach { close($0) }
         withExtendedLifetime(client) {}

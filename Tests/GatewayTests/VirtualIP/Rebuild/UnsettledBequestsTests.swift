@@ -23,6 +23,16 @@ private func records(_ ports: UInt16...) -> [ConnectionRecord] {
         #expect(bequests.deadline == nil && bequests.settle(goingOn: []) == [], "once")
     }
 
+    /// Nobody had told this node of them.
+    @Test func whatTheGuardAloneKnewEndsToo() {
+        var bequests = UnsettledBequests()
+        bequests.add(records(1, 2), at: start)
+        let flows = records(1, 2, 3, 4).map(\.flow)
+        let ended = bequests.settle(goingOn: [flows[1], flows[3]], ended: [flows[0], flows[2], flows[2], flows[3]])
+        #expect(ended.map(\.peer.port) == [1, 3], "each once, and none that goes on")
+        #expect(bequests.settle(goingOn: [], ended: [flows[2]]).map(\.peer.port) == [3])
+    }
+
     @Test func ofWhatNothingIsSaidEnds() throws {
         var bequests = UnsettledBequests()
         #expect(bequests.deadline == nil && bequests.expire(at: start) == [])

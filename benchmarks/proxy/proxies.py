@@ -37,14 +37,17 @@ def make_certificate(directory):
         both.write(open(f"{directory}/bench.crt").read() + open(f"{directory}/bench.key").read())
 
 
-def start_backend(directory):
+def start_backend(directory, address=None):
+    """It listens on `address`, too."""
     os.chmod(directory, 0o755)  # nginx may serve as another user
     os.mkdir(f"{directory}/www")
     for name, size in [("10k", 10 << 10), ("1m", 1 << 20)]:
         open(f"{directory}/www/{name}", "wb").write(os.urandom(size))
     answer = "0123456789abcdef" * 8
-    body = f"root {directory}/www; location = / {{ return 200 \"{answer}\"; }}"
-    return nginx(directory, "backend", free_port(), PROXY_PROCESSOR, {"body": body})
+    port = free_port()
+    listen = f"listen {address}:{port} backlog=4096; " if address else ""
+    body = f"{listen}root {directory}/www; location = / {{ return 200 \"{answer}\"; }}"
+    return nginx(directory, "backend", port, PROXY_PROCESSOR, {"body": body})
 
 
 def start_nginx(directory, backend):

@@ -245,10 +245,12 @@ class Run:
                 waits = ", ".join(map(str, self.history.open.get(client.connection, ())))
                 print(f"  not answered: {client.temper.name}, {client.space}, {client.address}, connection "
                       f"{client.connection}: {waits}")
-        with open(f"{self.directory}/sockets", "w") as file:
+        with open(f"{self.directory}/kernels", "w") as file:
             for space in [*lab.CLIENTS, *(f"m{n}" for n in self.lab.numbers)]:
-                file.write(f"{space}:\n{lab.sh('ip', 'netns', 'exec', space, 'ss', '-tnoie', check=False).stdout}\n")
-        print(f"  all logs, and the sockets of all machines, are in {self.directory}")
+                for words in (["ss", "-tanoie"], ["ip", "neighbour"], ["nstat", "-azs"], ["nft", "list", "ruleset"]):
+                    shown = lab.sh("ip", "netns", "exec", space, *words, check=False).stdout
+                    file.write(f"{space}: {' '.join(words)}\n{shown}\n")
+        print(f"  all logs, and what the kernels of all machines have, are in {self.directory}")
         for n in self.lab.numbers:
             print(f"--- m{n}, the last of {self.directory}/m{n}.log:\n{self.cluster.last_words(n, LOG_LINES)}")
 

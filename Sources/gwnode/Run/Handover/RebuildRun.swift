@@ -49,7 +49,7 @@ struct RebuildRun: ~Copyable {
                     endings.add(ending)
                 }
             }
-            takeSegments()
+            takeSegments(&endings)
             hear(&endings)
             workers.takeIn(ready)
             ready = []
@@ -60,18 +60,18 @@ struct RebuildRun: ~Copyable {
         outcome.gone += core.tally.gone
     }
 
-    private mutating func takeSegments() {
+    private mutating func takeSegments(_ endings: inout EndingRun) {
         for (address, socket) in sockets {
             while let (bytes, total, peer) = socket.receive(&buffer) {
                 guard let segment = TCPSegment(parsing: buffer[bytes], total: total),
                     case .restore(let image, let unheard) = core.take(segment, at: address, from: peer)
                 else { continue }
-                restore(image, unheard)
+                restore(image, unheard, &endings)
             }
         }
     }
 
-    private mutating func restore(_ image: TCPConnectionImage, _ unheard: Int) {
+    private mutating func restore(_ image: TCPConnectionImage, _ unheard: Int, _ endings: inout EndingRun) {
         do throws(SystemError) {
             let descriptor = try RepairedSocket(restoring: image).resume()
             let connection = ArrivingConnection(
@@ -86,9 +86,10 @@ struct RebuildRun: ~Copyable {
                         deadline: .now() + Self.hearingLimit))
             }
         } catch {
-            // The client has made another connection from there, perhaps.
+            // Should the client have made another connection from there, that goes on undisturbed.
             Log.debug("vip: the connection from \(image.peer) can not go on here: \(error)")
-            outcome.gone += 1
+            endings.add([ConnectionRecord(image, place: 0)])
+            outcome.ended += 1
         }
     }
 

@@ -87,7 +87,7 @@ class Cluster:
             self.install(n)
             with open(f"{directory}/m{n}.json5", "w") as file:
                 file.write(f"""{{ cluster: "moves", node: {{ id: {n}, name: "m{n}" }}, dataDirectory: "m{n}/data",
-                    admin: "{self.admin(n)}", peers: [{peers}], gatewayFile: "gateway.json5", timing: "{timing}",
+                    admin: "{self.admin(n)}", peers: [{peers}], gatewayFile: "gateway.json5", timing: "{timing}", logLevel: "debug",
                     virtualAddress: {{ provider: "netlink", interface: "eth0" }}, workers: 2 }}""")
             self.start(n)
 

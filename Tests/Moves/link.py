@@ -5,6 +5,8 @@ most of those that have it.
 """
 import heapq, json, os, random, select, socket, time
 
+from segments import Memory
+
 SOL_PACKET, PACKET_VNET_HDR, PACKET_IGNORE_OUTGOING = 263, 15, 23
 EVERY_PROTOCOL = 0x0003
 # Of the kernel, in front of each packet: sums and pieces that are left to a network card stay so (virtio_net_hdr).
@@ -44,6 +46,11 @@ class Link:
         self.control.send(b"{}")
         return json.loads(self.control.recv(4096))
 
+    def tell(self, path):
+        """Writes what the latest TCP segments were, and what happened to them."""
+        self.control.send(json.dumps({"path": path}).encode())
+        self.control.recv(4096)
+
     def end(self):
         self.control.close()
         os.waitpid(self.pid, 0)
@@ -66,6 +73,7 @@ def relay(one, other, control, dice):
     quality, counts = SMOOTH, dict(packets=0, lost=0, doubled=0, overtaken=0)
     # By the time at which they arrive; those of one time in the order in which they came.
     under_way, number = [], 0
+    memory = Memory()
     poll = select.epoll()
     for descriptor in [*ends, control.fileno()]:
         poll.register(descriptor, select.EPOLLIN)
@@ -76,15 +84,20 @@ def relay(one, other, control, dice):
                 order = control.recv(4096)
                 if not order:
                     return
-                quality = json.loads(order) or quality
-                if order == b"{}":
-                    control.send(json.dumps(counts).encode())
+                order = json.loads(order)
+                if "path" in order:
+                    memory.write(order["path"])
+                elif order:
+                    quality = order
+                    continue
+                control.send(json.dumps(counts).encode())
                 continue
             now = time.monotonic()
             for packet in received(ends[descriptor]):
                 counts["packets"] += 1
                 if dice.random() < quality["loss"]:
                     counts["lost"] += 1
+                    memory.note(packet[HEADER_BYTES:], "lost")
                     continue
                 milliseconds = quality["delay"] + dice.random() * quality["jitter"]
                 if dice.random() < quality["overtake"]:
@@ -92,6 +105,7 @@ def relay(one, other, control, dice):
                     milliseconds += dice.uniform(1, 6)
                 copies = 1 + (dice.random() < quality["double"])
                 counts["doubled"] += copies - 1
+                memory.note(packet[HEADER_BYTES:], f"{copies} in {milliseconds:.1f} ms")
                 for _ in range(copies):
                     number += 1
                     heapq.heappush(under_way, (now + milliseconds / 1000, number, opposite[descriptor], packet))

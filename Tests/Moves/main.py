@@ -250,7 +250,8 @@ class Run:
                 for words in (["ss", "-tanoie"], ["ip", "neighbour"], ["nstat", "-azs"], ["nft", "list", "ruleset"]):
                     shown = lab.sh("ip", "netns", "exec", space, *words, check=False).stdout
                     file.write(f"{space}: {' '.join(words)}\n{shown}\n")
-        print(f"  all logs, and what the kernels of all machines have, are in {self.directory}")
+        self.lab.link.tell(f"{self.directory}/segments")
+        print(f"  all logs, the latest segments of clients, and what the kernels of all machines have, are in {self.directory}")
         for n in self.lab.numbers:
             print(f"--- m{n}, the last of {self.directory}/m{n}.log:\n{self.cluster.last_words(n, LOG_LINES)}")
 

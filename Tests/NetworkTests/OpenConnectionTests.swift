@@ -32,6 +32,55 @@ struct OpenConnectionTests {
     }
 
     /// Longer than a move waits for them.
+    /// The other machines remember for a minute connections between the same ends, which they were the first to end.
+    @Test func oneFromAPortThatWasUsedBeforeGoesOnOrEnds() throws {
+        let backend = try NumberedBackend()
+        defer { backend.stop() }
+        let cluster = try NetworkCluster(hasNumberedBackend: true)
+        var holder = try cluster.holder()
+        let others = cluster.network.nodes.filter { $0 != holder }
+        var port: UInt16?
+        for next in others + [holder] {
+            port = try askOnce(from: port)
+            try cluster.order(["leader", "transfer", "--to", "gw\(next)"], at: holder)
+            #expect(try cluster.holder(otherThan: holder) == next)
+            holder = next
+        }
+        let client = try #require(try connect(from: port), "the port is free again")
+        try cluster.order(["leader", "transfer", "--to", "gw\(others[0])"], at: holder)
+        let request = NumberedRequest(.small, 10)
+        #expect(client.send(request.bytes))
+        let answer = try #require(client.receive(), "\(cluster.logs())")
+        #expect(NumberedRequest.isSame(answer.body, request.answer))
+        holder = try cluster.holder(otherThan: holder)
+        // Nobody says anything of this one but the next holder.
+        backend.isSilent = true
+        #expect(client.send(NumberedRequest(.order, 11).bytes))
+        #expect(eventually { backend.carriedOut.count == 1 ? true : nil } == true)
+        try cluster.network.loseWhatIsSent(by: holder, from: [NetworkCluster.service])
+        cluster.signal(SIGKILL, holder)
+        cluster.waitForEnd(holder)
+        #expect(client.receive() == nil && !client.hasTimedOut, "\(cluster.logs())")
+    }
+
+    /// From the port, once it is free, and without time stamps, which tell a new connection from an earlier one.
+    private func connect(from port: UInt16?) throws -> BlockingConnection? {
+        try IdleClients.Dialect.withoutTimestamps.use {
+            eventually { BlockingConnection(to: NetworkCluster.service, from: port) }
+        }
+    }
+
+    /// - Returns: from which port; the gateway ended the connection before the client did.
+    private func askOnce(from port: UInt16?) throws -> UInt16? {
+        let connection = try #require(try connect(from: port))
+        let request = String(decoding: NumberedRequest(.small, 1).bytes, as: UTF8.self)
+        let last = request.replacing("\r\n\r\n", with: "\r\nConnection: close\r\n\r\n")
+        #expect(connection.send(Array(last.utf8)))
+        _ = try #require(connection.receive())
+        #expect(connection.receive() == nil && !connection.hasTimedOut)
+        return connection.port
+    }
+
     @Test func whoWaitsForAnAnswerIsToldThatNoneComes() throws {
         let backend = try NumberedBackend()
         defer { backend.stop() }

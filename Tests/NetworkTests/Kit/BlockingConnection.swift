@@ -12,10 +12,15 @@ final class BlockingConnection {
     /// Nothing came for too long.
     private(set) var hasTimedOut = false
 
-    /// Nil when the connection can not be made. With a `window` that is what it can receive at once, in bytes.
-    convenience init?(to address: SocketAddress, window: Int32? = nil) {
+    /// Nil when the connection can not be made. With a `window` that is what it can receive at once, in bytes; with a `port`
+    /// it comes from there.
+    convenience init?(to address: SocketAddress, window: Int32? = nil, from port: UInt16? = nil) {
         let socket = FileDescriptor(owning: Glibc.socket(address.family, Int32(SOCK_STREAM.rawValue), 0))
         if var window { setsockopt(socket.raw, SOL_SOCKET, SO_RCVBUF, &window, socklen_t(MemoryLayout<Int32>.size)) }
+        if let port {
+            let own = SocketAddress(ip: IPAddress(address.ip.isIPv4 ? "0.0.0.0" : "::")!, port: port)
+            guard own.withSockaddr({ bind(socket.raw, $0, $1) }) == 0 else { return nil }
+        }
         guard address.withSockaddr({ connect(socket.raw, $0, $1) }) == 0 else { return nil }
         self.init(socket)
     }
@@ -26,6 +31,9 @@ final class BlockingConnection {
         Socket.setNoDelay(socket.raw)
         self.socket = socket
     }
+
+    /// Of this end.
+    var port: UInt16? { Socket.localAddress(of: socket.raw)?.port }
 
     func send(_ bytes: [UInt8]) -> Bool {
         var sent = 0

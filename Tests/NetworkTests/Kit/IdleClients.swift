@@ -12,7 +12,7 @@ struct IdleClients {
         case withoutWindowScaling = "tcp_window_scaling"
 
         /// While `body` runs, connections begin like that.
-        fileprivate func use<Result>(_ body: () throws -> Result) throws -> Result {
+        func use<Result>(_ body: () throws -> Result) throws -> Result {
             if self == .usual { return try body() }
             try write("0")
             defer { try? write("1") }

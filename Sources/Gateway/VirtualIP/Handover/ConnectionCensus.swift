@@ -11,7 +11,7 @@ package struct ConnectionCensus: ~Copyable {
     /// in which the client has acknowledged everything, our FIN included.
     private static let states: UInt32 = [1, 3, 4, 8, 9, 11, 12].reduce(0) { $0 | 1 << $1 }
 
-    private let descriptor: FileDescriptor
+    let descriptor: FileDescriptor
 
     package init() throws(SystemError) {
         let raw = socket(AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), NETLINK_SOCK_DIAG)
@@ -98,7 +98,7 @@ package struct ConnectionCensus: ~Copyable {
 
     /// Whether the client has gone: it did not acknowledge our SYN within a second, or what was sent twice again. Such
     /// connections are left from when this machine last lost the address.
-    private static func isGivenUp(_ message: inet_diag_msg) -> Bool {
+    static func isGivenUp(_ message: inet_diag_msg) -> Bool {
         message.idiag_retrans > (isNew(message) ? 0 : 1)
     }
 

@@ -24,8 +24,18 @@ struct EndingRun: ~Copyable {
     mutating func keep(to addresses: Set<IPAddress>) { core.keep(to: addresses) }
 
     mutating func turn() {
-        for record in core.turn(at: .now()) { sockets[record.local.ip]?.ask(record) }
+        let due = core.turn(at: .now())
+        if !due.isEmpty { Self.clear(due) }
+        for record in due { sockets[record.local.ip]?.ask(record) }
         if core.nextDeadline == nil { sockets = [:] }
+    }
+
+    /// The kernel resets only those of which it has nothing left.
+    private static func clear(_ records: [ConnectionRecord]) {
+        do throws(SystemError) {
+            let census = try ConnectionCensus()
+            for record in records { try census.clear(record.flow) }
+        } catch { Log.warning("vip: clients of connections that ended may not hear of it: \(error)") }
     }
 }
 

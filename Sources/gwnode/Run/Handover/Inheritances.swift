@@ -1,4 +1,5 @@
 import Gateway
+import Glibc
 import Posix
 import Raft
 
@@ -92,10 +93,19 @@ extension RepairedSocket {
     /// Those of the connections that can be made here.
     static func restored(_ images: some Sequence<TCPConnectionImage>) -> [RepairedSocket] {
         images.compactMap { image in
-            do throws(SystemError) { return try RepairedSocket(restoring: image) } catch {
+            do throws(SystemError) { return try restored(image) } catch {
                 Log.debug("vip: the connection from \(image.peer) can not go on here: \(error)")
                 return nil
             }
         }
+    }
+
+    /// Also where an earlier connection between the same ends has left something in this kernel.
+    static func restored(_ image: TCPConnectionImage) throws(SystemError) -> RepairedSocket {
+        do throws(SystemError) { return try RepairedSocket(restoring: image) } catch {
+            guard error.code == EADDRNOTAVAIL else { throw error }
+        }
+        try ConnectionCensus().clear(image.flow)
+        return try RepairedSocket(restoring: image)
     }
 }

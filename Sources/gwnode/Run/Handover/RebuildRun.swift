@@ -73,7 +73,7 @@ struct RebuildRun: ~Copyable {
 
     private mutating func restore(_ image: TCPConnectionImage, _ unheard: Int, _ endings: inout EndingRun) {
         do throws(SystemError) {
-            let descriptor = try RepairedSocket(restoring: image).resume()
+            let descriptor = try RepairedSocket.restored(image).resume()
             let connection = ArrivingConnection(
                 DetachedSocket(descriptor: descriptor.take(), unread: []), local: image.local, peer: image.peer)
             if unheard == 0 {

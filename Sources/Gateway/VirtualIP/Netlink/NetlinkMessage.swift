@@ -121,7 +121,7 @@ package enum NetlinkEvent: Hashable, Sendable {
 }
 
 extension Slice<UnsafeRawBufferPointer> {
-    fileprivate func read<Value: BitwiseCopyable>(_ type: Value.Type) -> Value? {
+    func read<Value: BitwiseCopyable>(_ type: Value.Type) -> Value? {
         guard count >= MemoryLayout<Value>.size else { return nil }
         return UnsafeRawBufferPointer(rebasing: self).loadUnaligned(as: type)
     }

@@ -34,7 +34,7 @@ struct EndingRun: ~Copyable {
     private static func clear(_ records: [ConnectionRecord]) {
         do throws(SystemError) {
             let census = try ConnectionCensus()
-            for record in records { try census.clear(record.flow) }
+            for record in records { try census.clear(record.flow, .hasEnded) }
         } catch { Log.warning("vip: clients of connections that ended may not hear of it: \(error)") }
     }
 }

@@ -100,12 +100,12 @@ extension RepairedSocket {
         }
     }
 
-    /// Also where an earlier connection between the same ends has left something in this kernel.
+    /// Also where an earlier connection between the same ends, or an earlier state of this one, has left something here.
     static func restored(_ image: TCPConnectionImage) throws(SystemError) -> RepairedSocket {
         do throws(SystemError) { return try RepairedSocket(restoring: image) } catch {
             guard error.code == EADDRNOTAVAIL else { throw error }
         }
-        try ConnectionCensus().clear(image.flow)
+        try ConnectionCensus().clear(image.flow, .goesOn)
         return try RepairedSocket(restoring: image)
     }
 }

@@ -75,7 +75,8 @@ class Machines:
 
     def __init__(self):
         sh("ip", "link", "set", "lo", "up")
-        sh("ip", "link", "add", "switch0", "type", "bridge")
+        # Else it has the lowest address of its ports, and another one when a machine is replaced, of which nobody hears.
+        sh("ip", "link", "add", "switch0", "address", "02:00:00:78:00:fe", "type", "bridge")
         sh("ip", "address", "add", f"{CLIENT}/24", "dev", "switch0")
         sh("ip", "link", "set", "switch0", "up")
         # The observer has a machine of its own: the answers to it must not teach the client where the address is.

@@ -16,8 +16,8 @@ final class Serving: Sendable {
         var verdicts: [BackendKey: HealthVerdict] = [:]
         var registry: RuntimeRegistry
         var generation: UInt64 = 0
-        /// Which backends took requests in the newest table.
-        var usable: Set<BackendKey> = []
+        /// Of the newest table.
+        var availability = BackendAvailability()
     }
 
     private let state: Mutex<State>
@@ -121,17 +121,32 @@ final class Serving: Sendable {
     ) -> RoutingTable? {
         state.withLock { state -> RoutingTable? in
             guard let configuration = state.configuration else { return nil }
-            let usable = Set(
-                configuration.backendKeys.filter { key in
-                    BackendAvailability.takesRequests(
-                        records[key] ?? BackendRecord(), own: state.verdicts[key] ?? .unknown, hasQuorum: hasQuorum)
-                })
-            guard configurationHasChanged || usable != state.usable else { return nil }
-            state.usable = usable
+            let availability = BackendAvailability(
+                configuration, records, own: state.verdicts, hasQuorum: hasQuorum)
+            for change in availability.changes(since: state.availability) { Self.say(change.standing, change.backend) }
+            let isSame = availability.usable == state.availability.usable
+            state.availability = availability
+            guard configurationHasChanged || !isSame else { return nil }
             state.generation += 1
             return RoutingTable(
                 configuration, generation: state.generation, registry: &state.registry, oldestAdopted: oldestAdopted,
-                securities: state.securities, isUsable: usable.contains)
+                securities: state.securities, isUsable: availability.usable.contains)
+        }
+    }
+
+    private static func say(_ standing: BackendAvailability.Standing, _ backend: BackendKey) {
+        let (upstream, address) = (LogField.upstream(backend.upstream), LogField.address("\(backend.address)"))
+        switch standing {
+        case .takesRequests:
+            Log.info("health: \(backend) takes requests again", [.event("backend-recovered"), upstream, address])
+        case .lastResort(let objection):
+            Log.warning(
+                "health: \(backend) is tried although it is \(objection); other nodes reach it, and there is no other",
+                [.event("backend-doubtful"), upstream, address, .reason("\(objection)")])
+        case .takesNone(let objection):
+            Log.warning(
+                "health: \(backend) gets no more requests: \(objection)",
+                [.event("backend-lost"), upstream, address, .reason("\(objection)")])
         }
     }
 }

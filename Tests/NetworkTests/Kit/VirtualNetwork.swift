@@ -12,7 +12,8 @@ final class VirtualNetwork {
     init(nodes count: Int) throws {
         nodes = 1...count
         try Self.succeed("mount", "-t", "tmpfs", "tmpfs", "/run")
-        try Self.ip("link", "add", "switch0", "type", "bridge")
+        // Else it has the lowest address of its ports, and another one when a node is replaced, of which nobody hears.
+        try Self.ip("link", "add", "switch0", "address", "02:00:00:77:00:fe", "type", "bridge")
         try Self.ip("address", "add", "\(Self.client)/24", "dev", "switch0")
         try Self.ip("link", "set", "switch0", "up")
         try Self.ip("-6", "address", "add", "fd77::fe/64", "dev", "switch0", "nodad")

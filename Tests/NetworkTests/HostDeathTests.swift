@@ -151,7 +151,7 @@ struct HostDeathTests {
 
     /// Has every client answered once, and waits until the other nodes know that.
     private func holderThatIsKnownToServe(_ clients: inout [RestingClient], _ cluster: NetworkCluster) throws -> Int {
-        for client in clients.indices { #expect(clients[client].ask(.small) == .answered) }
+        for client in clients.indices { #expect(clients[client].ask(.small) == .answered, "\(cluster.logs())") }
         let holder = try cluster.holder()
         try waitUntilKnown(clients.count, by: holder, cluster)
         return holder

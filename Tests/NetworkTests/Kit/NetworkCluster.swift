@@ -46,7 +46,8 @@ final class NetworkCluster {
         for node in network.nodes { try write("gw\(node).json5", nodeFile(node)) }
         backend = try launch(Self.binary!, ["demo-backend", "--listen", Self.backend, "--name", "b1"], log: "backend")
         for node in network.nodes { try start(node) }
-        _ = try holder()
+        let first = try holder()
+        if hasNumberedBackend { try waitUntilNumberedBackendIsUp(at: first) }
     }
 
     deinit {
@@ -183,6 +184,14 @@ final class NetworkCluster {
             return holders[0]
         }
         return try #require(found, "one node holds the virtual address and serves it\n\(logs())")
+    }
+
+    /// A node's first check alone may fail, and decides where no other node has said anything yet.
+    private func waitUntilNumberedBackendIsUp(at node: Int) throws {
+        let reason = #"[^}]*"reason"\s*:\s*"(connected|up for the cluster)"#
+        let up = try Regex(#""address"\s*:\s*"\#(Self.numberedBackend)""# + reason)
+        let isUp = eventually { status(of: node)?.contains(up) == true ? true : nil }
+        try #require(isUp == true, "gw\(node) finds the numbered backend up\n\(logs())")
     }
 
     /// The leader, as `node` knows it.

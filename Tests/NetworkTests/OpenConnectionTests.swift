@@ -31,7 +31,6 @@ struct OpenConnectionTests {
         #expect(backend.problems == [])
     }
 
-    /// Longer than a move waits for them.
     /// The other machines remember for a minute connections between the same ends, which they were the first to end.
     @Test func oneFromAPortThatWasUsedBeforeGoesOnOrEnds() throws {
         let backend = try NumberedBackend()
@@ -81,6 +80,7 @@ struct OpenConnectionTests {
         return connection.port
     }
 
+    /// Longer than a move waits for them.
     @Test func whoWaitsForAnAnswerIsToldThatNoneComes() throws {
         let backend = try NumberedBackend()
         defer { backend.stop() }

@@ -18,7 +18,7 @@ extension ConnectionCensus {
     private static let ended: Set<UInt8> = [5, 6]
     /// TCP_FIN_WAIT1, TCP_LAST_ACK and TCP_CLOSING: the client has not acknowledged the end.
     private static let ending: Set<UInt8> = [4, 9, 11]
-    /// A client that can still do something with this end has said so within this time, since it was asked.
+    /// A client that can still do something with such an end acknowledges something within this time, as it is asked meanwhile.
     private static let silenceMilliseconds: UInt32 = 500
 
     fileprivate struct Found {
@@ -27,8 +27,8 @@ extension ConnectionCensus {
         var silentMilliseconds: UInt32?
     }
 
-    /// Has the kernel forget the connection between these ends, unless it is open or its end is under way. A kernel without
-    /// CONFIG_INET_DIAG_DESTROY keeps it.
+    /// Has the kernel forget the connection between these ends, unless it is open, or has ended and its client still hears of
+    /// it from there. A kernel without CONFIG_INET_DIAG_DESTROY keeps it.
     package borrowing func clear(_ flow: ConnectionRecord.Flow, _ leftover: Leftover) throws(SystemError) {
         var request = inet_diag_req_v2()
         request.sdiag_family = UInt8(flow.local.family)

@@ -112,18 +112,6 @@ final class NetworkCluster {
         try network.forgetAddresses(of: node)
     }
 
-    /// A count of connections that outlive their machine, by its name in the status; nil when the node does not say.
-    func rebuildCount(_ name: String, at node: Int) -> Int? {
-        let entry = VirtualNetwork.entry(to: node)
-        let question = entry.arguments + [Self.binary!, "status", "--format", "json", "--admin", "127.0.0.1:8091"]
-        guard let page = try? Program.run("nsenter", question).output,
-            let own = page.split(separator: /"id" *: */).first(where: { $0.hasPrefix("\(node),") }),
-            let counts = own.firstMatch(of: /"rebuiltConnections"[^}]*/)
-        else { return nil }
-        let all = counts.output.matches(of: /"(\w+)" *: *(\d+)/)
-        return all.first { $0.output.1 == name }.flatMap { Int($0.output.2) }
-    }
-
     /// Hands leadership over, as an operator does.
     func transfer(from node: Int) throws { try order(["leader", "transfer"], at: node) }
 
@@ -163,13 +151,24 @@ final class NetworkCluster {
         return document.nodes.first { $0.id == node }?.movedConnections?[kind]
     }
 
-    /// Those that the guard of `node` would pass on now, by its metrics: what its status says may be a second old.
-    func guardedConnections(of node: Int) -> Int? {
+    /// Those that the guard of `node` would pass on now.
+    func guardedConnections(of node: Int) -> Int? { metric("client_connections_guarded", of: node) }
+
+    /// Those of other nodes that `node` could go on with now.
+    func knownConnections(of node: Int) -> Int? { metric("client_connections_known", of: node) }
+
+    /// Those of a machine that died whose clients `node` told that they ended.
+    func endedConnections(of node: Int) -> Int? {
+        metric(#"client_connections_rebuilt_total{outcome="ended"}"#, of: node)
+    }
+
+    /// As it is now: what the status says may be a second old.
+    private func metric(_ name: String, of node: Int) -> Int? {
         let entry = VirtualNetwork.entry(to: node)
         let question = entry.arguments + ["curl", "-sf", "http://127.0.0.1:8091/metrics"]
-        return (try? Program.run("nsenter", question).output)
-            .flatMap { $0.firstMatch(of: /\ngwnode_client_connections_guarded ([0-9]+)/) }
-            .flatMap { Int($0.1) }
+        let line = (try? Program.run("nsenter", question).output)?
+            .split(separator: "\n").first { $0.hasPrefix("gwnode_\(name) ") }
+        return line?.split(separator: " ").last.flatMap { Int($0) }
     }
 
     /// Waits for a signalled node's end.

@@ -19,7 +19,8 @@ struct OpenConnectionTests {
         let backend = try NumberedBackend()
         defer { backend.stop() }
         let cluster = try NetworkCluster(
-            moveTimeout: "20s", addresses: Self.addresses.map(\.ip.description), hasNumberedBackend: true)
+            timing: PlannedMoveTests.timing, moveTimeout: "20s", addresses: Self.addresses.map(\.ip.description),
+            hasNumberedBackend: true)
         var clients = try IdleClients(Self.connections, to: Self.addresses)
         try #require(clients.ask() == [], "\(cluster.logs())")
         for _ in 0..<2 {
@@ -35,7 +36,7 @@ struct OpenConnectionTests {
     @Test func oneFromAPortThatWasUsedBeforeGoesOnOrEnds() throws {
         let backend = try NumberedBackend()
         defer { backend.stop() }
-        let cluster = try NetworkCluster(hasNumberedBackend: true)
+        let cluster = try NetworkCluster(timing: PlannedMoveTests.timing, hasNumberedBackend: true)
         var holder = try cluster.holder()
         let others = cluster.network.nodes.filter { $0 != holder }
         var port: UInt16?
@@ -85,7 +86,8 @@ struct OpenConnectionTests {
         let backend = try NumberedBackend()
         defer { backend.stop() }
         let cluster = try NetworkCluster(
-            moveTimeout: "100ms", addresses: Self.addresses.map(\.ip.description), hasNumberedBackend: true)
+            timing: PlannedMoveTests.timing, moveTimeout: "100ms", addresses: Self.addresses.map(\.ip.description),
+            hasNumberedBackend: true)
         var clients = try (0..<20).map { client in
             try #require(RestingClient(to: Self.addresses[client % Self.addresses.count], number: UInt32(client)))
         }
@@ -110,7 +112,8 @@ struct OpenConnectionTests {
         let backend = try NumberedBackend()
         defer { backend.stop() }
         let cluster = try NetworkCluster(
-            moveTimeout: "20s", addresses: Self.addresses.map(\.ip.description), hasNumberedBackend: true)
+            timing: PlannedMoveTests.timing, moveTimeout: "20s", addresses: Self.addresses.map(\.ip.description),
+            hasNumberedBackend: true)
         let load = try NumberedLoad(clients: Self.clients, to: Self.addresses)
         var moves: [NumberedLoad.Timing] = []
         var former = try cluster.holder()

@@ -7,12 +7,15 @@ import Testing
 /// Moves the address on purpose while clients ask without a pause: not one request may fail.
 @Suite(.serialized, .enabled(if: Namespace.isInside(.root), "runs inside NetworkTests"))
 struct PlannedMoveTests {
+    /// A lease that a busy machine does not lose: a move that nobody planned may cost requests.
+    static let timing = "wan"
+
     private enum Move: CaseIterable {
         case transfer, drain, terminate
     }
 
     @Test func noRequestFails() throws {
-        let cluster = try NetworkCluster()
+        let cluster = try NetworkCluster(timing: Self.timing)
         // Whoever waits that long has failed; a slow machine alone does not get there.
         let load = try Load(threads: 4) { { get(NetworkCluster.service, within: .seconds(20)) } }
         for move in Move.allCases {
@@ -37,7 +40,7 @@ struct PlannedMoveTests {
 
     /// Idle ones, and one whose next request had begun before the move and ends after it.
     @Test func openConnectionsGoOnAtTheNextHolder() throws {
-        let cluster = try NetworkCluster()
+        let cluster = try NetworkCluster(timing: Self.timing)
         var former = try cluster.holder()
         let idle = try (0..<200).map { _ in try HeldConnection(to: NetworkCluster.service) }
         let begun = try HeldConnection(to: NetworkCluster.service)
@@ -55,7 +58,7 @@ struct PlannedMoveTests {
 
     /// Clients that ask again and again on connections that never end.
     @Test func busyConnectionsGoOnThroughManyMoves() throws {
-        let cluster = try NetworkCluster()
+        let cluster = try NetworkCluster(timing: Self.timing)
         let load = try Load(threads: 8) {
             let connection = try? HeldConnection(to: NetworkCluster.service)
             return { (try? connection?.get())?.hasPrefix("HTTP/1.1 200 ") == true }
@@ -73,7 +76,7 @@ struct PlannedMoveTests {
 
     /// The last answer before the move says that the connection ends.
     @Test func openConnectionsEndInOrder() throws {
-        let cluster = try NetworkCluster(moveTimeout: "20s", movesConnections: false)
+        let cluster = try NetworkCluster(timing: Self.timing, moveTimeout: "20s", movesConnections: false)
         let former = try cluster.holder()
         let asking = try HeldConnection(to: NetworkCluster.service)
         #expect(try asking.get()?.contains("Connection: close") == false)

@@ -54,7 +54,8 @@ struct SpreadTests {
         let backend = try NumberedBackend()
         defer { backend.stop() }
         let cluster = try NetworkCluster(
-            moveTimeout: "20s", addresses: Self.addresses, isSpread: true, hasNumberedBackend: true)
+            timing: PlannedMoveTests.timing, moveTimeout: "20s", addresses: Self.addresses, isSpread: true,
+            hasNumberedBackend: true)
         let services = Self.addresses.map { SocketAddress("\($0):8080")! }
         // Those that begin at the first leader go along when it lends their addresses for the first time.
         var clients = try IdleClients(60, to: services)

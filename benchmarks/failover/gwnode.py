@@ -1,13 +1,14 @@
 """gwnode on the machines."""
 import json, os, subprocess
 
-from machines import CLIENT, VIP, on, wait_for
+from machines import BACKEND_PORTS, CLIENT, VIP, on, wait_for
 from side import Side
 
 
 class Gwnode(Side):
     talk = "meta l4proto { tcp, udp } th dport 8101"
     transfer_ends = False
+    backend_ports = BACKEND_PORTS[:1]
 
     def __init__(self, lab, directory, name, timing, binary):
         self.name, self.binary = name, binary
@@ -15,10 +16,11 @@ class Gwnode(Side):
         os.mkdir(directory)
         peers = ", ".join(
             f'{{ id: {n}, name: "m{n}", raft: "10.78.0.{n}:8101", admin: "10.78.0.{n}:8091" }}' for n in lab.numbers)
+        backends = ", ".join(f'{{ address: "{CLIENT}:{port}" }}' for port in self.backend_ports)
         with open(f"{directory}/gateway.json5", "w") as file:
             file.write(f"""{{ virtualAddresses: ["{VIP}"], listeners: [{{ name: "web", port: 8080 }}],
                 routes: [{{ path: "/", upstream: "app" }}],
-                upstreams: [{{ name: "app", backends: [{{ address: "{CLIENT}:9001" }}] }}] }}""")
+                upstreams: [{{ name: "app", backends: [{backends}] }}] }}""")
         for n in lab.numbers:
             with open(f"{directory}/m{n}.json5", "w") as file:
                 file.write(f"""{{ cluster: "bench", node: {{ id: {n}, name: "m{n}" }}, dataDirectory: "m{n}",

@@ -1,7 +1,7 @@
 """keepalived on the machines, with a proxy."""
 import os, time
 
-from machines import CLIENT, VIP
+from machines import BACKEND_PORTS, CLIENT, VIP
 from side import Side
 
 
@@ -21,7 +21,7 @@ vrrp_instance address {{\n state BACKUP\n interface eth0\n virtual_router_id 51\
 events {{ worker_connections 4096; }}
 http {{ access_log off; client_body_temp_path {directory}/t{n}; proxy_temp_path {directory}/t{n};
  fastcgi_temp_path {directory}/t{n}; uwsgi_temp_path {directory}/t{n}; scgi_temp_path {directory}/t{n};
- upstream app {{ server {CLIENT}:9001; keepalive 32; }}
+ upstream app {{ server {CLIENT}:{BACKEND_PORTS[0]}; keepalive 32; }}
  server {{ listen 8080; location / {{ proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection ""; }} }} }}
 """)
         super().__init__(lab, directory)
@@ -71,7 +71,7 @@ frontend web
  bind :8080
  default_backend app
 backend app
- server b {CLIENT}:9001
+ server b {CLIENT}:{BACKEND_PORTS[0]}
 """)
         super().__init__(lab, directory, name, advert)
 

@@ -3,6 +3,8 @@ import ctypes, json, os, subprocess, sys, time
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 CLIENT, VIP = "10.78.0.254", "10.78.0.100"
+# Of the backends, beside the client. The first one alone is enough for most.
+BACKEND_PORTS = [9001, 9002]
 
 
 def sh(*words, check=True):
@@ -63,8 +65,8 @@ def enter_lab(script):
     sh("mount", "-t", "tmpfs", "tmpfs", "/run")
 
 
-def start_backend(gwnode):
-    return subprocess.Popen([gwnode, "demo-backend", "--listen", f"{CLIENT}:9001", "--name", "b"],
+def start_backend(gwnode, port=BACKEND_PORTS[0]):
+    return subprocess.Popen([gwnode, "demo-backend", "--listen", f"{CLIENT}:{port}", "--name", "b"],
                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 

@@ -78,8 +78,12 @@ enum Run {
     ) -> RaftNodeError? {
         var waiting = pollfd(fd: arrivals.raw, events: Int16(POLLIN), revents: 0)
         let pause = min(manager.watchdogInterval ?? .seconds(1), .seconds(1))
+        var isSettled = false
         while true {
-            _ = poll(&waiting, 1, Int32(pause.milliseconds))
+            if poll(&waiting, 1, Int32(pause.milliseconds)) == 0, !isSettled {
+                isSettled = true
+                releaseCode()
+            }
             if let failure = node.failureReason { return failure }
             if node.isReplaced { return nil }
             manager.keepAlive()
@@ -101,6 +105,12 @@ enum Run {
                     return nil
                 }
             }
+        }
+    }
+
+    private static func releaseCode() {
+        do throws(SystemError) { try ProgramCode.release() } catch {
+            Log.debug("the code that only the start needed stays in memory: \(error)")
         }
     }
 

@@ -265,7 +265,10 @@ package struct EpollEngine: ~Copyable, Engine {
         channels[Int(slot.index)].flags.contains(.readable) || !channels[Int(slot.index)].unread.isEmpty
     }
 
-    package mutating func share(_ slot: Slot) { channels[Int(slot.index)].flags.insert(.shared) }
+    package mutating func share(_ slot: Slot) {
+        let channel = channels + Int(slot.index)
+        channel.pointee.flags.insert(.shared)
+    }
 
     package func descriptor(_ slot: Slot) -> Int32 { channels[Int(slot.index)].descriptor }
 

@@ -114,7 +114,10 @@ extension RingEngine {
         return channel.pointee.detach(&buffers.pool)
     }
 
-    package mutating func share(_ slot: Slot) { channels[Int(slot.index)].flags.insert(.shared) }
+    package mutating func share(_ slot: Slot) {
+        let channel = channels + Int(slot.index)
+        channel.pointee.flags.insert(.shared)
+    }
 
     package func descriptor(_ slot: Slot) -> Int32 { channels[Int(slot.index)].descriptor }
 

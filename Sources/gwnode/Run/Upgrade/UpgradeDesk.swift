@@ -1,4 +1,5 @@
 import Gateway
+import Posix
 import Synchronization
 
 /// Where upgrades are asked for; open once there is a node to upgrade.
